@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What a board's `build.rs` calls: `board.toml` becomes a constant, and bare metal gets its linker script.
+
+use std::error::Error;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use fakemon_abi::{layout, note as abi};
+
+use crate::board::Board;
+
+/// Does all that a board's build script has to do, and ends it with a message if the board's data is bad.
+///
+/// `OUT_DIR/note.rs` gets a constant `NOTE` for the board's source to include. When the target has no operating
+/// system, the board's binary is linked as a blob: the script `blob.ld`, which the blob crate puts on the search
+/// path, with the address that the ABI gives.
+pub fn run() {
+    if let Err(error) = try_run() {
+        // Cargo shows this line as an error of the board and stops, without a panic's noise around it.
+        println!(
+            "cargo::error={}",
+            error.to_string().replace('\n', "\ncargo::error=")
+        );
+    }
+}
+
+fn try_run() -> Result<(), Box<dyn Error>> {
+    let dir = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?);
+    println!("cargo::rerun-if-changed=board.toml");
+    emit_note(
+        &dir,
+        &PathBuf::from(std::env::var("OUT_DIR")?).join("note.rs"),
+    )?;
+    if std::env::var("CARGO_CFG_TARGET_OS")? == "none" {
+        println!("cargo::rustc-link-arg-bins=-Tblob.ld");
+        println!(
+            "cargo::rustc-link-arg-bins=--defsym=MONITOR_BASE={:#x}",
+            layout::MONITOR_BASE
+        );
+        println!(
+            "cargo::rustc-link-arg-bins=--defsym=MAX_IMAGE={:#x}",
+            layout::BLOB_MAX_IMAGE
+        );
+        println!("cargo::rustc-link-arg-bins=--build-id=none");
+    }
+    Ok(())
+}
+
+/// Writes the note of the board in `dir` to `file`, as the Rust constant `NOTE`.
+///
+/// # Errors
+/// The board's data is bad, or the file cannot be written.
+pub fn emit_note(dir: &Path, file: &Path) -> Result<(), Box<dyn Error>> {
+    let board = Board::load(dir)?;
+    std::fs::write(file, note_source(&board))?;
+    Ok(())
+}
+
+/// The source of `note.rs`: plain numbers, so that the blob needs nothing of this crate.
+fn note_source(board: &Board) -> String {
+    let note = board.note.to_abi(&board.name);
+    let mut ranges = String::new();
+    for range in &note.ranges[..board.note.ranges.len()] {
+        let abi::Range {
+            first,
+            last,
+            inputs,
+            outputs,
+        } = range;
+        let _ = write!(
+            ranges,
+            "
+        Range {{ first: {first:#x}, last: {last:#x}, inputs: {inputs}, outputs: {outputs} }},"
+        );
+    }
+    let abi::Note {
+        conduits,
+        window,
+        callers,
+        guest_memory,
+        stack,
+        range_count,
+        ..
+    } = note;
+    let name = &board.name;
+    format!(
+        "/// What the blob claims, as `board.toml` says it.
+pub const NOTE: ::fakemon_blob::abi::note::Note = {{
+    use ::fakemon_blob::abi::{{ABI_VERSION, note::{{Note, Range, board_name, ranges}}}};
+    Note {{
+        abi: ABI_VERSION,
+        conduits: {conduits:#x},
+        window: {window},
+        callers: {callers:#x},
+        guest_memory: {guest_memory},
+        stack: {stack:#x},
+        range_count: {range_count},
+        reserved: 0,
+        board: board_name({name:?}),
+        ranges: ranges(&[{ranges}
+        ]),
+    }}
+}};
+"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_note_of_a_board_becomes_rust_source() {
+        let board = Board::parse(crate::board::tests::GOOD, "virt").expect("good");
+        let source = note_source(&board);
+        assert!(source.contains("pub const NOTE"), "{source}");
+        assert!(source.contains("board_name(\"virt\")"), "{source}");
+        assert!(
+            source
+                .contains("Range { first: 0x84000000, last: 0x8400001f, inputs: 4, outputs: 1 },"),
+            "{source}"
+        );
+        assert!(source.contains("range_count: 2,"), "{source}");
+    }
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The `[guest]` table: the kernel that proves the board, and what its log must show.
+
+use serde::Deserialize;
+
+use crate::dt::DtChange;
+
+/// The guest kernel and what is expected of it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Guest {
+    /// Debian's name of the architecture.
+    pub arch: Arch,
+    /// Debian package of the kernel, a meta package or an exact one.
+    pub kernel: String,
+    /// Base DTB: a file of the kernel package, below usr/lib/linux-image-*. Without one the VMM generates a tree.
+    pub dtb: Option<String>,
+    /// More words for the kernel's command line.
+    #[serde(default)]
+    pub append: String,
+    /// Kernel modules that the default initramfs loads, in this order.
+    #[serde(default)]
+    pub modules: Vec<String>,
+    /// Regular expressions that the log must match.
+    #[serde(default)]
+    pub expect: Vec<String>,
+    /// Regular expressions that the log must not match.
+    #[serde(default)]
+    pub unexpected: Vec<String>,
+    /// Regular expressions that the log matches when the board boots without its blob.
+    #[serde(default)]
+    pub counter: Vec<String>,
+    /// Changes to the device tree, in this order.
+    #[serde(default)]
+    pub dt: Vec<DtChange>,
+}
+
+/// An architecture of Debian's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Arch {
+    /// 64-bit.
+    Arm64,
+    /// 32-bit, ARMv7.
+    Armhf,
+}
+
+impl Arch {
+    /// Debian's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Arch::Arm64 => "arm64",
+            Arch::Armhf => "armhf",
+        }
+    }
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A board's data: `board.toml` as types, read and checked in one place.
+//!
+//! Everything that is known of a board without running it is in its `board.toml`: what its blob claims, what the
+//! machine looks like, what the guest kernel must show. The blob's build script, the VMM and the tests all read it
+//! through this crate, so a mistake in it is found once and with the same words everywhere.
+//!
+//! * [`Board`]: the whole file.
+//! * [`Note`]: what becomes the blob's ELF note.
+//! * [`Machine`]: CPUs, memory, interrupt controller, console and data-described device pages.
+//! * [`Guest`]: the kernel, its device tree changes and its expected log.
+//! * [`build_script`]: what a board's `build.rs` calls.
+
+mod board;
+pub mod build_script;
+mod check;
+mod dt;
+mod error;
+mod guest;
+mod machine;
+mod note;
+mod number;
+
+pub use board::{Board, FunctionIdRule, Register, TestKind};
+pub use dt::{Cell, DtChange, DtValue};
+pub use error::ManifestError;
+pub use guest::{Arch, Guest};
+pub use machine::{Gic, Machine, Page, PageKind, PowerAction, Size, Uart};
+pub use note::{Caller, Conduit, GuestMemory, Note, Range, Window};

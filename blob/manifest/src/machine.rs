@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The `[machine]` table: the hardware that the VMM builds around the guest.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Deserialize;
+
+use crate::number;
+
+/// The machine. Addresses are guest physical.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Machine {
+    /// Number of CPUs when the user does not say otherwise.
+    #[serde(default = "default_cpus")]
+    pub cpus: u32,
+    /// Size of RAM when the user does not say otherwise.
+    #[serde(default)]
+    pub memory: Size,
+    /// Where RAM begins.
+    pub ram_base: u64,
+    /// The interrupt controller.
+    pub gic: Gic,
+    /// The console.
+    pub uart: Uart,
+    /// MPIDR of each CPU (affinity fields only); KVM's own numbering by default.
+    pub mpidr: Option<Vec<u64>>,
+    /// Device pages that data alone describes.
+    #[serde(default)]
+    pub pages: Vec<Page>,
+}
+
+/// An Arm Generic Interrupt Controller.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Gic {
+    /// Architecture versions that the guest can use (2, 3), preferred first.
+    pub versions: Vec<u8>,
+    /// The distributor.
+    pub dist: u64,
+    /// The CPU interface; version 2 needs it.
+    pub cpu: Option<u64>,
+    /// The first redistributor; version 3 needs it.
+    pub redist: Option<u64>,
+}
+
+/// A PL011.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Uart {
+    /// Its page.
+    pub base: u64,
+    /// Its interrupt, as a number among the SPIs (0 is interrupt 32 of the GIC).
+    pub irq: u32,
+}
+
+/// A device page without behaviour of its own. A page inside a larger one takes precedence over it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Page {
+    /// Name for messages.
+    pub name: String,
+    /// First address.
+    pub base: u64,
+    /// Size in bytes.
+    pub size: u64,
+    /// What it does.
+    pub kind: PageKind,
+    /// Initial values of 32-bit registers by offset ([`PageKind::Constants`] and [`PageKind::Pl310`]).
+    #[serde(default, deserialize_with = "number::keyed")]
+    pub registers: BTreeMap<u64, u32>,
+    /// What a written value does ([`PageKind::Power`]).
+    #[serde(default, deserialize_with = "number::keyed")]
+    pub actions: BTreeMap<u64, PowerAction>,
+}
+
+/// What a [`Page`] does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PageKind {
+    /// Keeps what is written; zero at reset.
+    Ram,
+    /// Reads as zero, ignores writes.
+    Zero,
+    /// Reads as the given registers, zero elsewhere; ignores writes.
+    Constants,
+    /// An Arm PL310 level 2 cache controller without a cache.
+    Pl310,
+    /// A register whose written value does something to the machine.
+    Power,
+}
+
+/// What a write to a power register does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PowerAction {
+    /// The machine is switched off.
+    Off,
+    /// The machine is reset.
+    Reset,
+    /// Nothing.
+    None,
+}
+
+/// A number of bytes, written as a number or as text with a suffix K, M or G (powers of 1024).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "toml::Value")]
+pub struct Size(pub u64);
+
+fn default_cpus() -> u32 {
+    4
+}
+
+impl Default for Size {
+    /// 512 MiB, enough for every Debian kernel with the default initramfs.
+    fn default() -> Self {
+        Size(512 << 20)
+    }
+}
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (digits, shift) = match text.as_bytes().last() {
+            Some(b'K' | b'k') => (&text[..text.len() - 1], 10),
+            Some(b'M' | b'm') => (&text[..text.len() - 1], 20),
+            Some(b'G' | b'g') => (&text[..text.len() - 1], 30),
+            _ => (text, 0),
+        };
+        number::parse(digits)
+            .and_then(|number| number.checked_mul(1 << shift))
+            .map(Size)
+            .ok_or_else(|| format!("{text:?} is not a size, write it as 512M or 1G"))
+    }
+}
+
+impl TryFrom<toml::Value> for Size {
+    type Error = String;
+
+    fn try_from(value: toml::Value) -> Result<Self, Self::Error> {
+        match value {
+            toml::Value::String(text) => text.parse(),
+            toml::Value::Integer(bytes) => u64::try_from(bytes)
+                .map(Size)
+                .map_err(|_| "a size is not negative".to_owned()),
+            _ => Err("a size is a number or text such as \"512M\"".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (shift, suffix) in [(30, "G"), (20, "M"), (10, "K")] {
+            if self.0 != 0 && self.0.is_multiple_of(1 << shift) {
+                return write!(f, "{}{suffix}", self.0 >> shift);
+            }
+        }
+        write!(f, "{}", self.0)
+    }
+}
+
+/// A stretch of addresses that something in the machine occupies.
+#[derive(Clone, Debug)]
+pub(crate) struct Region {
+    pub(crate) name: String,
+    pub(crate) base: u64,
+    pub(crate) size: u64,
+}
+
+impl Region {
+    pub(crate) fn overlaps(&self, base: u64, size: u64) -> bool {
+        self.base < base.saturating_add(size) && base < self.base.saturating_add(self.size)
+    }
+}
+
+impl Machine {
+    /// The most bytes of RAM that fit between [`Machine::ram_base`] and the next device above it.
+    pub fn memory_limit(&self) -> u64 {
+        self.devices()
+            .chain(self.pages.iter().map(Page::region))
+            .map(|region| region.base)
+            .filter(|&base| base >= self.ram_base)
+            .min()
+            .unwrap_or(fakemon_abi::layout::MONITOR_BASE)
+            .saturating_sub(self.ram_base)
+    }
+
+    /// Interrupt controller and console, of which nothing else may take a part.
+    pub(crate) fn devices(&self) -> impl Iterator<Item = Region> + '_ {
+        let gic = &self.gic;
+        let dist = if gic.versions.contains(&3) {
+            0x1_0000
+        } else {
+            0x1000
+        };
+        [
+            ("machine.gic.dist", Some(gic.dist), dist),
+            ("machine.gic.cpu", gic.cpu, 0x2000),
+            (
+                "machine.gic.redist",
+                gic.redist,
+                0x2_0000 * u64::from(self.cpus),
+            ),
+            ("machine.uart", Some(self.uart.base), 0x1000),
+        ]
+        .into_iter()
+        .filter_map(|(name, base, size)| {
+            Some(Region {
+                name: name.to_owned(),
+                base: base?,
+                size,
+            })
+        })
+    }
+}
+
+impl Page {
+    pub(crate) fn region(&self) -> Region {
+        Region {
+            name: format!("machine.pages {:?}", self.name),
+            base: self.base,
+            size: self.size,
+        }
+    }
+}
