@@ -13,8 +13,8 @@
 //! The ones of FEAT_NMI, FEAT_GCS and FEAT_EBEP become 0: these extensions are taken to be absent.
 //!
 //! When it steps over the instruction, KVM clears PSTATE.SS and PSTATE.BTYPE and advances CPSR.IT.
-//! What they were is lost, and the SPSR holds what KVM left. For IT that is 0: SMC is legal in an IT
-//! block only as the last instruction, and HVC not at all.
+//! What they were is lost, and the SPSR holds what KVM left. For IT that is 0: SMC is legal in an
+//! IT block only as the last instruction, and HVC not at all.
 
 /// Registers of a vCPU after KVM has forwarded its SMC or HVC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
