@@ -13,7 +13,7 @@
 //!          +0x1000  gate: the shim's code, read-only and executable
 //!          +0x2000  frame
 //!          +0x3000  guard: not mapped, so that a stack overflow faults
-//!          +0x4000  stack, of the size that the note asks for
+//!          +0x4000  room for the stack, which ends with the block
 //! ```
 
 /// Lowest address of the monitor's own window; guest memory must end at or below it.
@@ -43,7 +43,7 @@ pub const DOORBELL: u64 = 0;
 pub const GATE: u64 = 0x1000;
 /// Offset of the [`Frame`](crate::frame::Frame) in a vCPU's block.
 pub const FRAME: u64 = 0x2000;
-/// Offset of the stack's lowest byte in a vCPU's block.
+/// Lowest offset of a stack in a vCPU's block; the stack ends where the block ends.
 pub const STACK: u64 = 0x4000;
 /// The largest stack, in bytes, that a note may ask for.
 pub const MAX_STACK: u32 = 0xc000;

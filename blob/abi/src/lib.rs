@@ -31,7 +31,11 @@ pub const fn version(major: u16, minor: u16) -> u32 {
 
 /// Tells whether a shim of [`ABI_VERSION`] can run a blob that was built for `blob`.
 pub const fn compatible(blob: u32) -> bool {
-    blob >> 16 == ABI_VERSION >> 16 && blob & 0xffff <= ABI_VERSION & 0xffff
+    const fn split(version: u32) -> (u32, u32) {
+        (version >> 16, version & 0xffff)
+    }
+    let ((major, minor), (own_major, own_minor)) = (split(blob), split(ABI_VERSION));
+    major == own_major && minor <= own_minor
 }
 
 #[cfg(test)]
@@ -41,7 +45,10 @@ mod tests {
     #[test]
     fn a_blob_of_the_same_major_and_no_newer_minor_is_compatible() {
         assert!(compatible(ABI_VERSION));
-        assert!(!compatible(ABI_VERSION + 1), "a newer minor may need what this shim lacks");
+        assert!(
+            !compatible(ABI_VERSION + 1),
+            "a newer minor may need what this shim lacks"
+        );
         assert!(!compatible(ABI_VERSION + 0x1_0000));
         assert!(!compatible(0));
     }

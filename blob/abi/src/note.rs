@@ -127,7 +127,12 @@ pub const fn board_name(name: &str) -> [u8; 32] {
 /// When there are more than [`MAX_RANGES`]; in a constant that is a compile error.
 pub const fn ranges(list: &[Range]) -> [Range; MAX_RANGES] {
     assert!(list.len() <= MAX_RANGES, "a note claims at most 32 ranges");
-    let mut padded = [Range { first: 0, last: 0, inputs: 0, outputs: 0 }; MAX_RANGES];
+    let mut padded = [Range {
+        first: 0,
+        last: 0,
+        inputs: 0,
+        outputs: 0,
+    }; MAX_RANGES];
     let mut at = 0;
     while at < list.len() {
         padded[at] = list[at];

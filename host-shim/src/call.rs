@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! One SMC, from the guest's exit to the moment when the guest can go on.
+//!
+//! This is the hot path. It makes two world switches and touches no register that the call does not use: the caller's
+//! PC, PSTATE and the inputs of its function are read, the outputs that changed are written back. The monitor's side
+//! needs no register ioctl at all, because the gate loads and stores the frame. Nothing is allocated, and no lock is
+//! shared with another vCPU.
+
+use fakemon_abi::frame::{REGS, SPSR_IL};
+use fakemon_abi::layout::{
+    DOORBELL_CALL, DOORBELL_RETURN, HYP_VECTORS, MONITOR_BASE, VECTOR_LOWER_AARCH32, VECTOR_LOWER_AARCH64,
+};
+use fakemon_abi::note::{CONDUIT_HVC, CONDUIT_SMC, Range, WINDOW_LEGACY32};
+use fakemon_abi::status;
+use kvm_bindings::KVM_HYPERCALL_EXIT_SMC;
+use kvm_ioctls::VcpuExit;
+
+use crate::error::Error;
+use crate::fault::FaultReason;
+use crate::frame::{self, ELR, ENTRY, ESR, FAR, SP, SPSR, TAKEN};
+use crate::host::Host;
+use crate::policy::OnFault;
+use crate::regs::{self, RegisterError, x};
+use crate::vcpu::{MonitorVcpu, State};
+use crate::width::{Conduit, Width};
+
+/// A guest's SMC or HVC, as KVM_EXIT_HYPERCALL reports it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trap {
+    /// Function ID: w0 or r0.
+    pub function: u32,
+    /// The instruction.
+    pub conduit: Conduit,
+}
+
+impl Trap {
+    /// Takes `nr` and `flags` of `struct kvm_run.hypercall`.
+    pub fn from_exit(nr: u64, flags: u64) -> Self {
+        let smc = flags & u64::from(KVM_HYPERCALL_EXIT_SMC) != 0;
+        Trap { function: nr as u32, conduit: if smc { Conduit::Smc } else { Conduit::Hvc } }
+    }
+}
+
+/// What the VMM does next with the guest's vCPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The call is over: run the guest.
+    Done,
+    /// A signal or a kick came: do what it was for, then [`resume`](MonitorVcpu::resume).
+    Interrupted,
+    /// Wait until an interrupt is pending for the guest's vCPU, then [`resume`](MonitorVcpu::resume).
+    WaitForInterrupt,
+    /// The guest's vCPU is off until another one starts it.
+    CpuOff,
+    /// Reset the guest's vCPU and start it at `entry` with `context` in its first register.
+    CpuResume {
+        /// Guest physical address.
+        entry: u64,
+        /// Value for x0 or r0.
+        context: u64,
+    },
+    /// The guest has powered itself off.
+    SystemOff,
+    /// The guest has reset itself.
+    SystemReset {
+        /// Kind of reset as in PSCI SYSTEM_RESET2; 0 is a plain one.
+        kind: u64,
+        /// The guest's cookie.
+        cookie: u64,
+    },
+    /// The guest is suspended; on wake-up its vCPU starts at `entry`, as for [`Step::CpuResume`].
+    SystemSuspend {
+        /// Guest physical address.
+        entry: u64,
+        /// Value for x0 or r0.
+        context: u64,
+    },
+}
+
+/// Why the monitor vCPU came back from KVM_RUN.
+enum Exit {
+    Returned,
+    HostCall,
+    Mmio,
+    Interrupted,
+    Fault(FaultReason),
+}
+
+const NZCV: u64 = 0xf << 28;
+const MODE: u64 = 0x1f;
+
+impl MonitorVcpu {
+    /// Serves a call of the guest's vCPU, which has just exited with KVM_EXIT_HYPERCALL.
+    ///
+    /// A call that the blob does not claim is answered NOT_SUPPORTED, which is what KVM does with it by itself.
+    ///
+    /// # Errors
+    /// The blob failed and the policy is to stop, or the host could not carry the call out.
+    pub fn call(&mut self, trap: Trap, host: &mut dyn Host) -> Result<Step, Error> {
+        if self.state != State::Idle {
+            return Err(Error::OutOfTurn);
+        }
+        let Some(range) = self.claim(trap) else {
+            self.answer_not_supported()?;
+            return Ok(Step::Done);
+        };
+        self.load(trap, range)?;
+        self.run(true, host)
+    }
+
+    /// Goes on with a call that ended in [`Step::Interrupted`] or [`Step::WaitForInterrupt`].
+    ///
+    /// # Errors
+    /// As for [`call`](Self::call).
+    pub fn resume(&mut self, host: &mut dyn Host) -> Result<Step, Error> {
+        if self.state != State::Suspended {
+            return Err(Error::OutOfTurn);
+        }
+        self.run(false, host)
+    }
+
+    /// Tells whether a call has been left and waits for [`resume`](Self::resume).
+    pub fn in_call(&self) -> bool {
+        self.state == State::Suspended
+    }
+
+    /// The claimed range that a call falls into, if its conduit is served at all.
+    fn claim(&self, trap: Trap) -> Option<Range> {
+        let conduit = match trap.conduit {
+            Conduit::Smc => CONDUIT_SMC,
+            Conduit::Hvc => CONDUIT_HVC,
+        };
+        let served = self.shared.blob.note().conduits & conduit != 0;
+        let ranges = self.shared.blob.ranges().iter().filter(|_| served);
+        ranges.copied().find(|range| (range.first..=range.last).contains(&trap.function))
+    }
+
+    /// Copies the caller's registers into the frame.
+    fn load(&mut self, trap: Trap, range: Range) -> Result<(), RegisterError> {
+        let record = &mut self.record;
+        record.function = trap.function;
+        record.conduit = trap.conduit;
+        record.inputs = range.inputs.into();
+        record.outputs = range.outputs.into();
+        record.before = [0; REGS];
+        // KVM has read w0 already, and nothing else of x0 means anything to SMCCC (DEN 0028, 2.5). A legacy call has
+        // data there, of which later kernels may mask bits in `nr`.
+        record.before[0] = trap.function.into();
+        let known = usize::from(self.shared.blob.note().window != WINDOW_LEGACY32);
+        for n in known..record.inputs {
+            record.before[n] = self.guest.get(x(n as u64))?;
+        }
+        record.after = record.before;
+        record.pc = self.guest.get(regs::PC)?;
+        record.pstate = self.guest.get(regs::PSTATE)?;
+
+        for (n, value) in record.before.iter().enumerate() {
+            self.frame.set(frame::x(n), *value);
+        }
+        let (class, vector) = match (self.width, trap.conduit) {
+            (Width::AArch64, Conduit::Smc) => (0x17, VECTOR_LOWER_AARCH64),
+            (Width::AArch64, Conduit::Hvc) => (0x16, HYP_VECTORS + VECTOR_LOWER_AARCH64),
+            (Width::AArch32, Conduit::Smc) => (0x13, VECTOR_LOWER_AARCH32),
+            (Width::AArch32, Conduit::Hvc) => (0x12, HYP_VECTORS + VECTOR_LOWER_AARCH32),
+        };
+        const INSTRUCTION_IS_32_BIT: u64 = 1 << 25;
+        self.frame.set(ESR, class << 26 | INSTRUCTION_IS_32_BIT);
+        self.frame.set(ELR, record.pc);
+        self.frame.set(SPSR, record.pstate | SPSR_IL);
+        self.frame.set(ENTRY, self.shared.blob.vectors() + vector);
+        self.frame.set(SP, self.stack_top());
+        Ok(())
+    }
+
+    /// Runs the blob until the call is over or the VMM is needed.
+    fn run(&mut self, new_call: bool, host: &mut dyn Host) -> Result<Step, Error> {
+        self.slot().enter(new_call);
+        let result = self.serve(host);
+        self.slot().leave();
+        result
+    }
+
+    fn serve(&mut self, host: &mut dyn Host) -> Result<Step, Error> {
+        self.state = State::Idle;
+        loop {
+            match self.enter(host) {
+                Exit::Mmio => {}
+                Exit::HostCall => {
+                    if let Some(step) = self.host_call(host)? {
+                        return Ok(step);
+                    }
+                }
+                Exit::Returned => match self.check_return() {
+                    Ok(()) => {
+                        self.store()?;
+                        return Ok(Step::Done);
+                    }
+                    Err(reason) => return self.fail(reason, true, host),
+                },
+                Exit::Interrupted if self.slot().fired() => {
+                    let limit = self.shared.config.watchdog;
+                    return self.fail(FaultReason::Timeout(limit), false, host);
+                }
+                Exit::Interrupted => {
+                    self.state = State::Suspended;
+                    return Ok(Step::Interrupted);
+                }
+                Exit::Fault(reason) => return self.fail(reason, false, host),
+            }
+        }
+    }
+
+    /// One KVM_RUN of the monitor's vCPU.
+    fn enter(&mut self, host: &mut dyn Host) -> Exit {
+        match self.fd.run() {
+            Ok(VcpuExit::MmioRead(address, data)) => match address.wrapping_sub(self.doorbell) {
+                DOORBELL_RETURN => Exit::Returned,
+                DOORBELL_CALL => Exit::HostCall,
+                _ if address < MONITOR_BASE => {
+                    host.mmio_read(address, data);
+                    Exit::Mmio
+                }
+                _ => Exit::Fault(FaultReason::Exit(format!("read of {address:#x}, where nothing is"))),
+            },
+            Ok(VcpuExit::MmioWrite(address, data)) if address < MONITOR_BASE => {
+                host.mmio_write(address, data);
+                Exit::Mmio
+            }
+            Ok(VcpuExit::MmioWrite(address, _)) => {
+                Exit::Fault(FaultReason::Exit(format!("write to {address:#x}, where nothing is")))
+            }
+            Ok(VcpuExit::Hypercall(call)) => Exit::Fault(FaultReason::NestedCall(call.nr as u32)),
+            Ok(VcpuExit::Intr) => Exit::Interrupted,
+            Ok(other) => Exit::Fault(FaultReason::Exit(format!("{other:?}"))),
+            Err(error) if matches!(error.errno(), libc::EINTR | libc::EAGAIN) => {
+                self.fd.set_kvm_immediate_exit(0);
+                Exit::Interrupted
+            }
+            Err(error) => Exit::Fault(FaultReason::Exit(error.to_string())),
+        }
+    }
+
+    /// Decides whether what brought the vCPU back into the gate was the blob's return.
+    ///
+    /// PSTATE.IL is set by an ERET with SPSR.IL, or by an illegal ERET, and by nothing else; the exception that it
+    /// raises saves it. So a saved SPSR.IL means that the blob has returned, even where an abort or misalignment at
+    /// the target was reported in place of the Illegal Execution State exception.
+    fn check_return(&self) -> Result<(), FaultReason> {
+        let (spsr, taken) = (self.frame.get(SPSR), self.frame.get(TAKEN));
+        if taken % 0x200 != 0 {
+            return Err(FaultReason::Vector(taken));
+        }
+        if spsr & SPSR_IL == 0 {
+            return Err(FaultReason::Exception { esr: self.frame.get(ESR), far: self.frame.get(FAR) });
+        }
+        let problem = match (self.width, spsr & MODE) {
+            // EL0t, EL1t, EL1h, and AArch32 at EL0 below an AArch64 kernel.
+            (Width::AArch64, 0x0 | 0x4 | 0x5 | 0x10) => return Ok(()),
+            (Width::AArch64, _) => "the caller has no such mode",
+            // A return to AArch32 EL1 is illegal within the monitor, which leaves it at EL1h.
+            (Width::AArch32, 0x5) => return Ok(()),
+            (Width::AArch32, _) => "an AArch32 caller keeps its mode",
+        };
+        Err(FaultReason::BadReturn { spsr, problem })
+    }
+
+    /// Gives the caller the outputs that changed, and its PC and PSTATE if the blob changed them.
+    fn store(&mut self) -> Result<(), RegisterError> {
+        let record = &mut self.record;
+        let mask = if self.width == Width::AArch32 { 0xffff_ffff } else { u64::MAX };
+        for n in 0..record.outputs {
+            let value = self.frame.get(frame::x(n)) & mask;
+            record.after[n] = value;
+            // What was not read may have been anything before.
+            if n >= record.inputs || value != record.before[n] {
+                self.guest.set(x(n as u64), value)?;
+            }
+        }
+        let pc = self.frame.get(ELR);
+        if pc != record.pc {
+            self.guest.set(regs::PC, pc & mask)?;
+        }
+        let spsr = self.frame.get(SPSR);
+        const SS: u64 = 1 << 21;
+        const AIF: u64 = 0x7 << 6;
+        let settable = match self.width {
+            Width::AArch64 => !(SPSR_IL | SS),
+            // An illegal return carries only these over.
+            Width::AArch32 => NZCV | AIF,
+        };
+        if (spsr ^ record.pstate) & settable != 0 {
+            self.guest.set(regs::PSTATE, record.pstate & !settable | spsr & settable)?;
+        }
+        Ok(())
+    }
+
+    fn answer_not_supported(&self) -> Result<(), RegisterError> {
+        let mask = if self.width == Width::AArch32 { 0xffff_ffff } else { u64::MAX };
+        self.guest.set(x(0), i64::from(status::NOT_SUPPORTED) as u64 & mask)
+    }
+
+    /// Reports a fault and makes the vCPU fit for the next call.
+    pub(crate) fn fail(&mut self, reason: FaultReason, in_gate: bool, host: &mut dyn Host) -> Result<Step, Error> {
+        let fault = self.describe(reason, in_gate)?;
+        self.park()?;
+        self.initialise()?;
+        match self.shared.config.on_fault {
+            OnFault::Fatal => Err(Error::Blob(Box::new(fault))),
+            OnFault::NotSupported => {
+                host.fault(&fault);
+                self.answer_not_supported()?;
+                Ok(Step::Done)
+            }
+        }
+    }
+}

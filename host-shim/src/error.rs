@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What can go wrong in the engine, by whose fault it is.
+
+use std::io;
+
+use crate::fault::BlobFault;
+use crate::filter::FilterError;
+use crate::regs::RegisterError;
+use crate::width::Width;
+
+/// An error of the engine. [`Error::Blob`] is the blob's fault, the `GuestMemory` and `Cpus` ones the VMM's, the rest
+/// the host's.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The blob failed and the policy is to stop: who, where and why.
+    #[error("{0}")]
+    Blob(Box<BlobFault>),
+    /// The guest's vCPUs have a width that the blob does not serve.
+    #[error("the blob of board {board} does not serve {width:?} callers: use a kernel of the board's own architecture")]
+    WrongCaller {
+        /// The blob's board.
+        board: String,
+        /// The width of the guest's EL1.
+        width: Width,
+    },
+    /// More vCPUs than the monitor's address space has blocks for, or none.
+    #[error("a monitor VM pairs 1 to {max} vCPUs, not {0}", max = fakemon_abi::layout::MAX_VCPUS)]
+    TooManyCpus(u32),
+    /// Guest RAM where the monitor lives.
+    #[error("guest RAM at {0:#x} reaches into the monitor's addresses: it must end at or below 508 GiB")]
+    GuestMemoryTooHigh(u64),
+    /// Guest RAM that cannot be mapped by pages.
+    #[error("guest RAM at {0:#x} is not aligned to 4 KiB pages")]
+    GuestMemoryUnaligned(u64),
+    /// The filter could not be set.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    /// A register could not be read or written.
+    #[error(transparent)]
+    Register(#[from] RegisterError),
+    /// The monitor's memory could not be mapped.
+    #[error("cannot map the monitor VM's memory: {0}")]
+    Memory(#[source] io::Error),
+    /// The watchdog's thread or signal could not be set up.
+    #[error("cannot start the blob watchdog: {0}")]
+    Watchdog(#[source] io::Error),
+    /// KVM refused something.
+    #[error("cannot {what}: {source}")]
+    Kvm {
+        /// What was tried.
+        what: &'static str,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// A call was continued that had not been interrupted, or begun while another one was.
+    #[error("the VMM continued a call that is not there, or began one inside another")]
+    OutOfTurn,
+}
+
+impl Error {
+    /// Names what was tried, for `map_err`.
+    pub(crate) fn kvm(what: &'static str) -> impl Fn(kvm_ioctls::Error) -> Error {
+        move |error| Error::Kvm { what, source: error.into() }
+    }
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! KVM's SMCCC filter: which calls of a VM exit to user space (Linux 6.4 or later).
+//!
+//! The filter sees only w0 or r0, treats SMC and HVC alike, and must be complete before any vCPU of the VM has run
+//! (Documentation/virt/kvm/devices/vm.rst, 6). The Arm architecture calls 0x8000xxxx and 0xc000xxxx stay KVM's own.
+
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+
+use kvm_bindings::{
+    KVM_ARM_VM_SMCCC_CTRL, KVM_ARM_VM_SMCCC_FILTER, KVMIO, kvm_device_attr, kvm_smccc_filter,
+    kvm_smccc_filter_action_KVM_SMCCC_FILTER_DENY as DENY,
+    kvm_smccc_filter_action_KVM_SMCCC_FILTER_FWD_TO_USER as FORWARD,
+};
+use libc::c_ulong;
+use vmm_sys_util::ioctl::{_IOC_WRITE, ioctl_expr, ioctl_with_ref};
+
+use crate::blob::Blob;
+use crate::policy::Policy;
+
+const SET_DEVICE_ATTR: c_ulong = ioctl_expr(_IOC_WRITE, KVMIO, 0xe1, size_of::<kvm_device_attr>() as u32);
+const HAS_DEVICE_ATTR: c_ulong = ioctl_expr(_IOC_WRITE, KVMIO, 0xe3, size_of::<kvm_device_attr>() as u32);
+
+/// All function IDs but those that KVM keeps, as first and last.
+const EVERYTHING: [(u32, u32); 3] =
+    [(0, 0x7fff_ffff), (0x8001_0000, 0xbfff_ffff), (0xc001_0000, 0xffff_ffff)];
+
+/// The filter could not be set.
+#[derive(Debug, thiserror::Error)]
+pub enum FilterError {
+    /// The kernel is older than the filter: the host's fault.
+    #[error("this kernel cannot forward SMC to user space: KVM's SMCCC filter needs Linux 6.4 or later on the host")]
+    Unsupported,
+    /// The VMM was too late.
+    #[error("the SMCCC filter must be set before any vCPU of the guest has run: set the policy right after creating the VM")]
+    TooLate,
+    /// The VM has a filter of the VMM's own for some of the blob's IDs.
+    #[error("function IDs {first:#010x} to {last:#010x} are filtered already: one VM, one policy")]
+    Taken {
+        /// First function ID of the refused range.
+        first: u32,
+        /// Last function ID of the refused range.
+        last: u32,
+    },
+    /// Any other answer of the kernel.
+    #[error("cannot set KVM's SMCCC filter: {0}")]
+    Kvm(#[source] io::Error),
+}
+
+/// Sets the filter of a guest VM as `policy` says; `blob` gives the ranges for [`Policy::Blob`].
+///
+/// # Errors
+/// [`FilterError`]; the VM may then have a part of the filter and should be dropped.
+pub fn set_policy(vm: &impl AsRawFd, policy: Policy, blob: Option<&Blob>) -> Result<(), FilterError> {
+    match policy {
+        Policy::Kvm => Ok(()),
+        Policy::Deny => set_everything(vm, DENY),
+        Policy::Undef => set_everything(vm, FORWARD),
+        Policy::Blob => {
+            let ranges = blob.map(Blob::ranges).unwrap_or_default();
+            ranges.iter().try_for_each(|range| set(vm, range.first, range.last, FORWARD))
+        }
+    }
+}
+
+/// Makes every call of the monitor VM exit: a blob has no firmware below it.
+pub(crate) fn forward_everything(vm: &impl AsRawFd) -> Result<(), FilterError> {
+    set_everything(vm, FORWARD)
+}
+
+fn set_everything(vm: &impl AsRawFd, action: u32) -> Result<(), FilterError> {
+    EVERYTHING.iter().try_for_each(|&(first, last)| set(vm, first, last, action))
+}
+
+fn set(vm: &impl AsRawFd, first: u32, last: u32, action: u32) -> Result<(), FilterError> {
+    let filter = kvm_smccc_filter {
+        base: first,
+        nr_functions: last - first + 1,
+        action: action as u8,
+        pad: [0; 15],
+    };
+    let attribute = kvm_device_attr {
+        group: KVM_ARM_VM_SMCCC_CTRL,
+        attr: u64::from(KVM_ARM_VM_SMCCC_FILTER),
+        addr: (&raw const filter).expose_provenance() as u64,
+        flags: 0,
+    };
+    let fd: RawFd = vm.as_raw_fd();
+    // SAFETY: the kernel reads one kvm_device_attr, which outlives the call.
+    if unsafe { ioctl_with_ref(&fd, HAS_DEVICE_ATTR, &attribute) } != 0 {
+        return Err(FilterError::Unsupported);
+    }
+    // SAFETY: for this attribute the kernel reads one kvm_smccc_filter at `addr`; `filter` outlives the call.
+    if unsafe { ioctl_with_ref(&fd, SET_DEVICE_ATTR, &attribute) } == 0 {
+        return Ok(());
+    }
+    let error = io::Error::last_os_error();
+    Err(match error.raw_os_error() {
+        Some(libc::EBUSY) => FilterError::TooLate,
+        Some(libc::EEXIST) => FilterError::Taken { first, last },
+        _ => FilterError::Kvm(error),
+    })
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The gate's code, for copying into a monitor VM. The story is in `gate.S`.
+
+use std::arch::global_asm;
+
+use fakemon_abi::frame::Frame;
+use fakemon_abi::layout::{DOORBELL, FRAME, GATE};
+
+global_asm!(
+    include_str!("gate.S"),
+    X = const std::mem::offset_of!(Frame, x),
+    ELR = const Frame::ELR,
+    ESR = const Frame::ESR,
+    ENTRY = const Frame::ENTRY,
+    LR = const Frame::LR,
+);
+
+// The assembly reaches both neighbours by these distances.
+const _: () = assert!(GATE - DOORBELL == 0x1000 && FRAME - GATE == 0x1000);
+
+unsafe extern "C" {
+    // Linker symbols: only their addresses mean something.
+    safe static fakemon_gate_start: u8;
+    safe static fakemon_gate_park: u8;
+    safe static fakemon_gate_end: u8;
+}
+
+/// The gate's instructions, less than a page.
+pub(crate) fn code() -> &'static [u8] {
+    let start = &raw const fakemon_gate_start;
+    // SAFETY: both symbols delimit one constant array in .rodata, emitted by gate.S above, which lives as long as the
+    // program.
+    unsafe { std::slice::from_raw_parts(start, offset_of(&raw const fakemon_gate_end)) }
+}
+
+/// Offset in [`code`] at which an idle vCPU is parked.
+pub(crate) fn park() -> u64 {
+    offset_of(&raw const fakemon_gate_park) as u64
+}
+
+fn offset_of(symbol: *const u8) -> usize {
+    symbol.addr() - (&raw const fakemon_gate_start).addr()
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Registers of a vCPU by KVM_GET_ONE_REG and KVM_SET_ONE_REG, on any VMM's vCPU file descriptor.
+//!
+//! Ids are those of Documentation/virt/kvm/api.rst, 4.68: architecture, size, then either the 32-bit word offset in
+//! `struct kvm_regs` (core registers) or a system register's encoding.
+
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+
+use kvm_bindings::{KVMIO, kvm_one_reg};
+use libc::c_ulong;
+use vmm_sys_util::ioctl::{_IOC_WRITE, ioctl_expr, ioctl_with_ref};
+
+use crate::width::Width;
+
+const GET_ONE_REG: c_ulong = ioctl_expr(_IOC_WRITE, KVMIO, 0xab, size_of::<kvm_one_reg>() as u32);
+const SET_ONE_REG: c_ulong = ioctl_expr(_IOC_WRITE, KVMIO, 0xac, size_of::<kvm_one_reg>() as u32);
+
+/// A 64-bit core register at a word offset in `struct kvm_regs`.
+const fn core(word: u64) -> u64 {
+    0x6030_0000_0010_0000 | word
+}
+
+/// A 64-bit system register.
+const fn sysreg(op0: u64, op1: u64, crn: u64, crm: u64, op2: u64) -> u64 {
+    0x6030_0000_0013_0000 | op0 << 14 | op1 << 11 | crn << 7 | crm << 3 | op2
+}
+
+/// x0 to x30 by number; r0 to r12 of an AArch32 guest are x0 to x12.
+pub const fn x(number: u64) -> u64 {
+    core(2 * number)
+}
+
+/// The PC.
+pub const PC: u64 = core(64);
+/// PSTATE, or the CPSR of an AArch32 guest.
+pub const PSTATE: u64 = core(66);
+/// SP_EL1.
+pub const SP_EL1: u64 = core(68);
+/// ELR_EL1.
+pub const ELR_EL1: u64 = core(70);
+/// SPSR_EL1, the SPSR_svc of an AArch32 guest.
+pub const SPSR_EL1: u64 = core(72);
+/// SPSR_und of an AArch32 guest.
+pub const SPSR_UND: u64 = core(76);
+/// LR_und of an AArch32 guest (Arm ARM D1.20.1, "R14_und").
+pub const LR_UND: u64 = x(22);
+
+/// MPIDR_EL1.
+pub const MPIDR_EL1: u64 = sysreg(3, 0, 0, 0, 5);
+/// SCTLR_EL1.
+pub const SCTLR_EL1: u64 = sysreg(3, 0, 1, 0, 0);
+/// TTBR0_EL1.
+pub const TTBR0_EL1: u64 = sysreg(3, 0, 2, 0, 0);
+/// TTBR1_EL1.
+pub const TTBR1_EL1: u64 = sysreg(3, 0, 2, 0, 1);
+/// TCR_EL1.
+pub const TCR_EL1: u64 = sysreg(3, 0, 2, 0, 2);
+/// TCR2_EL1 (FEAT_TCR2).
+pub const TCR2_EL1: u64 = sysreg(3, 0, 2, 0, 3);
+/// PIR_EL1 (FEAT_S1PIE).
+pub const PIR_EL1: u64 = sysreg(3, 0, 10, 2, 3);
+/// ESR_EL1.
+pub const ESR_EL1: u64 = sysreg(3, 0, 5, 2, 0);
+/// MAIR_EL1.
+pub const MAIR_EL1: u64 = sysreg(3, 0, 10, 2, 0);
+/// VBAR_EL1.
+pub const VBAR_EL1: u64 = sysreg(3, 0, 12, 0, 0);
+
+/// PSTATE of a CPU that PSCI starts in AArch64: EL1h with all interrupts masked (DEN 0022, 6.4).
+pub const PSTATE_EL1H_MASKED: u64 = 0x3c5;
+/// CPSR of a CPU that PSCI starts in AArch32: Supervisor mode, ARM state, all interrupts masked.
+pub const CPSR_SVC_MASKED: u64 = 0x1d3;
+
+/// A vCPU of whatever VMM, borrowed by its file descriptor's number.
+///
+/// A number that is no vCPU makes every call fail with the error of ioctl(2); it can do no other harm.
+#[derive(Clone, Copy, Debug)]
+pub struct Registers(RawFd);
+
+impl AsRawFd for Registers {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0
+    }
+}
+
+impl Registers {
+    /// Names the vCPU whose registers are meant.
+    pub fn of(vcpu: &impl AsRawFd) -> Self {
+        Registers(vcpu.as_raw_fd())
+    }
+
+    /// Reads a 64-bit register.
+    ///
+    /// # Errors
+    /// What the kernel says, with the register's id.
+    pub fn get(&self, id: u64) -> Result<u64, RegisterError> {
+        let mut value = 0_u64;
+        let request = kvm_one_reg { id, addr: (&raw mut value).expose_provenance() as u64 };
+        // SAFETY: every id in this module names a register of 64 bits (size field 3), so the kernel writes eight bytes
+        // to `value`, which outlives the call.
+        let result = unsafe { ioctl_with_ref(self, GET_ONE_REG, &request) };
+        RegisterError::check(result, id, "read").map(|()| value)
+    }
+
+    /// Writes a 64-bit register.
+    ///
+    /// # Errors
+    /// What the kernel says, with the register's id.
+    pub fn set(&self, id: u64, value: u64) -> Result<(), RegisterError> {
+        let request = kvm_one_reg { id, addr: (&raw const value).expose_provenance() as u64 };
+        // SAFETY: the kernel reads eight bytes from `value`, which outlives the call.
+        let result = unsafe { ioctl_with_ref(self, SET_ONE_REG, &request) };
+        RegisterError::check(result, id, "write")
+    }
+
+    /// Puts an initialised vCPU into the state in which PSCI starts a CPU: at `entry`, `context` in x0 or r0, at EL1h
+    /// or in Supervisor mode, interrupts masked. Bit 0 of an AArch32 `entry` selects Thumb.
+    ///
+    /// The MMU is off because KVM_ARM_VCPU_INIT leaves it so; call that first for a vCPU that has run.
+    ///
+    /// # Errors
+    /// What the kernel says of the first register that cannot be written.
+    pub fn start_at(&self, width: Width, entry: u64, context: u64) -> Result<(), RegisterError> {
+        const THUMB: u64 = 1 << 5;
+        let (pc, pstate, context) = match width {
+            Width::AArch64 => (entry, PSTATE_EL1H_MASKED, context),
+            Width::AArch32 => {
+                let thumb = if entry & 1 != 0 { THUMB } else { 0 };
+                (entry & 0xffff_fffe, CPSR_SVC_MASKED | thumb, context & 0xffff_ffff)
+            }
+        };
+        self.set(PSTATE, pstate)?;
+        self.set(PC, pc)?;
+        self.set(x(0), context)
+    }
+}
+
+/// A register of a vCPU could not be read or written: the host's fault.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {verb} vCPU register {id:#x}: {source}")]
+pub struct RegisterError {
+    verb: &'static str,
+    id: u64,
+    source: io::Error,
+}
+
+impl RegisterError {
+    fn check(result: i32, id: u64, verb: &'static str) -> Result<(), RegisterError> {
+        if result == 0 {
+            return Ok(());
+        }
+        Err(RegisterError { verb, id, source: io::Error::last_os_error() })
+    }
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A monitor vCPU: set up once, then parked in the gate between calls.
+//!
+//! Its EL1 state stays in place from one call to the next; only a fault of the blob makes it start over.
+
+use std::sync::Arc;
+
+use fakemon_abi::frame::REGS;
+use fakemon_abi::layout::{
+    DOORBELL, DOORBELL_RETURN, GATE, TABLES_BASE, VCPU_STRIDE, vcpu_block,
+};
+use kvm_bindings::{KVM_ARM_VCPU_PSCI_0_2, kvm_vcpu_init};
+use kvm_ioctls::{VcpuExit, VcpuFd};
+
+use crate::error::Error;
+use crate::frame::FramePtr;
+use crate::gate;
+use crate::monitor::Shared;
+use crate::regs::{self, Registers};
+use crate::tables;
+use crate::watchdog::Slot;
+use crate::width::{Conduit, Width};
+
+/// SCTLR_EL1 of the monitor: MMU and caches on, stack alignment checked, nothing writable executes (WXN), and the bits
+/// that are RES1 on cores without the features behind them (Arm ARM, SCTLR_EL1).
+const SCTLR: u64 = {
+    const M: u64 = 1 << 0;
+    const C: u64 = 1 << 2;
+    const SA: u64 = 1 << 3;
+    const I: u64 = 1 << 12;
+    const WXN: u64 = 1 << 19;
+    const RES1: u64 = 1 << 29 | 1 << 28 | 1 << 23 | 1 << 22 | 1 << 20 | 1 << 11;
+    M | C | SA | I | WXN | RES1
+};
+
+/// Where a call is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// No call; the vCPU is parked in the gate.
+    Idle,
+    /// A call was left, by a signal or to wait for an interrupt, and can go on.
+    Suspended,
+}
+
+/// The call being served, or the last one.
+#[derive(Clone, Copy, Debug)]
+pub struct CallRecord {
+    /// Function ID, as w0 or r0 held it.
+    pub function: u32,
+    /// How the guest called.
+    pub conduit: Conduit,
+    /// How many of [`CallRecord::before`] were read from the caller.
+    pub inputs: usize,
+    /// How many of [`CallRecord::after`] may have been given back.
+    pub outputs: usize,
+    /// x0 to x17 with which the blob was entered.
+    pub before: [u64; REGS],
+    /// x0 to x17 with which the blob returned; as `before` while it has not.
+    pub after: [u64; REGS],
+    pub(crate) pc: u64,
+    pub(crate) pstate: u64,
+}
+
+/// The monitor's half of one guest vCPU: carries the calls of the guest's vCPU to the blob and back.
+#[derive(Debug)]
+pub struct MonitorVcpu {
+    pub(crate) fd: VcpuFd,
+    pub(crate) frame: FramePtr,
+    pub(crate) guest: Registers,
+    pub(crate) width: Width,
+    pub(crate) cpu: u32,
+    pub(crate) doorbell: u64,
+    pub(crate) state: State,
+    pub(crate) record: CallRecord,
+    init: kvm_vcpu_init,
+    // Last, so that the VM outlives the vCPU.
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl MonitorVcpu {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        cpu: u32,
+        guest: Registers,
+        width: Width,
+    ) -> Result<Self, Error> {
+        let mut init = kvm_vcpu_init::default();
+        let vm = &shared.vm;
+        vm.get_preferred_target(&mut init).map_err(Error::kvm("ask KVM for the CPU model"))?;
+        init.features[0] |= 1 << KVM_ARM_VCPU_PSCI_0_2;
+        let mut fd =
+            vm.create_vcpu(u64::from(cpu)).map_err(Error::kvm("create a monitor vCPU"))?;
+        let immediate_exit = &raw mut fd.get_kvm_run().immediate_exit;
+        // SAFETY: kvm_run stays mapped as long as `fd`, and Drop takes the address back first.
+        unsafe { shared.watchdog.slot(cpu).set_immediate_exit(Some(immediate_exit)) };
+        let mut vcpu = MonitorVcpu {
+            frame: FramePtr::new(&shared.memory, cpu, shared.cpus),
+            fd,
+            guest,
+            width,
+            cpu,
+            doorbell: vcpu_block(cpu) + DOORBELL,
+            state: State::Idle,
+            record: CallRecord {
+                function: 0,
+                conduit: Conduit::Smc,
+                inputs: 0,
+                outputs: 0,
+                before: [0; REGS],
+                after: [0; REGS],
+                pc: 0,
+                pstate: 0,
+            },
+            init,
+            shared,
+        };
+        vcpu.initialise()?;
+        Ok(vcpu)
+    }
+
+    /// Gives the vCPU its EL1 state from nothing, and parks it.
+    pub(crate) fn initialise(&mut self) -> Result<(), Error> {
+        self.fd.vcpu_init(&self.init).map_err(Error::kvm("initialise a monitor vCPU"))?;
+        let own = Registers::of(&self.fd);
+        own.set(regs::MPIDR_EL1, self.guest.get(regs::MPIDR_EL1)?)?;
+        own.set(regs::TTBR0_EL1, TABLES_BASE)?;
+        own.set(regs::TCR_EL1, tables::TCR)?;
+        own.set(regs::MAIR_EL1, tables::MAIR)?;
+        own.set(regs::VBAR_EL1, vcpu_block(self.cpu) + GATE)?;
+        own.set(regs::SCTLR_EL1, SCTLR)?;
+        self.park()
+    }
+
+    /// Puts the vCPU back into the gate, whatever it was doing, and runs it up to the doorbell.
+    pub(crate) fn park(&mut self) -> Result<(), Error> {
+        // An access that has exited completes on the next KVM_RUN and then advances the PC, so that must be over first.
+        self.fd.set_kvm_immediate_exit(1);
+        let _interrupted = self.fd.run();
+        self.fd.set_kvm_immediate_exit(0);
+
+        let own = Registers::of(&self.fd);
+        own.set(regs::PSTATE, regs::PSTATE_EL1H_MASKED)?;
+        own.set(regs::PC, vcpu_block(self.cpu) + GATE + gate::park())?;
+        self.state = State::Idle;
+        loop {
+            match self.fd.run() {
+                Ok(VcpuExit::MmioRead(address, _)) if address == self.doorbell + DOORBELL_RETURN => {
+                    return Ok(());
+                }
+                Ok(exit) => {
+                    let source = std::io::Error::other(format!("unexpected exit {exit:?}"));
+                    return Err(Error::Kvm { what: "park a monitor vCPU", source });
+                }
+                // A signal of the VMM's: nothing has happened yet, and the VMM will see it after this.
+                Err(error) if error.errno() == libc::EINTR => self.fd.set_kvm_immediate_exit(0),
+                Err(error) => return Err(Error::kvm("park a monitor vCPU")(error)),
+            }
+        }
+    }
+
+    /// Top of the stack on which the blob runs.
+    pub(crate) fn stack_top(&self) -> u64 {
+        vcpu_block(self.cpu) + VCPU_STRIDE
+    }
+
+    /// What the watchdog knows of this vCPU.
+    pub(crate) fn slot(&self) -> &Slot {
+        self.shared.watchdog.slot(self.cpu)
+    }
+
+    /// The call being served, or the last one, for traces.
+    pub fn last_call(&self) -> &CallRecord {
+        &self.record
+    }
+
+    /// A handle with which any thread can make [`call`](Self::call) and [`resume`](Self::resume) return
+    /// [`Step::Interrupted`](crate::Step::Interrupted).
+    pub fn kick_handle(&self) -> KickHandle {
+        KickHandle { shared: self.shared.clone(), cpu: self.cpu }
+    }
+}
+
+impl Drop for MonitorVcpu {
+    fn drop(&mut self) {
+        // SAFETY: there is no byte to keep mapped.
+        unsafe { self.shared.watchdog.slot(self.cpu).set_immediate_exit(None) };
+    }
+}
+
+/// Interrupts a monitor vCPU, as setting `immediate_exit` does for the guest's.
+#[derive(Clone, Debug)]
+pub struct KickHandle {
+    shared: Arc<Shared>,
+    cpu: u32,
+}
+
+impl KickHandle {
+    /// Makes a call in progress, or else the next one, return at its next entry into the blob. A blob that is running
+    /// this very moment is interrupted by the signal that the VMM then sends to the vCPU's thread.
+    pub fn kick(&self) {
+        self.shared.watchdog.slot(self.cpu).kick();
+    }
+}
