@@ -150,6 +150,16 @@ impl Monitor {
         }
         MonitorVcpu::new(self.shared.clone(), cpu, Registers::of(guest), width)
     }
+
+    /// The ranges of monitor-physical addresses that have memory of the monitor's own, as address and size in bytes.
+    pub fn memory_map(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.shared.memory.pieces().iter().map(|piece| (piece.address, piece.size))
+    }
+
+    /// Copies `size` bytes of the monitor's own memory, for debuggers; [`None`] where it has none.
+    pub fn read_memory(&self, address: u64, size: usize) -> Option<Vec<u8>> {
+        self.shared.memory.read(address, size)
+    }
 }
 
 impl Shared {

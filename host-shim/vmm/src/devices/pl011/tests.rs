@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The UART as Linux's amba-pl011 driver uses it.
+
+use std::sync::{Arc, Mutex};
+
+use super::*;
+
+#[derive(Clone, Default)]
+struct World(Arc<Mutex<(Vec<u8>, Vec<bool>)>>);
+
+impl Sink for World {
+    fn put(&mut self, byte: u8) {
+        self.0.lock().expect("not poisoned").0.push(byte);
+    }
+}
+
+impl IrqLine for World {
+    fn set(&self, high: bool) {
+        self.0.lock().expect("not poisoned").1.push(high);
+    }
+}
+
+impl World {
+    fn uart(&self) -> Pl011 {
+        Pl011::new(Box::new(self.clone()), Box::new(self.clone()))
+    }
+    fn sent(&self) -> Vec<u8> {
+        self.0.lock().expect("not poisoned").0.clone()
+    }
+    fn irq(&self) -> Vec<bool> {
+        self.0.lock().expect("not poisoned").1.clone()
+    }
+}
+
+fn at(offset: u64) -> Access {
+    Access { offset, size: 4, secure: false }
+}
+
+#[test]
+fn it_identifies_itself_as_a_pl011() {
+    let mut uart = World::default().uart();
+    let id = (0..4).fold(0, |id, n| id | uart.read(at(0xfe0 + 4 * n)) << (8 * n));
+    assert_eq!(id & 0xf_ffff, 0x4_1011, "the AMBA bus matches on part and designer");
+    let cell = (0..4).fold(0, |id, n| id | uart.read(at(0xff0 + 4 * n)) << (8 * n));
+    assert_eq!(cell, 0xb105_f00d);
+}
+
+#[test]
+fn what_is_sent_leaves_in_order_and_interrupts_when_unmasked() {
+    let world = World::default();
+    let mut uart = world.uart();
+    for byte in b"hi" {
+        assert_eq!(uart.write(at(DR), (*byte).into()), Effect::None);
+    }
+    assert_eq!(world.sent(), b"hi");
+    assert!(world.irq().is_empty(), "masked");
+    let _ = uart.write(at(IMSC), INT_TX.into());
+    let _ = uart.write(at(IMSC), 0);
+    assert_eq!(world.irq(), [true, false]);
+}
+
+#[test]
+fn received_bytes_raise_the_interrupt_until_all_are_read() {
+    let world = World::default();
+    let mut uart = world.uart();
+    let _ = uart.write(at(IMSC), INT_RX.into());
+    uart.receive(b"ab");
+    assert_eq!(uart.read(at(FR)) & u64::from(FR_RXFE), 0);
+    assert_eq!(uart.read(at(MIS)), u64::from(INT_RX));
+    let _ = uart.write(at(ICR), INT_RX.into());
+    assert_eq!(uart.read(at(DR)), u64::from(b'a'));
+    assert_eq!(world.irq(), [true], "there is one more byte, so clearing does nothing");
+    assert_eq!(uart.read(at(DR)), u64::from(b'b'));
+    assert_eq!(world.irq(), [true, false]);
+    assert_ne!(uart.read(at(FR)) & u64::from(FR_RXFE), 0);
+    assert_eq!(uart.read(at(DR)), 0, "an empty FIFO reads as zero");
+}
+
+#[test]
+fn a_flood_of_input_is_cut_off_and_the_first_bytes_stay() {
+    let mut uart = World::default().uart();
+    uart.receive(&[b'x'; BACKLOG + 10]);
+    uart.receive(b"late");
+    let mut count = 0;
+    while uart.read(at(FR)) & u64::from(FR_RXFE) == 0 {
+        assert_eq!(uart.read(at(DR)), u64::from(b'x'));
+        count += 1;
+    }
+    assert_eq!(count, BACKLOG);
+}
+
+#[test]
+fn the_line_settings_read_back_and_a_byte_of_a_register_can_be_read() {
+    let mut uart = World::default().uart();
+    let _ = uart.write(at(CR), 0x301);
+    assert_eq!(uart.read(at(CR)), 0x301);
+    assert_eq!(uart.read(Access { offset: CR + 1, size: 1, secure: false }), 0x3);
+    assert_eq!(uart.read(at(0x800)), 0, "no register there");
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The guest's device tree: generated or given, made to fit this machine, then changed as the board says.
+//!
+//! The order matters. What the VMM knows best (CPUs, memory, command line, initrd) is put into the tree first, whether
+//! it was generated or read from a DTB; the board's changes come last, so that a board can override everything.
+
+mod change;
+mod fit;
+mod generate;
+mod tree;
+
+use std::ops::Range;
+
+use dtoolkit::fdt::Fdt;
+use dtoolkit::model::DeviceTree;
+use fakemon_manifest::Board;
+
+use crate::loader::Isa;
+use crate::loader::layout::DTB_SPACE;
+
+/// The deepest nesting of nodes that is taken from a file; Linux itself stops at 64.
+const MAX_DEPTH: u32 = 64;
+
+/// What the tree has to describe.
+#[derive(Clone, Debug)]
+pub struct Description<'a> {
+    /// The board.
+    pub board: &'a Board,
+    /// What the CPUs execute.
+    pub isa: Isa,
+    /// MPIDR affinity of each CPU.
+    pub mpidr: &'a [u64],
+    /// GIC architecture version: 2 or 3.
+    pub gic: u32,
+    /// Bytes of RAM from the board's base.
+    pub ram: u64,
+    /// Kernel command line.
+    pub bootargs: &'a str,
+    /// Guest physical addresses of the initrd, if there is one.
+    pub initrd: Option<Range<u64>>,
+}
+
+/// A device tree cannot be made; the message says of which node and why.
+#[derive(Debug, thiserror::Error)]
+pub enum DtError {
+    /// The file is not a device tree.
+    #[error("{file} is not a device tree blob: {why}")]
+    NotDtb {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The tree is too big for the room that kernels give it.
+    #[error("the device tree has {0} bytes, a kernel takes 2 MiB at most")]
+    TooBig(usize),
+    /// A change or a reference names a node that is not there.
+    #[error("board {board}: the device tree has no node {path}; correct [[guest.dt]]")]
+    NoNode {
+        /// The board's name.
+        board: String,
+        /// The node's path.
+        path: String,
+    },
+    /// A change has a name that no node or property may have.
+    #[error("board {board}: {path}: {why}; correct [[guest.dt]]")]
+    BadName {
+        /// The board's name.
+        board: String,
+        /// The node's path.
+        path: String,
+        /// The rule that it breaks.
+        why: String,
+    },
+    /// The base tree lacks what every tree has.
+    #[error("the given device tree has no {0}, so it cannot be made to fit this machine")]
+    Unfit(&'static str),
+}
+
+/// Reads a DTB; `file` is its name for messages.
+///
+/// # Errors
+/// When it is not one.
+pub fn read(file: &str, bytes: &[u8]) -> Result<DeviceTree, DtError> {
+    let not = |why: String| DtError::NotDtb { file: file.into(), why };
+    let fdt = Fdt::new(bytes).map_err(|error| not(error.to_string()))?;
+    if !tree::shallow(&fdt.root(), MAX_DEPTH) {
+        return Err(not(format!("its nodes are nested more than {MAX_DEPTH} deep")));
+    }
+    Ok(DeviceTree::from_fdt(&fdt))
+}
+
+/// Makes the guest's DTB from `base`, or from nothing.
+///
+/// # Errors
+/// When the base or the board's changes do not fit.
+pub fn build(what: &Description<'_>, base: Option<DeviceTree>) -> Result<Vec<u8>, DtError> {
+    let mut tree = match base {
+        Some(mut tree) => {
+            fit::cpus(&mut tree, what)?;
+            tree
+        }
+        None => generate::tree(what),
+    };
+    fit::memory(&mut tree, what);
+    fit::chosen(&mut tree, what);
+    change::apply(&mut tree, &what.board.name, &what.board.guest.dt)?;
+    let bytes = tree.to_dtb();
+    if bytes.len() as u64 > DTB_SPACE {
+        return Err(DtError::TooBig(bytes.len()));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests;

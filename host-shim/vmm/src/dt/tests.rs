@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Device trees as a kernel would read them.
+
+use dtoolkit::{Node, Property};
+use fakemon_manifest::Board;
+
+use super::*;
+use crate::testing::board;
+
+fn describe<'a>(board: &'a Board, mpidr: &'a [u64]) -> Description<'a> {
+    Description {
+        board,
+        isa: Isa::Arm64,
+        mpidr,
+        gic: 3,
+        ram: 512 << 20,
+        bootargs: "console=ttyAMA0",
+        initrd: Some(0x5000_0000..0x5000_1234),
+    }
+}
+
+/// The value of a property, read back from the finished blob.
+fn value(dtb: &[u8], path: &str, name: &str) -> Option<Vec<u8>> {
+    let tree = Fdt::new(dtb).expect("what was built is a device tree");
+    let mut node = tree.root();
+    for part in path.split('/').filter(|part| !part.is_empty()) {
+        node = node.children().find(|child| child.name() == part)?;
+    }
+    node.property(name).map(|property| property.value().to_vec())
+}
+
+fn cells(dtb: &[u8], path: &str, name: &str) -> Vec<u32> {
+    let bytes = value(dtb, path, name).expect("the property is there");
+    bytes.as_chunks().0.iter().map(|cell| u32::from_be_bytes(*cell)).collect()
+}
+
+#[test]
+fn a_generated_tree_describes_the_machine() {
+    let board = board("");
+    let dtb = build(&describe(&board, &[0, 1, 0x100]), None).expect("built");
+    assert_eq!(cells(&dtb, "/memory@40000000", "reg"), [0, 0x4000_0000, 0, 512 << 20]);
+    assert_eq!(cells(&dtb, "/cpus/cpu@100", "reg"), [0x100]);
+    let gic = cells(&dtb, "/intc@8000000", "reg");
+    assert_eq!(gic, [0, 0x0800_0000, 0, 0x1_0000, 0, 0x080a_0000, 0, 0x6_0000]);
+    let bootargs = value(&dtb, "/chosen", "bootargs");
+    assert_eq!(bootargs.as_deref(), Some(&b"console=ttyAMA0\0"[..]));
+    assert_eq!(cells(&dtb, "/chosen", "linux,initrd-end"), [0, 0x5000_1234]);
+    let stdout = value(&dtb, "/chosen", "stdout-path");
+    assert_eq!(stdout.as_deref(), Some(&b"/pl011@9000000\0"[..]));
+    assert_eq!(value(&dtb, "/psci", "method"), None, "firmware is the board's business");
+}
+
+#[test]
+fn a_gic_v2_tree_names_the_cpus_that_get_the_timer() {
+    let board = board("");
+    let what = Description { gic: 2, isa: Isa::Arm32, ..describe(&board, &[0, 1, 2]) };
+    let dtb = build(&what, None).expect("built");
+    assert_eq!(cells(&dtb, "/timer", "interrupts")[..3], [1, 13, 0x704]);
+    let compatible = value(&dtb, "/intc@8000000", "compatible");
+    assert_eq!(compatible.as_deref(), Some(&b"arm,cortex-a15-gic\0"[..]));
+}
+
+#[test]
+fn changes_set_and_delete_properties_and_refer_to_nodes_made_later() {
+    let board = board(
+        r#"
+[[guest.dt]]
+path = "/psci"
+set = { compatible = ["arm,psci-1.0", "arm,psci"], method = "smc", cpu_on = 0x84000003 }
+[[guest.dt]]
+path = "/timer"
+delete = ["always-on"]
+set = { after = ["&/soc/late@1000", 7], raw = { bytes = [1, 2, 3] } }
+[[guest.dt]]
+path = "/soc/late@1000"
+set = { flag = true, interrupt-parent = "&/intc@8000000" }
+"#,
+    );
+    let dtb = build(&describe(&board, &[0]), None).expect("built");
+    let compatible = value(&dtb, "/psci", "compatible").expect("set");
+    assert_eq!(compatible, b"arm,psci-1.0\0arm,psci\0");
+    assert_eq!(cells(&dtb, "/psci", "cpu_on"), [0x8400_0003]);
+    assert_eq!(value(&dtb, "/timer", "always-on"), None);
+    assert_eq!(value(&dtb, "/timer", "raw"), Some(vec![1, 2, 3]));
+    assert_eq!(value(&dtb, "/soc/late@1000", "flag"), Some(vec![]));
+    let late = cells(&dtb, "/soc/late@1000", "phandle")[0];
+    assert_eq!(cells(&dtb, "/timer", "after"), [late, 7]);
+    let gic = cells(&dtb, "/intc@8000000", "phandle");
+    assert_eq!(cells(&dtb, "/soc/late@1000", "interrupt-parent"), gic);
+    assert_ne!(late, gic[0]);
+}
+
+#[test]
+fn a_base_tree_keeps_its_devices_and_gets_this_machines_cpus_and_memory() {
+    let plain = board("");
+    let base = build(&describe(&plain, &[0, 1]), None).expect("built");
+    let changed = board("[[guest.dt]]\npath = \"/pl011@9000000\"\nremove = true");
+    let mut what = describe(&changed, &[0, 1, 2, 3]);
+    what.ram = 256 << 20;
+    what.initrd = None;
+    let tree = read("base.dtb", &base).expect("a device tree");
+    let dtb = build(&what, Some(tree)).expect("built");
+    assert_eq!(cells(&dtb, "/memory@40000000", "reg"), [0, 0x4000_0000, 0, 256 << 20]);
+    assert_eq!(cells(&dtb, "/cpus/cpu@3", "reg"), [3]);
+    assert_eq!(value(&dtb, "/chosen", "linux,initrd-start"), None);
+    assert_eq!(value(&dtb, "/pl011@9000000", "reg"), None, "the board removed it");
+    assert!(value(&dtb, "/timer", "interrupts").is_some());
+    let tree = read("base.dtb", &base).expect("a device tree");
+    let fewer = build(&describe(&plain, &[0]), Some(tree)).expect("built");
+    assert_eq!(value(&fewer, "/cpus/cpu@1", "reg"), None);
+}
+
+#[test]
+fn a_change_to_a_node_that_is_not_there_says_which() {
+    for changes in [
+        "[[guest.dt]]\npath = \"/soc/none\"\nremove = true",
+        "[[guest.dt]]\npath = \"/timer\"\nset = { clocks = \"&/soc/none\" }",
+    ] {
+        let board = board(changes);
+        let error = build(&describe(&board, &[0]), None).expect_err("no such node");
+        assert_eq!(
+            error.to_string(),
+            "board virt: the device tree has no node /soc/none; correct [[guest.dt]]"
+        );
+    }
+}
+
+#[test]
+fn a_file_that_is_no_device_tree_is_refused() {
+    let board = board("");
+    let good = build(&describe(&board, &[0]), None).expect("built");
+    let mut flipped = good.clone();
+    flipped[0x38] ^= 0x40;
+    for bytes in [&b""[..], b"MZ", &good[..good.len() - 4], &[0xff; 200], &flipped] {
+        let error = read("x.dtb", bytes).expect_err("not a device tree").to_string();
+        assert!(error.starts_with("x.dtb is not a device tree blob: "), "{error}");
+    }
+    let mut deep = dtoolkit::model::DeviceTreeNode::new_unchecked("n");
+    for _ in 0..MAX_DEPTH {
+        let mut outer = dtoolkit::model::DeviceTreeNode::new_unchecked("n");
+        outer.add_child(deep);
+        deep = outer;
+    }
+    let mut tree = DeviceTree::new();
+    tree.root.add_child(deep);
+    let error = read("x.dtb", &tree.to_dtb()).expect_err("too deep").to_string();
+    assert!(error.ends_with("nested more than 64 deep"), "{error}");
+}

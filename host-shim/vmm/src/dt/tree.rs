@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Small tools on a device tree: exact paths, cells and phandles.
+
+use dtoolkit::model::{DeviceTree, DeviceTreeNode, DeviceTreeProperty};
+use dtoolkit::{Node, Property};
+
+/// Tells whether no node below `node` is nested more than `depth` deep.
+pub(super) fn shallow<N: Node>(node: &N, depth: u32) -> bool {
+    depth > 0 && node.children().all(|child| shallow(&child, depth - 1))
+}
+
+/// A new node, with properties.
+pub(super) fn node<const N: usize>(name: &str, with: [DeviceTreeProperty; N]) -> DeviceTreeNode {
+    let mut node = DeviceTreeNode::new_unchecked(name);
+    for property in with {
+        node.add_property(property);
+    }
+    node
+}
+
+/// A property of 32-bit cells.
+pub(super) fn cells(name: &str, cells: &[u32]) -> DeviceTreeProperty {
+    let bytes: Vec<u8> = cells.iter().flat_map(|cell| cell.to_be_bytes()).collect();
+    DeviceTreeProperty::new_unchecked(name, bytes)
+}
+
+/// A property of strings.
+pub(super) fn strings(name: &str, strings: &[&str]) -> DeviceTreeProperty {
+    let bytes: Vec<u8> = strings.iter().flat_map(|s| s.bytes().chain([0])).collect();
+    DeviceTreeProperty::new_unchecked(name, bytes)
+}
+
+/// A property without value.
+pub(super) fn empty(name: &str) -> DeviceTreeProperty {
+    DeviceTreeProperty::new_unchecked(name, Vec::<u8>::new())
+}
+
+/// A 64-bit number as two cells.
+pub(super) fn pair(number: u64) -> [u32; 2] {
+    [(number >> 32) as u32, number as u32]
+}
+
+/// A number in as many cells as a parent's #address-cells or #size-cells says; only the low 64 bits can be set.
+pub(super) fn in_cells(number: u64, count: u32) -> Vec<u32> {
+    let cell = |at: u32| if at < 2 { (number >> (32 * at)) as u32 } else { 0 };
+    (0..count.min(4)).rev().map(cell).collect()
+}
+
+/// A property's first cell.
+pub(super) fn cell(node: &DeviceTreeNode, name: &str) -> Option<u32> {
+    let value = node.property(name)?.value().first_chunk().copied();
+    value.map(u32::from_be_bytes)
+}
+
+/// The node at a path, compared by full names.
+pub(super) fn find<'a>(tree: &'a mut DeviceTree, path: &str) -> Option<&'a mut DeviceTreeNode> {
+    parts(path).try_fold(&mut tree.root, |node, name| node.child_mut(name))
+}
+
+/// The node at a path; what is missing is made. An error is a name that no node may have.
+pub(super) fn make<'a>(
+    tree: &'a mut DeviceTree,
+    path: &str,
+) -> Result<&'a mut DeviceTreeNode, String> {
+    parts(path).try_fold(&mut tree.root, |node, name| {
+        if node.child_mut(name).is_none() {
+            node.add_child(DeviceTreeNode::new(name).map_err(|error| error.to_string())?);
+        }
+        node.child_mut(name).ok_or_else(|| "the node is gone".to_owned())
+    })
+}
+
+/// Removes a node; tells whether it was there.
+pub(super) fn remove(tree: &mut DeviceTree, path: &str) -> bool {
+    let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+    find(tree, parent).is_some_and(|parent| parent.remove_child(name).is_some())
+}
+
+/// The largest phandle in use, zero if there is none.
+pub(super) fn last_phandle(node: &DeviceTreeNode) -> u32 {
+    let own = cell(node, "phandle").unwrap_or(0);
+    node.children().map(last_phandle).fold(own, u32::max)
+}
+
+fn parts(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter(|part| !part.is_empty())
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The guest's memory: RAM and the pages of a board that are plain storage.
+
+use std::fmt;
+
+use fakemon_manifest::{Machine, Page};
+use vm_memory::{
+    Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryMmap, GuestMemoryRegion, GuestRegionMmap,
+};
+
+/// One stretch of guest memory and where it lies in this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Region {
+    /// Guest physical address.
+    pub guest: u64,
+    /// Address in this process.
+    pub host: u64,
+    /// Size in bytes.
+    pub size: u64,
+}
+
+/// Memory cannot be had as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum MemoryError {
+    /// It would run into a device.
+    #[error("{asked} MiB of memory do not fit: board {board} has room for {limit} MiB")]
+    TooBig {
+        /// What was asked for, in MiB.
+        asked: u64,
+        /// The board's name.
+        board: String,
+        /// What fits, in MiB.
+        limit: u64,
+    },
+    /// The size is no multiple of the page size.
+    #[error("memory of {0} bytes is not a whole number of MiB")]
+    Uneven(u64),
+    /// The host has not that much.
+    #[error("cannot map {mib} MiB of guest memory: {why}; use a smaller --mem")]
+    Map {
+        /// What was asked for, in MiB.
+        mib: u64,
+        /// The system's reason.
+        why: String,
+    },
+    /// Something that was to be loaded lies outside RAM.
+    #[error("cannot load {size} bytes at {address:#x}: {why}")]
+    Load {
+        /// How much.
+        size: usize,
+        /// Where.
+        address: u64,
+        /// The reason.
+        why: String,
+    },
+}
+
+/// All memory of a guest; unmapped when dropped.
+pub struct Memory {
+    map: GuestMemoryMmap<()>,
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.regions()).finish()
+    }
+}
+
+const MIB: u64 = 1 << 20;
+
+impl Memory {
+    /// Checks a size of RAM against a board.
+    ///
+    /// # Errors
+    /// When it does not fit below the board's next device, or is no whole number of MiB.
+    pub fn check(board: &str, machine: &Machine, ram: u64) -> Result<(), MemoryError> {
+        let limit = machine.memory_limit();
+        if ram > limit {
+            let (asked, limit) = (ram / MIB, limit / MIB);
+            return Err(MemoryError::TooBig { asked, board: board.into(), limit });
+        }
+        if ram == 0 || !ram.is_multiple_of(MIB) {
+            return Err(MemoryError::Uneven(ram));
+        }
+        Ok(())
+    }
+
+    /// Maps `ram` bytes from `base`, zeroed, and `pages`.
+    ///
+    /// # Errors
+    /// When the host refuses.
+    pub fn new(base: u64, ram: u64, pages: &[&Page]) -> Result<Memory, MemoryError> {
+        let refused = |why: String| MemoryError::Map { mib: ram / MIB, why };
+        let mut ranges = vec![(GuestAddress(base), ram as usize)];
+        ranges.extend(pages.iter().map(|page| (GuestAddress(page.base), page.size as usize)));
+        ranges.sort_by_key(|&(address, _)| address);
+        let map = GuestMemoryMmap::from_ranges(&ranges).map_err(|e| refused(e.to_string()))?;
+        Ok(Memory { map })
+    }
+
+    /// Copies bytes to a guest physical address.
+    ///
+    /// # Errors
+    /// When they do not all lie in memory.
+    pub fn write(&self, address: u64, bytes: &[u8]) -> Result<(), MemoryError> {
+        self.map.write_slice(bytes, GuestAddress(address)).map_err(|error| MemoryError::Load {
+            size: bytes.len(),
+            address,
+            why: error.to_string(),
+        })
+    }
+
+    /// The regions, ascending; each stays mapped as long as the [`Memory`].
+    pub fn regions(&self) -> Vec<Region> {
+        let region = |region: &GuestRegionMmap<()>| Region {
+            guest: region.start_addr().0,
+            host: region.as_ptr().expose_provenance() as u64,
+            size: region.len(),
+        };
+        self.map.iter().map(region).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ram_and_pages_become_regions() {
+        let page = |base| Page {
+            name: "shared".into(),
+            base,
+            size: 0x1000,
+            kind: fakemon_manifest::PageKind::Ram,
+            registers: Default::default(),
+            actions: Default::default(),
+        };
+        let (low, high) = (page(0x1000), page(0x9000_0000));
+        let memory = Memory::new(0x4000_0000, 2 * MIB, &[&high, &low]).expect("mapped");
+        let regions: Vec<_> = memory.regions().iter().map(|r| (r.guest, r.size)).collect();
+        assert_eq!(regions, [(0x1000, 0x1000), (0x4000_0000, 2 * MIB), (0x9000_0000, 0x1000)]);
+        assert!(memory.write(0x4000_0000, &[1; 4096]).is_ok());
+        let error = memory.write(0x4000_0000 + 2 * MIB - 1, &[1; 2]).expect_err("past the end");
+        assert!(error.to_string().starts_with("cannot load 2 bytes at 0x401fffff"), "{error}");
+    }
+}

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Bare-metal guests and blobs of a few instructions in real KVM.
+
+fn main() {
+    #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+    let tests = calls::tests();
+    #[cfg(not(all(target_arch = "aarch64", target_os = "linux")))]
+    let tests = Vec::new();
+    libtest_mimic::run(&libtest_mimic::Arguments::from_args(), tests).exit();
+}
+
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+mod calls;

@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A guest VM of a few pages, with its monitor VM, driven step by step by a test.
+
+use std::os::fd::AsRawFd;
+
+use fakemon_host::regs::{self, Registers};
+use fakemon_host::{
+    Blob, BlobFault, Config, Error, GuestMemory, Host, Monitor, MonitorVcpu, Policy, Step, Trap,
+    Width, inject_undefined, set_policy,
+};
+use kvm_bindings::{
+    KVM_ARM_VCPU_EL1_32BIT, KVM_ARM_VCPU_PSCI_0_2, KVM_CAP_ARM_NISV_TO_USER, kvm_enable_cap,
+    kvm_userspace_memory_region, kvm_vcpu_init,
+};
+use kvm_ioctls::{Kvm, VcpuExit, VcpuFd, VmFd};
+
+/// Guest physical address of RAM; programs start here.
+pub const RAM: u64 = 0x4000_0000;
+/// Bytes of RAM.
+pub const RAM_SIZE: u64 = 0x20_0000;
+/// A store here is recorded by the machine; nothing else happens.
+pub const REPORT: u64 = 0x0900_0000;
+/// A store here ends the vCPU's program.
+pub const END: u64 = 0x0900_1000;
+
+/// What a vCPU's program did until it ended or the test has to act.
+#[derive(Debug)]
+pub enum Stop {
+    /// It stored to [`END`].
+    Ended,
+    /// A call ended in a step that the machine does not carry out by itself.
+    Step(Step),
+    /// The engine failed.
+    Error(Error),
+    /// KVM stopped the vCPU.
+    Exit(String),
+}
+
+/// A guest VM with its monitor VM.
+#[derive(Debug)]
+pub struct Machine {
+    /// The guest's vCPUs, in order.
+    pub cpus: Vec<Cpu>,
+    /// The monitor VM, unless the policy is another.
+    pub monitor: Option<Monitor>,
+    ram: Ram,
+    // Last: the guest's memory is unmapped from the VM only when that is closed.
+    _vm: VmFd,
+}
+
+/// What a test wants.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Number of vCPUs.
+    pub cpus: u32,
+    /// Width of the guest's EL1.
+    pub width: Width,
+    /// Who answers.
+    pub policy: Policy,
+    /// How the engine treats the blob.
+    pub config: Config,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            cpus: 1,
+            width: Width::AArch64,
+            policy: Policy::Blob,
+            config: Config::default(),
+        }
+    }
+}
+
+/// One vCPU of the guest and its monitor vCPU.
+#[derive(Debug)]
+pub struct Cpu {
+    /// The guest's vCPU.
+    pub fd: VcpuFd,
+    /// Its half in the monitor VM.
+    pub firmware: Option<MonitorVcpu>,
+    /// What the test's blob and program left with the VMM.
+    pub log: Log,
+    width: Width,
+    policy: Policy,
+}
+
+/// Everything that the VMM heard, in order of arrival.
+#[derive(Debug, Default)]
+pub struct Log {
+    /// Address offset from [`REPORT`] and value of each store of the guest's program.
+    pub reports: Vec<(u64, u64)>,
+    /// Console output of the blob.
+    pub console: Vec<u8>,
+    /// Secure accesses of the blob: address, and the value if it is a write.
+    pub secure: Vec<(u64, Option<u64>)>,
+    /// Accesses of the guest to addresses without memory: address, and whether it is a write.
+    pub holes: Vec<(u64, bool)>,
+    /// Events that the blob logged.
+    pub events: Vec<(u64, [u64; 3])>,
+    /// Blob faults after which the guest went on.
+    pub faults: Vec<BlobFault>,
+    /// CPU_ON requests: MPIDR, entry, context.
+    pub started: Vec<[u64; 3]>,
+}
+
+impl Host for Log {
+    fn console(&mut self, text: &[u8]) {
+        self.console.extend(text);
+    }
+    fn cpu_on(&mut self, mpidr: u64, entry: u64, context: u64) -> i32 {
+        self.started.push([mpidr, entry, context]);
+        fakemon_abi::status::SUCCESS
+    }
+    fn cpu_affinity(&mut self, mpidr: u64, _level: u64) -> i32 {
+        if mpidr == 0 { 0 } else { 1 }
+    }
+    fn mmio_read(&mut self, address: u64, data: &mut [u8]) {
+        self.secure.push((address, None));
+        data.fill(0x5a);
+    }
+    fn mmio_write(&mut self, address: u64, data: &[u8]) {
+        self.secure.push((address, Some(value(data))));
+    }
+    fn event(&mut self, code: u64, args: [u64; 3]) {
+        self.events.push((code, args));
+    }
+    fn fault(&mut self, fault: &BlobFault) {
+        self.faults.push(fault.clone());
+    }
+}
+
+fn value(data: &[u8]) -> u64 {
+    data.iter()
+        .rev()
+        .fold(0, |value, &byte| value << 8 | u64::from(byte))
+}
+
+impl Machine {
+    /// Makes a machine whose vCPUs all start at the beginning of `program`, with their number in x0 or r0.
+    pub fn new(blob: &Blob, program: &[u8], options: &Options) -> Machine {
+        let kvm = Kvm::new().expect("/dev/kvm");
+        let vm = kvm.create_vm().expect("a VM");
+        set_policy(&vm, options.policy, Some(blob)).expect("a policy");
+        // Accesses without syndrome, such as atomics to a hole, come to us instead of failing KVM_RUN.
+        let nisv = kvm_enable_cap {
+            cap: KVM_CAP_ARM_NISV_TO_USER,
+            ..Default::default()
+        };
+        vm.enable_cap(&nisv).expect("KVM_CAP_ARM_NISV_TO_USER");
+        let ram = Ram::new();
+        ram.write(RAM, program);
+        let region = kvm_userspace_memory_region {
+            slot: 0,
+            flags: 0,
+            guest_phys_addr: RAM,
+            memory_size: RAM_SIZE,
+            userspace_addr: ram.address(),
+        };
+        // SAFETY: `ram` is dropped with the machine, after its vCPUs, and accessed by copies only.
+        unsafe { vm.set_user_memory_region(region) }.expect("RAM");
+        let memory = [GuestMemory {
+            guest_addr: RAM,
+            host_addr: ram.address(),
+            size: RAM_SIZE,
+        }];
+        let monitor = (options.policy == Policy::Blob).then(|| {
+            // SAFETY: as above.
+            unsafe { Monitor::new(blob, &memory, options.cpus, options.config.clone()) }
+                .expect("a monitor VM")
+        });
+        let cpus = (0..options.cpus)
+            .map(|cpu| {
+                let fd = vm.create_vcpu(cpu.into()).expect("a vCPU");
+                let mut init = kvm_vcpu_init::default();
+                vm.get_preferred_target(&mut init).expect("a CPU model");
+                init.features[0] |= 1 << KVM_ARM_VCPU_PSCI_0_2;
+                if options.width == Width::AArch32 {
+                    init.features[0] |= 1 << KVM_ARM_VCPU_EL1_32BIT;
+                }
+                fd.vcpu_init(&init).expect("an initialised vCPU");
+                Registers::of(&fd)
+                    .start_at(options.width, RAM, cpu.into())
+                    .expect("a start");
+                let firmware = monitor
+                    .as_ref()
+                    .map(|m| m.vcpu(cpu, &fd, options.width).expect("a monitor vCPU"));
+                let (width, policy) = (options.width, options.policy);
+                Cpu {
+                    fd,
+                    firmware,
+                    log: Log::default(),
+                    width,
+                    policy,
+                }
+            })
+            .collect();
+        Machine {
+            cpus,
+            monitor,
+            ram,
+            _vm: vm,
+        }
+    }
+
+    /// A machine with one AArch64 vCPU, run until its program stops.
+    pub fn run(blob: &Blob, program: &[u8]) -> (Machine, Stop) {
+        let mut machine = Machine::new(blob, program, &Options::default());
+        let stop = machine.cpus[0].run();
+        (machine, stop)
+    }
+
+    /// Copies bytes out of the guest's RAM.
+    pub fn read_ram(&self, address: u64, size: usize) -> Vec<u8> {
+        self.ram.read(address, size)
+    }
+
+    /// Copies bytes into the guest's RAM.
+    pub fn write_ram(&self, address: u64, bytes: &[u8]) {
+        self.ram.write(address, bytes);
+    }
+}
+
+impl Cpu {
+    /// Reads one of the guest's registers, by its id in [`regs`].
+    pub fn get(&self, register: u64) -> u64 {
+        Registers::of(&self.fd).get(register).expect("a register")
+    }
+
+    /// Writes one of the guest's registers.
+    pub fn set(&self, register: u64, value: u64) {
+        Registers::of(&self.fd)
+            .set(register, value)
+            .expect("a register");
+    }
+
+    /// x0 to x30 of the guest.
+    pub fn x(&self) -> [u64; 31] {
+        std::array::from_fn(|n| self.get(regs::x(n as u64)))
+    }
+
+    /// Runs until the next call of the guest has exited, without serving it.
+    pub fn run_to_call(&mut self) -> Result<Trap, Stop> {
+        loop {
+            match self.fd.run() {
+                Ok(VcpuExit::Hypercall(call)) => {
+                    return Ok(Trap::from_exit(call.nr, call.longmode.into()));
+                }
+                Ok(VcpuExit::MmioWrite(END, _)) => return Err(Stop::Ended),
+                Ok(VcpuExit::MmioWrite(address, data)) if (REPORT..END).contains(&address) => {
+                    let value = value(data);
+                    self.log.reports.push((address - REPORT, value));
+                }
+                Ok(VcpuExit::MmioWrite(address, _)) => self.log.holes.push((address, true)),
+                Ok(VcpuExit::MmioRead(address, data)) => {
+                    data.fill(0xff);
+                    self.log.holes.push((address, false));
+                }
+                Ok(other) => return Err(Stop::Exit(format!("{other:?}"))),
+                Err(error) if error.errno() == libc::EINTR => self.fd.set_kvm_immediate_exit(0),
+                Err(error) => return Err(Stop::Exit(error.to_string())),
+            }
+        }
+    }
+
+    /// Serves a call; [`None`] when the guest can go on.
+    pub fn serve(&mut self, trap: Trap) -> Option<Stop> {
+        let Some(firmware) = &mut self.firmware else {
+            assert_eq!(
+                self.policy,
+                Policy::Undef,
+                "no other policy forwards without a blob"
+            );
+            inject_undefined(&self.fd, self.width).expect("an exception");
+            return None;
+        };
+        let mut step = firmware.call(trap, &mut self.log);
+        while matches!(step, Ok(Step::Interrupted)) {
+            step = firmware.resume(&mut self.log);
+        }
+        match step {
+            Ok(Step::Done) => None,
+            Ok(step) => Some(Stop::Step(step)),
+            Err(error) => Some(Stop::Error(error)),
+        }
+    }
+
+    /// Runs the program until it ends or the test has to act.
+    pub fn run(&mut self) -> Stop {
+        loop {
+            match self.run_to_call() {
+                Ok(trap) => {
+                    if let Some(stop) = self.serve(trap) {
+                        return stop;
+                    }
+                }
+                Err(stop) => return stop,
+            }
+        }
+    }
+
+    /// The guest's vCPU as a file descriptor.
+    pub fn as_raw_fd(&self) -> i32 {
+        self.fd.as_raw_fd()
+    }
+}
+
+/// The guest's RAM: an anonymous shared mapping that nobody refers to.
+#[derive(Debug)]
+struct Ram(*mut u8);
+
+// SAFETY: the mapping belongs to no thread, and every access is a copy through the raw pointer.
+unsafe impl Send for Ram {}
+// SAFETY: as above.
+unsafe impl Sync for Ram {}
+
+impl Ram {
+    fn new() -> Ram {
+        // SAFETY: a new anonymous mapping touches no existing memory.
+        let base = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                RAM_SIZE as usize,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_SHARED | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            )
+        };
+        assert_ne!(base, libc::MAP_FAILED, "memory for the guest");
+        Ram(base.cast())
+    }
+
+    fn address(&self) -> u64 {
+        self.0.expose_provenance() as u64
+    }
+
+    fn at(&self, address: u64, size: usize) -> *mut u8 {
+        let offset = address.checked_sub(RAM).expect("an address in RAM");
+        assert!(offset + size as u64 <= RAM_SIZE, "bytes in RAM");
+        // SAFETY: the assertion keeps the result within the mapping.
+        unsafe { self.0.add(offset as usize) }
+    }
+
+    fn write(&self, address: u64, bytes: &[u8]) {
+        // SAFETY: `at` has room for all bytes, and no reference points there.
+        unsafe {
+            std::ptr::copy_nonoverlapping(
+                bytes.as_ptr(),
+                self.at(address, bytes.len()),
+                bytes.len(),
+            )
+        };
+    }
+
+    fn read(&self, address: u64, size: usize) -> Vec<u8> {
+        let mut bytes = vec![0; size];
+        // SAFETY: `at` has that many bytes, and no reference points there.
+        unsafe { std::ptr::copy_nonoverlapping(self.at(address, size), bytes.as_mut_ptr(), size) };
+        bytes
+    }
+}
+
+impl Drop for Ram {
+    fn drop(&mut self) {
+        // SAFETY: this is the mapping that `new` made; the machine drops its vCPUs first.
+        unsafe { libc::munmap(self.0.cast(), RAM_SIZE as usize) };
+    }
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Guest programs and blobs in assembly, part of the test's own executable and copied from there.
+
+/// Defines a function that returns the bytes of an assembly program.
+///
+/// The program must not depend on its address. It reports by storing to [`REPORT`](crate::machine::REPORT) and ends by
+/// storing to [`END`](crate::machine::END).
+#[macro_export]
+macro_rules! program {
+    ($(#[$meta:meta])* $name:ident, $($line:expr),+ $(,)?) => {
+        core::arch::global_asm!(
+            concat!(".pushsection .rodata.program_", stringify!($name), ", \"a\""),
+            ".balign 8",
+            concat!(".global program_", stringify!($name)),
+            concat!("program_", stringify!($name), ":"),
+            $($line,)+
+            ".balign 8",
+            concat!(".global program_", stringify!($name), "_end"),
+            concat!("program_", stringify!($name), "_end:"),
+            ".popsection",
+        );
+        $(#[$meta])*
+        fn $name() -> &'static [u8] {
+            unsafe extern "C" {
+                #[link_name = concat!("program_", stringify!($name))]
+                safe static START: u8;
+                #[link_name = concat!("program_", stringify!($name), "_end")]
+                safe static END: u8;
+            }
+            let start = &raw const START;
+            let size = (&raw const END).addr() - start.addr();
+            // SAFETY: both symbols delimit constant bytes that the assembly above puts into .rodata.
+            unsafe { core::slice::from_raw_parts(start, size) }
+        }
+    };
+}
