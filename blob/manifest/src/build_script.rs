@@ -41,6 +41,8 @@ fn try_run() -> Result<(), Box<dyn Error>> {
             "cargo::rustc-link-arg-bins=--defsym=MAX_IMAGE={:#x}",
             layout::BLOB_MAX_IMAGE
         );
+        // Stage 1 has 4 KiB pages, and so do the blob's segments.
+        println!("cargo::rustc-link-arg-bins=-zmax-page-size=0x1000");
         println!("cargo::rustc-link-arg-bins=--build-id=none");
     }
     Ok(())
@@ -66,11 +68,12 @@ fn note_source(board: &Board) -> String {
             last,
             inputs,
             outputs,
-        } = range;
+        } = *range;
+        let (first, last) = (literal(first), literal(last));
         let _ = write!(
             ranges,
             "
-        Range {{ first: {first:#x}, last: {last:#x}, inputs: {inputs}, outputs: {outputs} }},"
+        Range {{ first: {first}, last: {last}, inputs: {inputs}, outputs: {outputs} }},"
         );
     }
     let abi::Note {
@@ -105,6 +108,11 @@ pub const NOTE: ::fakemon_blob::abi::note::Note = {{
     )
 }
 
+/// A function ID as people write it in Rust.
+fn literal(id: u32) -> String {
+    format!("{:#06x}_{:04x}", id >> 16, id & 0xffff)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,8 +124,9 @@ mod tests {
         assert!(source.contains("pub const NOTE"), "{source}");
         assert!(source.contains("board_name(\"virt\")"), "{source}");
         assert!(
-            source
-                .contains("Range { first: 0x84000000, last: 0x8400001f, inputs: 4, outputs: 1 },"),
+            source.contains(
+                "Range { first: 0x8400_0000, last: 0x8400_001f, inputs: 4, outputs: 1 },"
+            ),
             "{source}"
         );
         assert!(source.contains("range_count: 2,"), "{source}");

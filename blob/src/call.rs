@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! One call: what the caller's registers hold, how it came in, and how its answer goes back.
+
+use aarch64_cpu::registers::ESR_EL1;
+use fakemon_abi::frame::REGS;
+use tock_registers::LocalRegisterCopy;
+
+use crate::function_id::FunctionId;
+use crate::host::Host;
+
+/// The execution state of a caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Width {
+    /// 64-bit.
+    AArch64,
+    /// 32-bit: r0 to r14 are the low halves of x0 to x14.
+    AArch32,
+}
+
+/// The instruction that made a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conduit {
+    /// Secure Monitor Call.
+    Smc,
+    /// Hypervisor Call.
+    Hvc,
+}
+
+/// How a call came in, from the syndrome register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trap {
+    /// The caller's execution state.
+    pub width: Width,
+    /// The instruction.
+    pub conduit: Conduit,
+    /// The instruction's immediate; always 0 for an SMC from AArch32, whose syndrome does not carry it.
+    pub immediate: u16,
+}
+
+impl Trap {
+    /// Decodes ESR_ELx (Arm ARM D24.2.40); [`None`] if it tells of anything but SMC or HVC.
+    pub fn from_esr(esr: u64) -> Option<Trap> {
+        let esr: LocalRegisterCopy<u64, ESR_EL1::Register> = LocalRegisterCopy::new(esr);
+        let (width, conduit) = match esr.read(ESR_EL1::EC) {
+            0x12 => (Width::AArch32, Conduit::Hvc),
+            0x13 => (Width::AArch32, Conduit::Smc),
+            0x16 => (Width::AArch64, Conduit::Hvc),
+            0x17 => (Width::AArch64, Conduit::Smc),
+            _ => return None,
+        };
+        let has_immediate = (width, conduit) != (Width::AArch32, Conduit::Smc);
+        let immediate = if has_immediate {
+            esr.read(ESR_EL1::ISS) as u16
+        } else {
+            0
+        };
+        Some(Trap {
+            width,
+            conduit,
+            immediate,
+        })
+    }
+}
+
+/// A call that a service handles.
+pub struct Call<'a> {
+    regs: &'a mut [u64; REGS],
+    trap: Trap,
+    host: &'a mut dyn Host,
+}
+
+impl<'a> Call<'a> {
+    /// Wraps the caller's registers x0 to x17.
+    pub fn new(regs: &'a mut [u64; REGS], trap: Trap, host: &'a mut dyn Host) -> Self {
+        Call { regs, trap, host }
+    }
+
+    /// Returns the function that w0 or r0 names, without the SVE hint.
+    pub fn id(&self) -> FunctionId {
+        FunctionId(self.regs[0] as u32).without_hint()
+    }
+
+    /// Returns how the call came in.
+    pub fn trap(&self) -> Trap {
+        self.trap
+    }
+
+    /// Returns the caller's execution state.
+    pub fn width(&self) -> Width {
+        self.trap.width
+    }
+
+    /// Returns the host, for what the machine must do.
+    pub fn host(&mut self) -> &mut (dyn Host + 'a) {
+        self.host
+    }
+
+    /// Returns register `n` as it is; 0 beyond x17.
+    pub fn register(&self, n: usize) -> u64 {
+        self.regs.get(n).copied().unwrap_or(0)
+    }
+
+    /// Returns argument `n`, from x`n`: 64 bits if the function's convention is 64-bit, else 32.
+    pub fn arg(&self, n: usize) -> u64 {
+        if self.id().is_64() && self.width() == Width::AArch64 {
+            self.register(n)
+        } else {
+            self.register(n) & 0xffff_ffff
+        }
+    }
+
+    /// Sets register `n` to a result, of which an AArch32 caller gets the low half. Nothing beyond x17 is set.
+    pub fn set(&mut self, n: usize, value: u64) {
+        let seen = match self.width() {
+            Width::AArch64 => value,
+            Width::AArch32 => value & 0xffff_ffff,
+        };
+        if let Some(register) = self.regs.get_mut(n) {
+            *register = seen;
+        }
+    }
+
+    /// Answers with a [status](fakemon_abi::status) code, or another signed number, in x0 or r0.
+    ///
+    /// It is sign-extended to the width of the caller's register even for a 32-bit function: kernels compare either
+    /// w0 or x0 with -1, and so both find what they look for.
+    pub fn answer(&mut self, code: i32) {
+        self.set(0, i64::from(code).cast_unsigned());
+    }
+}
+
+impl core::fmt::Debug for Call<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Call")
+            .field("regs", self.regs)
+            .field("trap", &self.trap)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake::FakeHost;
+
+    #[test]
+    fn the_syndrome_tells_width_conduit_and_immediate() {
+        let trap = |width, conduit, immediate| {
+            Some(Trap {
+                width,
+                conduit,
+                immediate,
+            })
+        };
+        assert_eq!(
+            Trap::from_esr(0x5e00_0001),
+            trap(Width::AArch64, Conduit::Smc, 1)
+        );
+        assert_eq!(
+            Trap::from_esr(0x5a00_ffff),
+            trap(Width::AArch64, Conduit::Hvc, 0xffff)
+        );
+        assert_eq!(
+            Trap::from_esr(0x4a00_0002),
+            trap(Width::AArch32, Conduit::Hvc, 2)
+        );
+        assert_eq!(
+            Trap::from_esr(0x4e08_0003),
+            trap(Width::AArch32, Conduit::Smc, 0)
+        );
+        assert_eq!(
+            Trap::from_esr(0x5600_0000),
+            None,
+            "an SVC is no call of ours"
+        );
+        assert_eq!(Trap::from_esr(0), None);
+    }
+
+    #[test]
+    fn arguments_and_answers_have_the_callers_width() {
+        let mut host = FakeHost::new(1);
+        for (id, width, arg, minus_one) in [
+            (0xc400_0003, Width::AArch64, 0x1_0000_0002, u64::MAX),
+            (0x8400_0003, Width::AArch64, 2, u64::MAX),
+            (0x8400_0003, Width::AArch32, 2, 0xffff_ffff),
+        ] {
+            let mut regs = [0x1_0000_0002; REGS];
+            regs[0] = id;
+            let trap = Trap {
+                width,
+                conduit: Conduit::Smc,
+                immediate: 0,
+            };
+            let mut call = Call::new(&mut regs, trap, &mut host);
+            assert_eq!(call.arg(1), arg);
+            assert_eq!(call.register(1), 0x1_0000_0002);
+            assert_eq!((call.arg(99), call.register(99)), (0, 0));
+            call.answer(-1);
+            call.set(99, 5);
+            assert_eq!(regs[0], minus_one);
+            assert_eq!(regs[1..], [0x1_0000_0002; REGS - 1]);
+        }
+    }
+}

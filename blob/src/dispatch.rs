@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! From a call to the service that owns it.
+
+use fakemon_abi::status::NOT_SUPPORTED;
+
+use crate::board::Board;
+use crate::call::{Call, Width};
+use crate::service::Service;
+
+/// Serves one call of a board: the instruction's immediate decides which of the board's entry points it reaches.
+pub fn dispatch<B: Board>(call: &mut Call<'_>) {
+    match call.trap().immediate {
+        0 => B::call(call),
+        _ => B::call_with_immediate(call),
+    }
+}
+
+/// Serves a call of SMCCC's by the first service that owns its function.
+///
+/// A function that nobody owns is answered NOT_SUPPORTED, and so is one of the 64-bit convention when an AArch32
+/// caller asks for it (DEN 0028, 2.7).
+pub fn smccc(services: &[&dyn Service], call: &mut Call<'_>) {
+    let id = call.id();
+    let unreachable = id.is_64() && call.width() == Width::AArch32;
+    match services.iter().find(|service| service.owns(id)) {
+        Some(service) if !unreachable => service.handle(call),
+        _ => call.answer(NOT_SUPPORTED),
+    }
+}
+
+#[cfg(test)]
+mod tests;

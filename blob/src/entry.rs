@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! From the saved registers to the dispatcher.
+
+use core::mem::{offset_of, size_of};
+
+use fakemon_abi::frame::REGS;
+
+use crate::board::Board;
+
+/// What the vectors save on the stack and restore before they return to the caller.
+///
+/// x19 to x28 are not here: compiled code saves those that it uses.
+#[derive(Debug)]
+#[repr(C, align(16))]
+pub struct Saved {
+    /// x0 to x17: the call's arguments, then its results.
+    pub x: [u64; REGS],
+    /// x18, which compiled code may use and the caller may rely on.
+    pub x18: u64,
+    /// The frame pointer.
+    pub x29: u64,
+    /// The link register.
+    pub x30: u64,
+}
+
+// The vectors' assembly relies on these.
+const _: () = {
+    assert!(size_of::<Saved>() == 176);
+    assert!(offset_of!(Saved, x) == 0 && offset_of!(Saved, x18) == 144);
+    assert!(offset_of!(Saved, x29) == 152 && offset_of!(Saved, x30) == 160);
+};
+
+/// Serves the call that the vectors have saved. Called by [`blob!`](crate::blob) alone.
+#[cfg(target_os = "none")]
+pub fn enter<B: Board>(saved: &mut Saved) {
+    use aarch64_cpu::registers::{ESR_EL1, Readable};
+
+    use crate::call::{Call, Trap};
+
+    let Some(trap) = Trap::from_esr(ESR_EL1.get()) else {
+        panic!("entered by an exception that is neither SMC nor HVC");
+    };
+    let mut host = crate::hostcall::FrameHost::current();
+    crate::dispatch::dispatch::<B>(&mut Call::new(&mut saved.x, trap, &mut host));
+}
+
+/// Stands for the real one where there are no vectors.
+#[cfg(not(target_os = "none"))]
+pub fn enter<B: Board>(_saved: &mut Saved) {}

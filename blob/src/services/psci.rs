@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Power State Coordination Interface 1.1 (Arm DEN 0022).
+//!
+//! Which CPU is on is the VMM's to know. This service checks what the caller says, translates it into host calls and
+//! their answers into the caller's terms.
+
+use fakemon_abi::status::{DENIED, INTERNAL_FAILURE, NOT_SUPPORTED, SUCCESS};
+
+use crate::call::{Call, Width};
+use crate::function_id::{FunctionId, owner};
+use crate::service::Service;
+
+mod power;
+
+pub(crate) use power::{cpu_off, cpu_on, cpu_suspend};
+
+/// Defines the function IDs of PSCI that this service knows by name, all of the 32-bit convention.
+macro_rules! functions {
+    ($($(#[$doc:meta])* $name:ident = $number:literal;)*) => {
+        $($(#[$doc])* pub const $name: FunctionId = FunctionId::fast32(owner::STANDARD, $number);)*
+    };
+}
+
+functions! {
+    /// Version of PSCI.
+    PSCI_VERSION = 0x00;
+    /// Suspends the calling CPU; 64-bit as well.
+    CPU_SUSPEND = 0x01;
+    /// Stops the calling CPU.
+    CPU_OFF = 0x02;
+    /// Starts a CPU; 64-bit as well.
+    CPU_ON = 0x03;
+    /// State of a CPU; 64-bit as well.
+    AFFINITY_INFO = 0x04;
+    /// Whether a trusted OS must be migrated.
+    MIGRATE_INFO_TYPE = 0x06;
+    /// Powers the machine off.
+    SYSTEM_OFF = 0x08;
+    /// Resets the machine.
+    SYSTEM_RESET = 0x09;
+    /// Whether a function is there.
+    PSCI_FEATURES = 0x0a;
+    /// Suspends the machine; 64-bit as well.
+    SYSTEM_SUSPEND = 0x0e;
+    /// Resets the machine in a way of the caller's choice; 64-bit as well.
+    SYSTEM_RESET2 = 0x12;
+}
+
+/// Version 1.1.
+const VERSION_1_1: u64 = 0x1_0001;
+/// MIGRATE_INFO_TYPE: there is no trusted OS that would have to be migrated.
+const NO_MIGRATION: i32 = 2;
+/// SMCCC_VERSION, which PSCI_FEATURES is asked for to find out whether there is SMCCC.
+const SMCCC_VERSION: FunctionId = FunctionId::fast32(owner::ARM, 0);
+/// PSCI's functions have these numbers.
+const NUMBERS: core::ops::RangeInclusive<u16> = 0x00..=0x1f;
+
+/// The PSCI service.
+#[derive(Clone, Copy, Debug)]
+pub struct Psci {
+    mpidr: fn(u32) -> u64,
+}
+
+impl Default for Psci {
+    fn default() -> Self {
+        Psci::new()
+    }
+}
+
+impl Psci {
+    /// PSCI for a machine whose CPUs have the MPIDRs that KVM gives them.
+    pub const fn new() -> Self {
+        Psci::with_mpidr(kvm_mpidr)
+    }
+
+    /// PSCI for a machine where `mpidr` tells the affinity fields of the CPU of a number.
+    pub const fn with_mpidr(mpidr: fn(u32) -> u64) -> Self {
+        Psci { mpidr }
+    }
+}
+
+/// The affinity fields that KVM/arm64 gives vCPU `cpu`: sixteen to a cluster (`reset_mpidr()` in Linux' sys_regs.c).
+fn kvm_mpidr(cpu: u32) -> u64 {
+    let cpu = u64::from(cpu);
+    (cpu & 0xf) | (cpu >> 4 & 0xff) << 8 | (cpu >> 12 & 0xff) << 16
+}
+
+impl Service for Psci {
+    fn owns(&self, id: FunctionId) -> bool {
+        // Bits 23:17 belong to neither owner nor number and are zero in each of PSCI's IDs.
+        id.as_32() == FunctionId::fast32(owner::STANDARD, id.number())
+            && NUMBERS.contains(&id.number())
+    }
+
+    fn handle(&self, call: &mut Call<'_>) {
+        let id = call.id();
+        if !is_implemented(id) {
+            return call.answer(NOT_SUPPORTED);
+        }
+        let code = match id.as_32() {
+            PSCI_VERSION => return call.set(0, VERSION_1_1),
+            CPU_SUSPEND => cpu_suspend(call),
+            CPU_OFF => cpu_off(call),
+            CPU_ON => cpu_on(call),
+            AFFINITY_INFO => power::affinity_info(call),
+            MIGRATE_INFO_TYPE => NO_MIGRATION,
+            SYSTEM_OFF => call.host().system_off(),
+            SYSTEM_RESET => call.host().system_reset(0, 0),
+            PSCI_FEATURES => features(call),
+            SYSTEM_SUSPEND => power::system_suspend(call, self.mpidr),
+            SYSTEM_RESET2 => power::system_reset2(call),
+            _ => NOT_SUPPORTED,
+        };
+        call.answer(code);
+    }
+}
+
+/// Tells whether `id`, of either convention, is a function that does something here.
+///
+/// Not here: MIGRATE and MIGRATE_INFO_UP_CPU, since nothing migrates; CPU_FREEZE, CPU_DEFAULT_SUSPEND, NODE_HW_STATE,
+/// PSCI_SET_SUSPEND_MODE, PSCI_STAT_* and MEM_PROTECT*, all optional.
+fn is_implemented(id: FunctionId) -> bool {
+    match id.as_32() {
+        CPU_SUSPEND | CPU_ON | AFFINITY_INFO | SYSTEM_SUSPEND | SYSTEM_RESET2 => true,
+        PSCI_VERSION | CPU_OFF | MIGRATE_INFO_TYPE | SYSTEM_OFF | SYSTEM_RESET | PSCI_FEATURES => {
+            !id.is_64()
+        }
+        _ => false,
+    }
+}
+
+/// PSCI_FEATURES. The flags of CPU_SUSPEND are all zero: original format of the power state, no OS-initiated mode;
+/// those of SYSTEM_RESET2 and the others have no meaning.
+fn features(call: &Call<'_>) -> i32 {
+    let asked = FunctionId(call.arg(1) as u32);
+    let reachable = !asked.is_64() || call.width() == Width::AArch64;
+    if asked == SMCCC_VERSION || is_implemented(asked) && reachable {
+        SUCCESS
+    } else {
+        NOT_SUPPORTED
+    }
+}
+
+/// What is left to say when the host has come back from a call that does not return.
+fn refused(code: i32) -> i32 {
+    match code {
+        DENIED => DENIED,
+        _ => INTERNAL_FAILURE,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The functions of PSCI that change what runs, each returning the code that the caller gets.
+//!
+//! They take their arguments from x1 on, of the width that the function's convention has.
+
+use fakemon_abi::status::{DENIED, INTERNAL_FAILURE, INVALID_ADDRESS, INVALID_PARAMETERS, SUCCESS};
+
+use super::refused;
+use crate::call::{Call, Width};
+
+/// The affinity fields of an MPIDR (DEN 0022, 5.1.4): the others are zero in an argument.
+const AFFINITY: u64 = 0xff_00ff_ffff;
+/// The highest affinity level.
+const MAX_LEVEL: u64 = 3;
+/// The state that AFFINITY_INFO gives a CPU that is off.
+const OFF: u64 = 1;
+
+/// Power state of CPU_SUSPEND, original format (DEN 0022, 5.4.2): bits that are zero.
+const STATE_RESERVED: u64 = 0xfcfe_0000;
+/// Power state: the CPU loses its registers.
+const STATE_POWER_DOWN: u64 = 1 << 16;
+/// Power state: where the level lies. CPU, cluster and system are 0 to 2.
+const STATE_LEVEL_SHIFT: u32 = 24;
+const STATE_MAX_LEVEL: u64 = 2;
+
+/// SYSTEM_RESET2: the types from here on are the vendor's.
+const RESET_VENDOR: u64 = 1 << 31;
+/// SYSTEM_RESET2: the only architectural type.
+const RESET_WARM: u64 = 0;
+
+/// CPU_SUSPEND(power state, entry, context).
+pub(crate) fn cpu_suspend(call: &mut Call<'_>) -> i32 {
+    // The power state is 32 bits wide in either convention.
+    let state = call.arg(1) & 0xffff_ffff;
+    let (entry, context) = (call.arg(2), call.arg(3));
+    if state & STATE_RESERVED != 0 || state >> STATE_LEVEL_SHIFT > STATE_MAX_LEVEL {
+        return INVALID_PARAMETERS;
+    }
+    let power_down = state & STATE_POWER_DOWN != 0;
+    if power_down && !is_entry(call.width(), entry) {
+        return INVALID_ADDRESS;
+    }
+    match call.host().wait_for_interrupt() {
+        Err(_) => INTERNAL_FAILURE,
+        Ok(()) if power_down => refused(call.host().cpu_resume(entry, context)),
+        Ok(()) => SUCCESS,
+    }
+}
+
+/// CPU_OFF().
+pub(crate) fn cpu_off(call: &mut Call<'_>) -> i32 {
+    // DENIED is the only code that the specification lets this function return.
+    let _ = call.host().cpu_off();
+    DENIED
+}
+
+/// CPU_ON(target, entry, context).
+pub(crate) fn cpu_on(call: &mut Call<'_>) -> i32 {
+    let (target, entry, context) = (call.arg(1), call.arg(2), call.arg(3));
+    if target & !AFFINITY != 0 {
+        return INVALID_PARAMETERS;
+    }
+    if !is_entry(call.width(), entry) {
+        return INVALID_ADDRESS;
+    }
+    call.host()
+        .cpu_on(target, entry, context)
+        .err()
+        .unwrap_or(SUCCESS)
+}
+
+/// AFFINITY_INFO(target, lowest level).
+pub(super) fn affinity_info(call: &mut Call<'_>) -> i32 {
+    let (target, level) = (call.arg(1), call.arg(2));
+    if target & !AFFINITY != 0 || level > MAX_LEVEL {
+        return INVALID_PARAMETERS;
+    }
+    match call.host().cpu_affinity(target, level) {
+        Ok(state @ 0..=2) => state as i32,
+        Ok(_) => INTERNAL_FAILURE,
+        Err(code) => code,
+    }
+}
+
+/// SYSTEM_SUSPEND(entry, context): the last CPU that is on puts the whole machine to sleep.
+pub(super) fn system_suspend(call: &mut Call<'_>, mpidr: fn(u32) -> u64) -> i32 {
+    let (entry, context) = (call.arg(1), call.arg(2));
+    if !is_entry(call.width(), entry) {
+        return INVALID_ADDRESS;
+    }
+    let host = call.host();
+    let caller = host.cpu();
+    for other in (0..host.cpus()).filter(|&cpu| cpu != caller) {
+        if host.cpu_affinity(mpidr(other), 0) != Ok(OFF) {
+            return DENIED;
+        }
+    }
+    refused(host.system_suspend(entry, context))
+}
+
+/// SYSTEM_RESET2(type, cookie).
+pub(super) fn system_reset2(call: &mut Call<'_>) -> i32 {
+    // The type is 32 bits wide in either convention.
+    let (kind, cookie) = (call.arg(1) & 0xffff_ffff, call.arg(2));
+    if kind != RESET_WARM && kind < RESET_VENDOR {
+        return INVALID_PARAMETERS;
+    }
+    refused(call.host().system_reset(kind, cookie))
+}
+
+/// Tells whether a CPU of `width` can begin at `entry`. Bit 0 makes an AArch32 CPU begin in Thumb state.
+fn is_entry(width: Width, entry: u64) -> bool {
+    match width {
+        Width::AArch64 => entry & 3 == 0,
+        Width::AArch32 => entry & 3 != 2,
+    }
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! PSCI 0.1 (Arm DEN 0022 A): the same ideas as later, but each board chooses the function IDs and tells the kernel
+//! in its device tree.
+
+use fakemon_abi::status::{DENIED, INVALID_PARAMETERS, NOT_SUPPORTED, SUCCESS};
+
+use crate::call::Call;
+use crate::function_id::FunctionId;
+use crate::service::Service;
+use crate::services::psci::{cpu_off, cpu_on, cpu_suspend};
+
+/// The PSCI 0.1 service with a board's own function IDs; a function without one is not there.
+#[derive(Clone, Copy, Debug)]
+pub struct PsciV0_1 {
+    /// `cpu_suspend` in the device tree.
+    pub cpu_suspend: Option<FunctionId>,
+    /// `cpu_off` in the device tree.
+    pub cpu_off: Option<FunctionId>,
+    /// `cpu_on` in the device tree.
+    pub cpu_on: Option<FunctionId>,
+}
+
+impl Service for PsciV0_1 {
+    fn owns(&self, id: FunctionId) -> bool {
+        [self.cpu_suspend, self.cpu_off, self.cpu_on].contains(&Some(id))
+    }
+
+    fn handle(&self, call: &mut Call<'_>) {
+        let id = Some(call.id());
+        let code = if id == self.cpu_suspend {
+            cpu_suspend(call)
+        } else if id == self.cpu_off {
+            cpu_off(call)
+        } else if id == self.cpu_on {
+            cpu_on(call)
+        } else {
+            NOT_SUPPORTED
+        };
+        call.answer(code_of_0_1(code));
+    }
+}
+
+/// Puts a code of PSCI 1.1 in the terms of 0.1, which has no others than these four.
+fn code_of_0_1(code: i32) -> i32 {
+    match code {
+        SUCCESS | NOT_SUPPORTED | DENIED => code,
+        _ => INVALID_PARAMETERS,
+    }
+}
+
+#[cfg(test)]
+mod tests;

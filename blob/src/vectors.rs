@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The blob's exception vectors: where a call comes in and leaves again.
+//!
+//! There are two tables, back to back. The first is the one of MVBAR (VBAR_EL3 in the 64-bit world): where an SMC
+//! goes on real hardware. The second is the hypervisor's, for HVC; both conduits have their own so that a blob can
+//! tell them apart as real firmware can. Its address is the first's plus `layout::HYP_VECTORS`.
+//!
+//! A table has sixteen entries of 0x80 bytes. Of these a caller reaches two: a synchronous exception from a lower
+//! exception level in AArch64 (0x400) or AArch32 (0x600). In a monitor VM the others cannot be reached at all, since
+//! VBAR_EL1 is the gate's: an exception inside the blob goes there. They are kept, and end in a panic, because the same
+//! table may one day be a real VBAR_EL3.
+//!
+//! The way in: SP is the top of this vCPU's stack, interrupts are masked, ELR, SPSR and ESR say where the caller was.
+//! The registers go to the stack as a `Saved`, Rust does the work there, and the way out restores them and executes
+//! ERET. ELR_EL1 and SPSR_EL1 are left alone in between, so the return goes where the caller came from.
+
+use core::arch::global_asm;
+
+use crate::entry::Saved;
+
+global_asm!(
+    r#"
+    .section .text.vectors, "ax", %progbits
+
+    // One table; each entry is a branch.
+    .macro table
+        .irp offset, 0x000, 0x080, 0x100, 0x180, 0x200, 0x280, 0x300, 0x380
+            b       {unexpected}
+            .balign 0x80
+        .endr
+        b       2f                  // 0x400: synchronous, from AArch64
+        .balign 0x80
+        .irp offset, 0x480, 0x500, 0x580
+            b       {unexpected}
+            .balign 0x80
+        .endr
+        b       2f                  // 0x600: synchronous, from AArch32
+        .balign 0x80
+        .irp offset, 0x680, 0x700, 0x780
+            b       {unexpected}
+            .balign 0x80
+        .endr
+    .endm
+
+    .balign 0x800
+    .global fakemon_vectors
+    .type fakemon_vectors, %object
+fakemon_vectors:
+    table
+    .size fakemon_vectors, . - fakemon_vectors
+
+    .global fakemon_hyp_vectors
+    .type fakemon_hyp_vectors, %object
+fakemon_hyp_vectors:
+    table
+    .size fakemon_hyp_vectors, . - fakemon_hyp_vectors
+
+    .global fakemon_entry
+    .type fakemon_entry, %function
+fakemon_entry:
+2:  sub     sp, sp, #{saved}
+    stp     x0, x1, [sp]
+    stp     x2, x3, [sp, #16]
+    stp     x4, x5, [sp, #32]
+    stp     x6, x7, [sp, #48]
+    stp     x8, x9, [sp, #64]
+    stp     x10, x11, [sp, #80]
+    stp     x12, x13, [sp, #96]
+    stp     x14, x15, [sp, #112]
+    stp     x16, x17, [sp, #128]
+    stp     x18, x29, [sp, #144]
+    str     x30, [sp, #160]
+    mov     x29, xzr                // a backtrace ends here
+    mov     x0, sp
+    bl      fakemon_dispatch        // the board's, made by `blob!`
+    ldp     x0, x1, [sp]
+    ldp     x2, x3, [sp, #16]
+    ldp     x4, x5, [sp, #32]
+    ldp     x6, x7, [sp, #48]
+    ldp     x8, x9, [sp, #64]
+    ldp     x10, x11, [sp, #80]
+    ldp     x12, x13, [sp, #96]
+    ldp     x14, x15, [sp, #112]
+    ldp     x16, x17, [sp, #128]
+    ldp     x18, x29, [sp, #144]
+    ldr     x30, [sp, #160]
+    add     sp, sp, #{saved}
+    eret
+    .size fakemon_entry, . - fakemon_entry
+    "#,
+    unexpected = sym unexpected,
+    saved = const size_of::<Saved>(),
+);
+
+extern "C" fn unexpected() -> ! {
+    panic!("an exception came in through a vector that serves no call")
+}
