@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The secure firmware of board midway: PSCI 0.1 and the level 2 cache controller, both by SMC.
+//!
+//! Two conventions share one instruction. Calls of PSCI carry their function ID in r0. The call that switches the
+//! level 2 cache carries its own in r12 and a *value* in r0, which may be anything, even what is a function ID of
+//! PSCI. So r12 is asked first. The other way round there is no doubt: Linux makes PSCI calls with its stack pointer
+//! in r12 (arch/arm/kernel/smccc-call.S), a multiple of four, which [`L2_CONTROL`] is not.
+
+#![cfg_attr(not(test), no_std)]
+
+use fakemon_blob::services::psci_v0_1::PsciV0_1;
+use fakemon_blob::{Board, Call, FunctionId, Service, dispatch};
+
+include!(concat!(env!("OUT_DIR"), "/note.rs"));
+
+/// The board.
+#[derive(Clone, Copy, Debug)]
+pub struct Midway;
+
+/// The function in r12 that writes r0 to the control register of the level 2 cache controller.
+pub const L2_CONTROL: u64 = 0x102;
+
+/// The control register of the PL310 that `board.toml` puts into the machine. It takes secure writes alone.
+const PL310_CONTROL: u64 = 0xfff1_8100;
+
+/// The function IDs that /psci of Calxeda's device trees names.
+const PSCI: PsciV0_1 = PsciV0_1 {
+    cpu_suspend: Some(FunctionId(0x8400_0002)),
+    cpu_off: Some(FunctionId(0x8400_0004)),
+    cpu_on: Some(FunctionId(0x8400_0006)),
+};
+
+impl Board for Midway {
+    const NOTE: fakemon_blob::abi::note::Note = NOTE;
+    const SERVICES: &'static [&'static dyn Service] = &[&PSCI];
+
+    fn call(call: &mut Call<'_>) {
+        if call.register(12) == L2_CONTROL {
+            let value = call.register(0);
+            // The call has no result, so there is nobody to tell if the machine lacks the controller.
+            let _ = call.host().mmio_write(PL310_CONTROL, 4, value);
+        } else {
+            dispatch::smccc(Self::SERVICES, call);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
