@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `boards`: lists the boards of this checkout.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Args;
+use fakemon_manifest::{Board, Caller, TestKind, Window};
+use serde::Serialize;
+
+use crate::workspace;
+
+/// List the boards.
+#[derive(Debug, Args)]
+pub(crate) struct Boards {
+    /// Print an array of {name, description, families, caller, window, kernel, test}.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is told of a board.
+#[derive(Debug, Serialize)]
+struct Row {
+    name: String,
+    description: String,
+    families: Vec<String>,
+    caller: String,
+    window: &'static str,
+    kernel: String,
+    test: &'static str,
+}
+
+impl Boards {
+    pub(crate) fn run(&self) -> Result<ExitCode> {
+        let rows: Vec<Row> = workspace::boards()?.into_iter().map(Row::of).collect();
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(&rows)?);
+        } else {
+            let width = rows
+                .iter()
+                .map(|row| row.name.len())
+                .max()
+                .unwrap_or_default();
+            for row in rows {
+                println!(
+                    "{:width$}  {:8} {:10} {}",
+                    row.name, row.caller, row.window, row.description
+                );
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Row {
+    fn of(board: Board) -> Row {
+        let caller = |caller: &Caller| match caller {
+            Caller::AArch64 => "aarch64",
+            Caller::AArch32 => "aarch32",
+        };
+        let callers: Vec<_> = board.note.callers.iter().map(caller).collect();
+        Row {
+            caller: callers.join(","),
+            window: match board.note.window {
+                Window::Smccc => "smccc",
+                Window::Smccc12 => "smccc-1.2",
+                Window::Legacy32 => "legacy32",
+            },
+            kernel: board.guest.kernel,
+            test: match board.test {
+                TestKind::Driver => "driver",
+                TestKind::Replay => "replay",
+            },
+            name: board.name,
+            description: board.description,
+            families: board.families,
+        }
+    }
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Builds a board's default initramfs: busybox, the init script of tests/initramfs, and the board's kernel modules.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use fakemon_manifest::Board;
+
+use crate::archive::Archive;
+use crate::supplies::{Kernel, Supplies};
+use crate::{modules, workspace};
+
+/// Builds the initramfs of `board` for its `kernel`, whose modules it holds in the order of loading.
+pub(crate) fn initramfs(
+    supplies: &mut Supplies,
+    board: &Board,
+    kernel: &Kernel,
+) -> Result<PathBuf> {
+    let busybox = supplies.busybox(board.guest.arch)?;
+    let modules = modules::load(&kernel.modules(), &board.guest.modules)?;
+    let dir = workspace::target().join("initrd");
+    fs::create_dir_all(&dir)?;
+    let path = dir.join(format!("{}.cpio", board.name));
+    // Another run may be reading the old file.
+    let new = dir.join(format!("{}.cpio.{}", board.name, std::process::id()));
+    write(&new, &busybox, &modules).with_context(|| format!("cannot write {}", path.display()))?;
+    fs::rename(&new, &path)?;
+    Ok(path)
+}
+
+fn write(to: &Path, busybox: &Path, modules: &[modules::Module]) -> Result<()> {
+    let mut archive = Archive::new(BufWriter::new(File::create(to)?));
+    archive.console_node()?;
+    archive.file_from(
+        "init",
+        &workspace::root().join("tests/initramfs/init"),
+        0o755,
+    )?;
+    archive.file_from("bin/busybox", busybox, 0o755)?;
+    archive.link("bin/sh", "busybox")?;
+    for (number, module) in modules.iter().enumerate() {
+        let name = format!("modules/{number:02}-{}.ko", module.name);
+        archive.file(&name, &module.content, 0o644)?;
+    }
+    archive.finish()?.flush()?;
+    Ok(())
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Where a program that needs KVM runs: on this machine if it is an Arm one with KVM, else in a host VM.
+//!
+//! The host VM is an emulated Arm machine whose Linux has real KVM at EL2. Everything that the program needs rides in
+//! its initramfs; there is no disk and no network. A [`Stage`] hides the difference: what is put on it gets a path
+//! that is right for the place where the program will run.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ExitStatus};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+use fakemon_hostvm::{Job, Report};
+
+use crate::supplies::Supplies;
+
+pub(crate) mod hostvm;
+mod native;
+pub(crate) mod qemu;
+mod scratch;
+pub(crate) mod terminal;
+
+use scratch::Scratch;
+
+/// Where the staged files are in the host VM.
+const ROOT: &str = "/fakemon";
+/// How long a program may take to end by itself after Ctrl-A x.
+const QUIT_TIME: Duration = Duration::from_secs(3);
+
+/// The processor of the host VM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Cpu {
+    /// Everything that QEMU has: the hypervisor runs at EL2 in VHE mode.
+    Max,
+    /// An Armv8.0 core: the hypervisor runs in nVHE mode.
+    #[value(name = "cortex-a57")]
+    CortexA57,
+}
+
+impl Cpu {
+    /// The name that the user gives it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Cpu::Max => "max",
+            Cpu::CortexA57 => "cortex-a57",
+        }
+    }
+}
+
+/// The host VM that a program asks for; on an Arm machine with KVM only the time limit counts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Machine {
+    /// Its processor.
+    pub(crate) cpu: Cpu,
+    /// Version of its interrupt controller, 2 or 3: KVM offers guests the same one.
+    pub(crate) gic: u8,
+    /// Bytes of memory for the program and its guests; what the host VM itself needs comes on top.
+    pub(crate) memory: u64,
+    /// After this time the program is killed.
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// Tells whether programs run on this machine itself.
+pub(crate) fn is_native() -> Result<bool> {
+    if !cfg!(all(target_arch = "aarch64", target_os = "linux")) || !Path::new("/dev/kvm").exists() {
+        return Ok(false);
+    }
+    match File::options().read(true).write(true).open("/dev/kvm") {
+        Ok(_) => Ok(true),
+        Err(error) => {
+            bail!("cannot open /dev/kvm ({error}): add yourself to its group, usually kvm")
+        }
+    }
+}
+
+/// The files that a program needs, and those that it makes.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    native: bool,
+    scratch: Scratch,
+    files: BTreeMap<String, PathBuf>,
+    outputs: BTreeMap<String, PathBuf>,
+}
+
+impl Stage {
+    /// An empty stage for the place where programs run.
+    pub(crate) fn new(scratch: &Path) -> Result<Stage> {
+        let scratch = Scratch::new(scratch)?;
+        Ok(Stage {
+            native: is_native()?,
+            scratch,
+            files: BTreeMap::new(),
+            outputs: BTreeMap::new(),
+        })
+    }
+
+    /// Whether the program runs on this machine itself.
+    pub(crate) fn is_native(&self) -> bool {
+        self.native
+    }
+
+    /// The directory in which the program finds the files.
+    pub(crate) fn root(&self) -> String {
+        if self.native {
+            self.scratch.path().join("stage").display().to_string()
+        } else {
+            ROOT.to_owned()
+        }
+    }
+
+    /// Puts a file on the stage under the relative path `name`; returns its path there.
+    pub(crate) fn add(&mut self, name: &str, file: PathBuf) -> String {
+        self.files.insert(name.to_owned(), file);
+        format!("{}/{name}", self.root())
+    }
+
+    /// Puts a whole directory on the stage, without its subdirectories.
+    pub(crate) fn add_dir(&mut self, name: &str, dir: &Path) -> Result<String> {
+        for entry in fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))? {
+            let path = entry?.path();
+            if let (true, Some(file)) = (path.is_file(), path.file_name()) {
+                self.add(&format!("{name}/{}", file.to_string_lossy()), path);
+            }
+        }
+        Ok(format!("{}/{name}", self.root()))
+    }
+
+    /// Announces a file that the program makes and that shall end up in `to`; returns the path to make it under.
+    pub(crate) fn output(&mut self, to: &Path) -> Result<String> {
+        let to = std::path::absolute(to)?;
+        // A place where nothing can be written is found now rather than after the run.
+        File::create(&to).with_context(|| format!("cannot write {}", to.display()))?;
+        if self.native {
+            return Ok(to.display().to_string());
+        }
+        let path = format!("/tmp/output-{}", self.outputs.len());
+        self.outputs.insert(path.clone(), to);
+        Ok(path)
+    }
+
+    /// Runs a job whose paths are this stage's, and puts its outputs into place.
+    pub(crate) fn run(self, job: Job, machine: Machine, supplies: Supplies) -> Result<Report> {
+        if self.native {
+            native::run(&self, &job, machine)
+        } else {
+            hostvm::run(&self, job, machine, supplies)
+        }
+    }
+}
+
+/// Waits until a program ends; kills it and returns [`None`] when the time is over, or soon after the user has quit.
+fn wait(
+    child: &mut Child,
+    timeout: Option<Duration>,
+    quit: &AtomicBool,
+) -> Result<Option<ExitStatus>> {
+    let mut deadline = timeout.map(|timeout| Instant::now() + timeout);
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if quit.swap(false, Ordering::Relaxed) {
+            let soon = Instant::now() + QUIT_TIME;
+            deadline = Some(deadline.map_or(soon, |deadline| deadline.min(soon)));
+        }
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+}

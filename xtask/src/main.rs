@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The project's own commands: `cargo xtask` without arguments lists them.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+mod apt;
+mod archive;
+mod blob;
+mod boards;
+mod cache;
+mod cargo;
+mod ci;
+mod guest;
+mod interrupt;
+mod machine;
+mod modules;
+mod names;
+mod new_board;
+mod progress;
+mod run;
+mod runner;
+mod setup;
+mod summary;
+mod supplies;
+mod test;
+mod workspace;
+
+/// Builds blobs, sets up what is needed, and runs guests and tests.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
+#[command(arg_required_else_help = true, subcommand_required = true)]
+enum Command {
+    Setup(setup::Setup),
+    Blob(blob::Blob),
+    Boards(boards::Boards),
+    Run(run::Run),
+    Test(test::Test),
+    Ci(ci::Ci),
+    NewBoard(new_board::NewBoard),
+    #[command(hide = true)]
+    Runner(runner::Runner),
+}
+
+/// An error in what the user asked for, as opposed to one on the way.
+#[derive(Debug)]
+pub(crate) struct Usage(pub(crate) String);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+fn main() -> ExitCode {
+    let command = Command::parse();
+    let result = interrupt::catch().and_then(|()| match command {
+        Command::Setup(verb) => verb.run(),
+        Command::Blob(verb) => verb.run(),
+        Command::Boards(verb) => verb.run(),
+        Command::Run(verb) => verb.run(),
+        Command::Test(verb) => verb.run(),
+        Command::Ci(verb) => verb.run(),
+        Command::NewBoard(verb) => verb.run(),
+        Command::Runner(verb) => verb.run(),
+    });
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(if error.is::<Usage>() { 2 } else { 3 })
+        }
+    }
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `run`: boots a board's kernel as a KVM guest with its blob.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use fakemon_hostvm::Job;
+use fakemon_manifest::{Board, Size};
+
+use crate::cache::Check;
+use crate::machine::{Cpu, Machine, Stage};
+use crate::supplies::Supplies;
+use crate::{Usage, blob, cargo, guest, setup, workspace};
+
+/// How long a guest with the default initramfs may take.
+const TIMEOUT: u64 = 600;
+
+/// Boot a board's kernel as a KVM guest whose firmware is the board's blob.
+///
+/// Without options this is Debian's own arm64 kernel on the board virt; its initramfs shows what
+/// works and powers off. Natively on arm64 Linux with /dev/kvm, elsewhere in an emulated host.
+/// Exit codes: 0 guest powered off, 1 guest failed, 2 usage, 3 host or blob error.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// The board to be (`cargo xtask boards` lists them).
+    #[arg(long, value_name = "NAME", default_value = "virt")]
+    board: String,
+    /// Number of CPUs; the board's by default.
+    #[arg(long, value_name = "N")]
+    smp: Option<u32>,
+    /// Size of RAM such as 512M or 1G; the board's by default.
+    #[arg(long, value_name = "SIZE")]
+    mem: Option<Size>,
+    /// Kernel instead of Debian's.
+    #[arg(long, value_name = "FILE")]
+    kernel: Option<PathBuf>,
+    /// Initramfs instead of the one that checks what works.
+    #[arg(long, value_name = "FILE")]
+    initrd: Option<PathBuf>,
+    /// More words for the kernel's command line.
+    #[arg(long, value_name = "WORDS", allow_hyphen_values = true)]
+    append: Option<String>,
+    /// Device tree instead of the board's.
+    #[arg(long, value_name = "FILE")]
+    dtb: Option<PathBuf>,
+    /// Processor of the emulated host.
+    #[arg(long, value_enum, default_value = "max")]
+    cpu: Cpu,
+    /// Print every call to the blob, or write them to FILE as JSON lines.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    trace: Option<Option<PathBuf>>,
+    /// Start a shell in the guest; Ctrl-A x ends it.
+    #[arg(long, conflicts_with = "initrd")]
+    shell: bool,
+    /// Who answers the guest's SMCs.
+    #[arg(long, value_enum, default_value = "blob")]
+    smc: Policy,
+    /// Kill a guest that runs longer; 0 is never [default: 600, and 0 with --shell or --initrd].
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<u64>,
+}
+
+/// Who answers SMCs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Policy {
+    /// The board's blob.
+    Blob,
+    /// KVM itself, as without Fake Monitor.
+    Kvm,
+    /// Nobody: every call is refused.
+    Deny,
+    /// Nobody: SMC is an undefined instruction.
+    Undef,
+}
+
+impl Run {
+    pub(crate) fn run(&self) -> Result<ExitCode> {
+        let board = workspace::board(&self.board)?;
+        for file in [&self.kernel, &self.initrd, &self.dtb]
+            .into_iter()
+            .flatten()
+        {
+            if !file.is_file() {
+                return Err(Usage(format!("there is no file {}", file.display())).into());
+            }
+        }
+        setup::rust_targets()?;
+        let mut supplies = Supplies::open(Check::Quick)?;
+        let mut stage = Stage::new(&workspace::target())?;
+        let (machine, job) = self.job(&board, &mut supplies, &mut stage)?;
+        let report = stage.run(job, machine, supplies)?;
+        Ok(ExitCode::from(u8::try_from(report.code()).unwrap_or(3)))
+    }
+
+    fn job(
+        &self,
+        board: &Board,
+        supplies: &mut Supplies,
+        stage: &mut Stage,
+    ) -> Result<(Machine, Job)> {
+        let vmm = stage.add("bin/fakemon", cargo::build_vmm()?);
+        let mut argv = vec![vmm, "run".to_owned()];
+        let mut option = |name: &str, value: String| argv.extend([name.to_owned(), value]);
+
+        let board_dir = workspace::board_dir(&board.name);
+        option(
+            "--board",
+            stage.add_dir(&format!("boards/{}", board.name), &board_dir)?,
+        );
+        option(
+            "--smc",
+            self.smc
+                .to_possible_value()
+                .map_or_else(String::new, |value| value.get_name().to_owned()),
+        );
+        if self.smc == Policy::Blob {
+            for blob in blob::build(std::slice::from_ref(&board.name))? {
+                option("--blob", stage.add("blob.elf", blob.path));
+            }
+        }
+        let files = self.files(board, supplies)?;
+        for (name, path) in files {
+            option(name, stage.add(&name[2..], path));
+        }
+
+        let gic = board.machine.gic.versions.first().copied().unwrap_or(3);
+        if !stage.is_native() {
+            option("--gic", gic.to_string());
+        }
+        let cpus = self.smp.unwrap_or(board.machine.cpus);
+        let memory = self.mem.unwrap_or(board.machine.memory);
+        option("--smp", cpus.to_string());
+        option("--mem", memory.to_string());
+        option("--append", self.command_line(cpus));
+        match &self.trace {
+            Some(Some(file)) => argv.push(format!("--trace={}", stage.output(file)?)),
+            Some(None) => argv.push("--trace".to_owned()),
+            None => {}
+        }
+
+        let input = self.shell || self.initrd.is_some();
+        let seconds = self.timeout.unwrap_or(if input { 0 } else { TIMEOUT });
+        let timeout = (seconds > 0).then(|| Duration::from_secs(seconds));
+        let machine = Machine {
+            cpu: self.cpu,
+            gic,
+            memory: memory.0,
+            timeout,
+        };
+        let job = Job {
+            argv,
+            env: environment(),
+            cwd: "/".to_owned(),
+            input,
+            returns: Vec::new(),
+        };
+        Ok((machine, job))
+    }
+
+    /// Kernel, initramfs and device tree, by the option that takes them.
+    fn files(
+        &self,
+        board: &Board,
+        supplies: &mut Supplies,
+    ) -> Result<Vec<(&'static str, PathBuf)>> {
+        let wants_dtb = board.guest.dtb.is_some() && self.dtb.is_none();
+        let kernel = match (&self.kernel, &self.initrd) {
+            (Some(_), Some(_)) if !wants_dtb => None,
+            _ => Some(supplies.guest_kernel(board)?),
+        };
+        let mut files = Vec::new();
+        let own = |path: &Option<PathBuf>| path.as_deref().map(Path::to_owned);
+        if let Some(image) = own(&self.kernel).or_else(|| Some(kernel.as_ref()?.image())) {
+            files.push(("--kernel", image));
+        }
+        if let Some(initrd) = own(&self.initrd) {
+            files.push(("--initrd", initrd));
+        } else if let Some(kernel) = &kernel {
+            files.push(("--initrd", guest::initramfs(supplies, board, kernel)?));
+        }
+        let base = || Some(kernel.as_ref()?.dtb(board.guest.dtb.as_deref()?));
+        if let Some(dtb) = own(&self.dtb).or_else(base) {
+            files.push(("--dtb", dtb));
+        }
+        Ok(files)
+    }
+
+    /// What we add to the board's own command line.
+    fn command_line(&self, cpus: u32) -> String {
+        let mut words = vec!["panic=-1".to_owned(), format!("fakemon.cpus={cpus}")];
+        if self.shell {
+            words.push("fakemon.shell".to_owned());
+        }
+        words.extend(self.append.clone());
+        words.join(" ")
+    }
+}
+
+/// The part of the user's environment that programs in the host VM see.
+pub(crate) fn environment() -> BTreeMap<String, String> {
+    let mut environment: BTreeMap<_, _> = ["TERM", "NO_COLOR", "RUST_BACKTRACE"]
+        .into_iter()
+        .filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)))
+        .collect();
+    environment.insert("PATH".to_owned(), "/bin".to_owned());
+    environment
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `runner`: what cargo starts in place of a test program for Arm: runs it where KVM is.
+//!
+//! One boot of the host VM serves one whole test program. What tests need is put under /fakemon there (on an Arm
+//! machine with KVM: in some directory), and `FAKEMON_ASSETS` tells where:
+//!
+//! ```text
+//! bin/fakemon, bin/minimal        the reference VMM and the embedder's example
+//! blobs/<board>.elf               every board's blob
+//! boards/<board>/board.toml ...   the files of every board's directory
+//! kernels/<package>/vmlinuz       the guests' kernels, kernels/<package>/<dtb> their device trees
+//! initrd/<board>.cpio             the default initramfs of every board
+//! ```
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+use fakemon_hostvm::Job;
+
+use crate::cache::Check;
+use crate::machine::{Cpu, Machine, Stage};
+use crate::run::environment;
+use crate::supplies::Supplies;
+use crate::{blob, cargo, guest, setup, workspace};
+
+/// Seconds that one test program may take.
+const TIMEOUT: u64 = 900;
+/// Memory for the guests of the tests.
+const MEMORY: u64 = 2 << 30;
+
+/// Run a program for Arm Linux where KVM is (cargo's runner).
+#[derive(Debug, Args)]
+#[command(
+    after_help = "FAKEMON_CPU chooses the host VM's processor (max or cortex-a57), \
+    FAKEMON_QUICK=1 leaves kernels out, FAKEMON_TIMEOUT limits the time in seconds."
+)]
+pub(crate) struct Runner {
+    /// The program.
+    program: PathBuf,
+    /// Its arguments.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+impl Runner {
+    pub(crate) fn run(&self) -> Result<ExitCode> {
+        let variable = |name: &str| std::env::var(name).ok();
+        let cpu = variable("FAKEMON_CPU").unwrap_or_else(|| Cpu::Max.name().to_owned());
+        let cpu = Cpu::from_str(&cpu, false).map_err(|_| {
+            anyhow::anyhow!("FAKEMON_CPU is {cpu}, and it must be max or cortex-a57")
+        })?;
+        let quick = variable("FAKEMON_QUICK").is_some_and(|value| value == "1");
+        let seconds = match variable("FAKEMON_TIMEOUT") {
+            Some(text) => text
+                .parse()
+                .context("FAKEMON_TIMEOUT is no number of seconds")?,
+            None => TIMEOUT,
+        };
+
+        setup::rust_targets()?;
+        let mut supplies = Supplies::open(Check::Quick)?;
+        let mut stage = Stage::new(&workspace::target())?;
+        add_assets(&mut stage, &mut supplies, quick)?;
+        let name = self
+            .program
+            .file_name()
+            .context("there is no program to run")?;
+        let name = format!("tests/{}", name.to_string_lossy());
+        let mut argv = vec![stage.add(&name, self.program.clone())];
+        argv.extend(self.arguments.iter().cloned());
+
+        // The GIC that goes with the processor: tests that need the other version skip themselves.
+        let gic = if cpu == Cpu::Max { 3 } else { 2 };
+        let mut env = environment();
+        env.insert("FAKEMON_ASSETS".to_owned(), stage.root());
+        env.insert("FAKEMON_QUICK".to_owned(), u8::from(quick).to_string());
+        if !stage.is_native() {
+            env.insert("FAKEMON_CPU".to_owned(), cpu.name().to_owned());
+            env.insert("FAKEMON_GIC".to_owned(), gic.to_string());
+        }
+        let timeout = Some(Duration::from_secs(seconds));
+        let machine = Machine {
+            cpu,
+            gic,
+            memory: MEMORY,
+            timeout,
+        };
+        let job = Job {
+            argv,
+            env,
+            cwd: "/".to_owned(),
+            input: false,
+            returns: Vec::new(),
+        };
+        let report = stage.run(job, machine, supplies)?;
+        Ok(ExitCode::from(u8::try_from(report.code()).unwrap_or(3)))
+    }
+}
+
+fn add_assets(stage: &mut Stage, supplies: &mut Supplies, quick: bool) -> Result<()> {
+    stage.add("bin/fakemon", cargo::build_vmm()?);
+    stage.add("bin/minimal", cargo::build_example()?);
+    for blob in blob::build(&[])? {
+        stage.add(&format!("blobs/{}.elf", blob.board), blob.path);
+    }
+    for board in workspace::boards()? {
+        let name = &board.name;
+        stage.add_dir(&format!("boards/{name}"), &workspace::board_dir(name))?;
+        if quick {
+            continue;
+        }
+        let kernel = supplies.guest_kernel(&board)?;
+        let dir = format!("kernels/{}", board.guest.kernel);
+        stage.add(&format!("{dir}/vmlinuz"), kernel.image());
+        if let Some(dtb) = &board.guest.dtb {
+            stage.add(&format!("{dir}/{dtb}"), kernel.dtb(dtb));
+        }
+        let initrd = guest::initramfs(supplies, &board, &kernel)?;
+        stage.add(&format!("initrd/{name}.cpio"), initrd);
+    }
+    Ok(())
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `setup`: fetches everything that the other verbs need, and checks what is there already.
+
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use fakemon_manifest::Arch;
+
+use crate::cache::Check;
+use crate::progress::Progress;
+use crate::supplies::Supplies;
+use crate::{cargo, machine, workspace};
+
+/// Fetch what the other verbs need, and check what is there by its hashes.
+///
+/// The other verbs do by themselves what they miss, so this is for before you lose your network.
+/// Packages come through apt, unprivileged, into a cache of our own:
+/// $FAKEMON_CACHE, $XDG_CACHE_HOME/fakemon or ~/.cache/fakemon.
+///
+/// Without apt, give the files by path:
+///   FAKEMON_QEMU           the qemu-system-aarch64 program, 7.2 or newer (one in PATH is found)
+///   FAKEMON_HOST_KERNEL    an arm64 kernel with KVM, PL011 and virtio console built in
+///   FAKEMON_KERNELS        a directory with vmlinuz, dtbs/ and modules/ in one subdirectory for
+///                          each kernel package that a board.toml names
+///   FAKEMON_BUSYBOX_ARM64  static busybox programs
+///   FAKEMON_BUSYBOX_ARMHF
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Setup {}
+
+impl Setup {
+    pub(crate) fn run(&self) -> Result<ExitCode> {
+        rust_targets()?;
+        let mut supplies = Supplies::open(Check::Full)?;
+        if !machine::is_native()? {
+            supplies.qemu()?;
+            supplies.host_kernel()?;
+        }
+        for board in workspace::boards()? {
+            supplies.guest_kernel(&board)?;
+        }
+        for arch in [Arch::Arm64, Arch::Armhf] {
+            supplies.busybox(arch)?;
+        }
+        eprintln!("everything is in {}", supplies.dir().display());
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Adds the compiler's targets that are missing.
+pub(crate) fn rust_targets() -> Result<()> {
+    let sysroot = cargo::rustc(&["--print", "sysroot"])?;
+    for target in [cargo::LINUX, cargo::BARE] {
+        // Asking rustup takes longer than looking.
+        let libraries = Path::new(sysroot.trim())
+            .join("lib/rustlib")
+            .join(target)
+            .join("lib");
+        if libraries.is_dir() {
+            continue;
+        }
+        let progress = Progress::start(&format!("adding the Rust target {target}"));
+        let added = Command::new("rustup")
+            .args(["target", "add", target])
+            .current_dir(workspace::root())
+            .output()
+            .with_context(|| format!("the Rust target {target} is missing, and so is rustup"))?;
+        progress.finish();
+        let messages = String::from_utf8_lossy(&added.stderr);
+        ensure!(
+            added.status.success(),
+            "cannot add the Rust target {target}: {}",
+            messages.trim()
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `test`: runs every test, on this machine and where KVM is, and adds up the results.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+use crate::machine::{self, Cpu};
+use crate::summary::Summary;
+use crate::{cargo, setup};
+
+/// Run all tests: the host's own, and those that need KVM on every kind of host VM.
+///
+/// The last line is the sum: `N passed, N failed, N skipped`. Exit code 1 if any test failed.
+#[derive(Debug, Args)]
+pub(crate) struct Test {
+    /// Only tests whose name contains this.
+    filter: Option<String>,
+    /// Only on a host VM with this processor.
+    #[arg(long, value_enum)]
+    cpu: Option<Cpu>,
+    /// Leave out the second processor and the boots of real kernels.
+    #[arg(long)]
+    quick: bool,
+}
+
+impl Test {
+    pub(crate) fn run(&self) -> Result<ExitCode> {
+        let mut summary = Summary::default();
+        self.run_into(&mut summary)?;
+        summary.print();
+        Ok(if summary.failed() == 0 {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(1)
+        })
+    }
+
+    /// All tests, without options.
+    pub(crate) fn all() -> Test {
+        Test {
+            filter: None,
+            cpu: None,
+            quick: false,
+        }
+    }
+
+    /// Runs the tests and adds their results to `summary`.
+    pub(crate) fn run_into(&self, summary: &mut Summary) -> Result<()> {
+        setup::rust_targets()?;
+        let filter = self.filter.as_slice();
+        let host = [
+            "test",
+            "--workspace",
+            "--exclude",
+            "fakemon-tests",
+            "--no-fail-fast",
+            "--",
+        ];
+        collect("host", cargo::cargo(&host).args(filter), summary)?;
+
+        let xtask = std::env::current_exe().context("cannot find this program")?;
+        // JSON's strings are TOML's, too.
+        let runner = serde_json::to_string(&[&xtask.to_string_lossy(), "runner"])?;
+        let runner = format!("target.{}.runner={runner}", cargo::LINUX);
+        for cpu in self.cpus()? {
+            let mut command = cargo::cargo(&["test", "--package", "fakemon-tests", "--release"]);
+            command
+                .args([
+                    "--target",
+                    cargo::LINUX,
+                    "--tests",
+                    "--no-fail-fast",
+                    "--config",
+                    &runner,
+                ])
+                .arg("--")
+                .args(filter)
+                .env("FAKEMON_CPU", cpu.name())
+                .env("FAKEMON_QUICK", u8::from(self.quick).to_string());
+            collect(cpu.name(), &mut command, summary)?;
+        }
+        Ok(())
+    }
+
+    fn cpus(&self) -> Result<Vec<Cpu>> {
+        Ok(match self.cpu {
+            Some(cpu) => vec![cpu],
+            // A real machine has the processor that it has.
+            None if self.quick || machine::is_native()? => vec![Cpu::Max],
+            None => vec![Cpu::Max, Cpu::CortexA57],
+        })
+    }
+}
+
+/// Runs a cargo test, passes its output on, and reads the results off it.
+fn collect(place: &str, command: &mut Command, summary: &mut Summary) -> Result<()> {
+    let failed_before = summary.failed();
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start cargo")?;
+    if let Some(output) = child.stdout.take() {
+        for line in BufReader::new(output).split(b'\n') {
+            let line = line?;
+            let line = String::from_utf8_lossy(&line);
+            let line = line.trim_end_matches('\r');
+            println!("{line}");
+            summary.read(place, line);
+        }
+    }
+    let status = child.wait()?;
+    if !status.success() && summary.failed() == failed_before {
+        summary.fail(format!(
+            "{place}: the tests could not be built or did not end ({status})"
+        ));
+    }
+    Ok(())
+}
