@@ -1,1 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The calls of Linux' mach-highbank, with the registers as its assembly leaves them.
 
+use fakemon_blob::Width::AArch32;
+use fakemon_blob::abi::frame::REGS;
+use fakemon_blob::abi::hostcall;
+use fakemon_blob::fake::FakeHost;
+use proptest::prelude::*;
+
+use super::*;
+
+/// A stack pointer of the kernel, which is in r12 when it makes a PSCI call.
+const STACK: u64 = 0xc130_1f20;
+const NOT_SUPPORTED: u64 = 0xffff_ffff;
+
+/// Makes a call with r0 to r3 and r12 as given and expects nothing but r0 to change.
+#[track_caller]
+fn smc(host: &mut FakeHost, args: [u64; 4], r12: u64) -> u64 {
+    let mut regs = [0xdead_beef; 13];
+    regs[..4].copy_from_slice(&args);
+    regs[12] = r12;
+    let after = host.smc::<Midway>(AArch32, &regs);
+    assert_eq!(after[1..13], regs[1..]);
+    after[0]
+}
+
+#[test]
+fn the_kernel_switches_the_l2_cache_on() {
+    let mut host = FakeHost::new(4);
+    assert_eq!(
+        smc(&mut host, [1, 2, 3, 4], L2_CONTROL),
+        1,
+        "the call has no result"
+    );
+    assert_eq!(
+        host.asked,
+        [(hostcall::MMIO, [PL310_CONTROL, 4, 1, 1, 0, 0])]
+    );
+}
+
+#[test]
+fn a_machine_without_the_controller_does_not_disturb_the_kernel() {
+    let mut host = FakeHost::new(4).answering(|_, _| Err(-2));
+    assert_eq!(smc(&mut host, [1, 2, 3, 4], L2_CONTROL), 1);
+}
+
+#[test]
+fn an_l2_value_that_looks_like_psci_is_still_a_value() {
+    let mut host = FakeHost::new(4);
+    smc(&mut host, [0x8400_0006, 1, 0x8000, 0], L2_CONTROL);
+    assert_eq!(
+        host.asked,
+        [(hostcall::MMIO, [PL310_CONTROL, 4, 0x8400_0006, 1, 0, 0])]
+    );
+}
+
+#[test]
+fn the_kernel_starts_its_cpus() {
+    for cpu in 1..4 {
+        let mut host = FakeHost::new(4);
+        assert_eq!(smc(&mut host, [0x8400_0006, cpu, 0x40_8280, 0], STACK), 0);
+        assert_eq!(
+            host.asked,
+            [(hostcall::CPU_ON, [cpu, 0x40_8280, 0, 0, 0, 0])]
+        );
+    }
+}
+
+#[test]
+fn the_kernel_stops_a_cpu() {
+    let mut host = FakeHost::new(4);
+    assert_eq!(
+        smc(&mut host, [0x8400_0004, 0x1_0000, 0, 0], STACK),
+        0xffff_fffd,
+        "DENIED"
+    );
+    assert_eq!(host.asked, [(hostcall::CPU_OFF, [0; 6])]);
+}
+
+#[test]
+fn the_kernel_suspends() {
+    let mut host = FakeHost::new(4);
+    smc(&mut host, [0x8400_0002, 0x0101_0000, 0x40_8300, 0], STACK);
+    assert_eq!(
+        host.asked,
+        [
+            (hostcall::WAIT_FOR_INTERRUPT, [0; 6]),
+            (hostcall::CPU_RESUME, [0x40_8300, 0, 0, 0, 0, 0])
+        ]
+    );
+}
+
+#[test]
+fn later_psci_and_other_calls_are_not_supported() {
+    for id in [
+        0x8400_0000,
+        0x8400_0001,
+        0x8400_0003,
+        0x8400_0008,
+        0x8400_0050,
+        0,
+        0x102,
+    ] {
+        let mut host = FakeHost::new(4);
+        assert_eq!(
+            smc(&mut host, [id, 0, 0, 0], STACK),
+            NOT_SUPPORTED,
+            "{id:#x}"
+        );
+        assert_eq!(host.asked, []);
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_registers_do_no_harm(
+        regs in any::<[u32; 13]>(),
+        l2 in any::<bool>(),
+        psci in 0_u32..8,
+        answer in any::<Result<[u64; 4], i32>>(),
+    ) {
+        let mut regs = regs.map(u64::from);
+        if l2 {
+            regs[12] = L2_CONTROL;
+        }
+        if psci != 0 {
+            regs[0] = u64::from(0x8400_0000 | psci);
+        }
+        let mut host = FakeHost::new(4).answering(move |_, _| answer);
+        let after = host.smc::<Midway>(AArch32, &regs);
+        prop_assert_eq!(&after[1..13], &regs[1..]);
+        prop_assert!(after[0] <= u64::from(u32::MAX));
+        prop_assert_eq!(&after[13..], &[0; REGS - 13]);
+    }
+}

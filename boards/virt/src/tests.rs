@@ -1,1 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What Linux asks of this board, in the order in which it does, and what it gets.
 
+use fakemon_blob::Width::AArch64;
+use fakemon_blob::abi::frame::REGS;
+use fakemon_blob::abi::hostcall;
+use fakemon_blob::fake::FakeHost;
+use proptest::prelude::*;
+
+use super::*;
+
+const NOT_SUPPORTED: u64 = u64::MAX;
+
+fn smc(regs: &[u64]) -> [u64; REGS] {
+    FakeHost::new(4).smc::<Virt>(AArch64, regs)
+}
+
+#[test]
+fn linux_finds_psci_1_1() {
+    assert_eq!(smc(&[0x8400_0000])[0], 0x1_0001);
+    assert_eq!(smc(&[0x8400_0006])[0], 2, "no trusted OS to migrate");
+    assert_eq!(
+        smc(&[0x8400_000a, 0x8000_0000])[0],
+        0,
+        "there is SMCCC_VERSION"
+    );
+    assert_eq!(
+        smc(&[0x8400_000a, 0xc400_0001])[0],
+        0,
+        "no OS-initiated mode"
+    );
+    assert_eq!(smc(&[0x8400_000a, 0xc400_000e])[0], 0);
+    assert_eq!(smc(&[0x8400_000a, 0xc400_0012])[0], 0);
+}
+
+#[test]
+fn linux_starts_its_cpus() {
+    let mut host = FakeHost::new(4);
+    assert_eq!(
+        host.smc::<Virt>(AArch64, &[0xc400_0003, 3, 0x4020_0000, 7])[0],
+        0
+    );
+    assert_eq!(
+        host.asked,
+        [(hostcall::CPU_ON, [3, 0x4020_0000, 7, 0, 0, 0])]
+    );
+}
+
+#[test]
+fn linux_finds_trng_1_0_and_draws_from_it() {
+    assert_eq!(smc(&[0x8400_0050])[0], 0x1_0000);
+    let mut host = FakeHost::new(4).answering(|_, _| Ok([1, 2, 3, 4]));
+    assert_eq!(
+        host.smc::<Virt>(AArch64, &[0xc400_0053, 192])[..4],
+        [0, 3, 2, 1]
+    );
+}
+
+#[test]
+fn the_standard_services_tell_of_themselves() {
+    let functions = (0..=0xffff_u64)
+        .filter(|&number| smc(&[0x8400_000a, 0x8400_0000 | number])[0] == 0)
+        .count();
+    let wide = (0..=0xffff_u64)
+        .filter(|&number| smc(&[0x8400_000a, 0xc400_0000 | number])[0] == 0)
+        .count();
+    // TRNG's are not PSCI's to tell: four, and one in the 64-bit convention.
+    assert_eq!(smc(&[0x8400_ff00])[0], (functions + wide + 4 + 1) as u64);
+    assert_eq!(smc(&[0x8400_ff01])[..4], QUERIES.uid.map(u64::from));
+    assert_eq!(smc(&[0x8400_ff03])[..2], [1, 0]);
+}
+
+#[test]
+fn other_functions_are_not_supported() {
+    for id in [
+        0xc200_0001,
+        0x8400_0020,
+        0x8400_0054,
+        0xc400_0050,
+        0x8600_ff01,
+        0,
+    ] {
+        assert_eq!(smc(&[id])[0], NOT_SUPPORTED, "{id:#x}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn only_what_the_note_says_changes(
+        mut regs in any::<[u64; REGS]>(),
+        range in 0..NOTE.range_count as usize,
+        offset in any::<u32>(),
+        answer in any::<Result<[u64; 4], i32>>(),
+    ) {
+        let range = NOTE.ranges[range];
+        regs[0] = u64::from(range.first + offset % (range.last - range.first + 1));
+        let after = FakeHost::new(4).answering(move |_, _| answer).smc::<Virt>(AArch64, &regs);
+        let outputs = usize::from(range.outputs);
+        prop_assert_eq!(&after[outputs..], &regs[outputs..]);
+    }
+
+    #[test]
+    fn registers_beyond_the_inputs_do_not_matter(
+        mut regs in any::<[u64; REGS]>(),
+        range in 0..NOTE.range_count as usize,
+        offset in any::<u32>(),
+    ) {
+        let range = NOTE.ranges[range];
+        regs[0] = u64::from(range.first + offset % (range.last - range.first + 1));
+        let (mut all, mut cut) = (FakeHost::new(4), FakeHost::new(4));
+        let full = all.smc::<Virt>(AArch64, &regs);
+        let short = cut.smc::<Virt>(AArch64, &regs[..range.inputs.into()]);
+        let outputs = usize::from(range.outputs);
+        prop_assert_eq!(&full[..outputs], &short[..outputs]);
+        prop_assert_eq!(all.asked, cut.asked);
+    }
+}

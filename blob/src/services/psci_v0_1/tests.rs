@@ -1,1 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! PSCI 0.1 on plain registers: the board's IDs, 1.1's checks, 0.1's codes.
 
+use fakemon_abi::frame::REGS;
+use fakemon_abi::hostcall;
+use fakemon_abi::status::{ALREADY_ON, INTERNAL_FAILURE};
+
+use super::*;
+use crate::call::{Conduit, Trap, Width};
+use crate::fake::FakeHost;
+
+/// The IDs of a board that cannot suspend.
+const PSCI: PsciV0_1 = PsciV0_1 {
+    cpu_suspend: None,
+    cpu_off: Some(FunctionId(0x8400_0002)),
+    cpu_on: Some(FunctionId(0x9500_c001)),
+};
+
+fn call(host: &mut FakeHost, psci: &PsciV0_1, regs: [u64; 4]) -> i32 {
+    let mut x = [9; REGS];
+    x[..4].copy_from_slice(&regs);
+    let trap = Trap {
+        width: Width::AArch32,
+        conduit: Conduit::Smc,
+        immediate: 0,
+    };
+    psci.handle(&mut Call::new(&mut x, trap, host));
+    assert_eq!(x[1..4], regs[1..]);
+    assert_eq!(x[4..], [9; REGS - 4]);
+    u32::try_from(x[0])
+        .expect("an AArch32 caller's register has 32 bits")
+        .cast_signed()
+}
+
+#[test]
+fn it_owns_the_boards_own_ids_alone() {
+    assert!(PSCI.owns(FunctionId(0x8400_0002)) && PSCI.owns(FunctionId(0x9500_c001)));
+    for id in [0x8400_0000, 0x8400_0001, 0x8400_0003, 0, 0x9500_c002] {
+        assert!(!PSCI.owns(FunctionId(id)), "{id:#x}");
+    }
+}
+
+#[test]
+fn cpu_on_starts_a_cpu() {
+    let mut host = FakeHost::new(4);
+    assert_eq!(call(&mut host, &PSCI, [0x9500_c001, 1, 0x8000, 5]), SUCCESS);
+    assert_eq!(host.asked, [(hostcall::CPU_ON, [1, 0x8000, 5, 0, 0, 0])]);
+}
+
+#[test]
+fn codes_that_0_1_does_not_have_are_invalid_parameters() {
+    for (code, seen) in [
+        (ALREADY_ON, INVALID_PARAMETERS),
+        (INTERNAL_FAILURE, INVALID_PARAMETERS),
+        (DENIED, DENIED),
+        (NOT_SUPPORTED, NOT_SUPPORTED),
+    ] {
+        let mut host = FakeHost::new(4).answering(move |_, _| Err(code));
+        assert_eq!(call(&mut host, &PSCI, [0x9500_c001, 1, 0x8000, 5]), seen);
+    }
+    let entry = 0x8002;
+    assert_eq!(
+        call(&mut FakeHost::new(4), &PSCI, [0x9500_c001, 1, entry, 5]),
+        INVALID_PARAMETERS
+    );
+}
+
+#[test]
+fn cpu_off_that_comes_back_is_denied() {
+    let mut host = FakeHost::new(4);
+    assert_eq!(call(&mut host, &PSCI, [0x8400_0002, 0, 0, 0]), DENIED);
+    assert_eq!(host.asked, [(hostcall::CPU_OFF, [0; 6])]);
+}
+
+#[test]
+fn cpu_suspend_waits_and_resumes() {
+    let psci = PsciV0_1 {
+        cpu_suspend: Some(FunctionId(0x8400_0010)),
+        ..PSCI
+    };
+    let mut host = FakeHost::new(4);
+    // What Linux' mach-highbank says: power down, affinity level 1.
+    call(&mut host, &psci, [0x8400_0010, 0x0101_0000, 0x8001, 5]);
+    assert_eq!(
+        host.asked,
+        [
+            (hostcall::WAIT_FOR_INTERRUPT, [0; 6]),
+            (hostcall::CPU_RESUME, [0x8001, 5, 0, 0, 0, 0])
+        ]
+    );
+}
+
+#[test]
+fn a_function_without_id_is_not_supported() {
+    let mut host = FakeHost::new(4);
+    assert_eq!(
+        call(&mut host, &PSCI, [0x8400_0010, 0, 0, 0]),
+        NOT_SUPPORTED
+    );
+    assert_eq!(host.asked, []);
+}
