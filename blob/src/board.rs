@@ -32,7 +32,8 @@ pub trait Board {
 
 /// Makes the program of a board's blob: its note, and the door from the vectors to the dispatcher.
 ///
-/// On a target with an operating system, where nothing of that means anything, it makes a program that says so.
+/// On a target with an operating system, where nothing of that means anything, it makes a program
+/// that says so.
 #[macro_export]
 macro_rules! blob {
     ($board:ty) => {

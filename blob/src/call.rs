@@ -33,7 +33,8 @@ pub struct Trap {
     pub width: Width,
     /// The instruction.
     pub conduit: Conduit,
-    /// The instruction's immediate; always 0 for an SMC from AArch32, whose syndrome does not carry it.
+    /// The instruction's immediate; always 0 for an SMC from AArch32, whose syndrome does not carry
+    /// it.
     pub immediate: u16,
 }
 
@@ -109,7 +110,8 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Sets register `n` to a result, of which an AArch32 caller gets the low half. Nothing beyond x17 is set.
+    /// Sets register `n` to a result, of which an AArch32 caller gets the low half. Nothing beyond
+    /// x17 is set.
     pub fn set(&mut self, n: usize, value: u64) {
         let seen = match self.width() {
             Width::AArch64 => value,
@@ -122,8 +124,8 @@ impl<'a> Call<'a> {
 
     /// Answers with a [status](fakemon_abi::status) code, or another signed number, in x0 or r0.
     ///
-    /// It is sign-extended to the width of the caller's register even for a 32-bit function: kernels compare either
-    /// w0 or x0 with -1, and so both find what they look for.
+    /// It is sign-extended to the width of the caller's register even for a 32-bit function:
+    /// kernels compare either w0 or x0 with -1, and so both find what they look for.
     pub fn answer(&mut self, code: i32) {
         self.set(0, i64::from(code).cast_unsigned());
     }

@@ -7,7 +7,8 @@ use crate::board::Board;
 use crate::call::{Call, Width};
 use crate::service::Service;
 
-/// Serves one call of a board: the instruction's immediate decides which of the board's entry points it reaches.
+/// Serves one call of a board: the instruction's immediate decides which of the board's entry
+/// points it reaches.
 pub fn dispatch<B: Board>(call: &mut Call<'_>) {
     match call.trap().immediate {
         0 => B::call(call),
@@ -17,8 +18,8 @@ pub fn dispatch<B: Board>(call: &mut Call<'_>) {
 
 /// Serves a call of SMCCC's by the first service that owns its function.
 ///
-/// A function that nobody owns is answered NOT_SUPPORTED, and so is one of the 64-bit convention when an AArch32
-/// caller asks for it (DEN 0028, 2.7).
+/// A function that nobody owns is answered NOT_SUPPORTED, and so is one of the 64-bit convention
+/// when an AArch32 caller asks for it (DEN 0028, 2.7).
 pub fn smccc(services: &[&dyn Service], call: &mut Call<'_>) {
     let id = call.id();
     let unreachable = id.is_64() && call.width() == Width::AArch32;

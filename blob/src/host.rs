@@ -19,7 +19,8 @@ pub trait Host {
     fn cpus(&self) -> u32;
 }
 
-/// Each host call with its own arguments. A call that does not return on success returns why it was refused.
+/// Each host call with its own arguments. A call that does not return on success returns why it was
+/// refused.
 impl dyn Host + '_ {
     /// Starts the CPU `mpidr` at guest physical address `entry` with `context` in its x0 or r0.
     ///
@@ -35,7 +36,8 @@ impl dyn Host + '_ {
         self.leave(hostcall::CPU_OFF, [0; 6])
     }
 
-    /// Returns the state of the CPUs at `mpidr` from affinity `level` up: 0 on, 1 off, 2 start pending.
+    /// Returns the state of the CPUs at `mpidr` from affinity `level` up: 0 on, 1 off, 2 start
+    /// pending.
     ///
     /// # Errors
     /// INVALID_PARAMETERS if there is no such CPU.

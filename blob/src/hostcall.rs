@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! How a host call reaches the host: words in the frame, then one load from the doorbell.
 //!
-//! The doorbell is an address without memory behind it, one page in each vCPU's block. A load from it leaves the
-//! monitor VM; the host reads the frame, does what it says, writes the answer there and lets the load complete. The
-//! loaded value goes to the zero register, so the load changes nothing else.
+//! The doorbell is an address without memory behind it, one page in each vCPU's block. A load from
+//! it leaves the monitor VM; the host reads the frame, does what it says, writes the answer there
+//! and lets the load complete. The loaded value goes to the zero register, so the load changes
+//! nothing else.
 
 use core::arch::asm;
 use core::mem::offset_of;
@@ -19,7 +20,8 @@ use crate::host::Host;
 /// How far below the frame the doorbell's register for host calls lies, in bytes.
 const DOORBELL_DISTANCE: usize = (FRAME - DOORBELL - DOORBELL_CALL) as usize;
 
-/// The frame of the vCPU that runs, which the host reads and writes as well: hence volatile accesses, no references.
+/// The frame of the vCPU that runs, which the host reads and writes as well: hence volatile
+/// accesses, no references.
 #[derive(Debug)]
 pub(crate) struct FrameHost {
     frame: *mut Frame,
@@ -37,7 +39,8 @@ impl FrameHost {
     /// Leaves `record` for the host and gives up.
     pub(crate) fn panic(&mut self, record: PanicRecord) -> ! {
         let place = self.field::<PanicRecord>(offset_of!(Frame, panic));
-        // SAFETY: `place` is the panic record of this vCPU's frame, which the shim keeps mapped and aligned.
+        // SAFETY: `place` is the panic record of this vCPU's frame, which the shim keeps mapped and
+        // aligned.
         unsafe { place.write_volatile(record) };
         loop {
             // The host does not come back from this; should it, asking again is all there is to do.
@@ -55,10 +58,11 @@ impl FrameHost {
 
     fn ring(&self) {
         let doorbell = self.frame.wrapping_byte_sub(DOORBELL_DISTANCE);
-        // SAFETY: the doorbell page of this vCPU is mapped, and a load from it changes no register. The host reads and
-        // writes the frame meanwhile, which an asm block without `nomem` lets the compiler expect.
+        // SAFETY: the doorbell page of this vCPU is mapped, and a load from it changes no register.
+        // The host reads and writes the frame meanwhile, which an asm block without `nomem` lets
+        // the compiler expect.
         unsafe {
-            asm!("ldr wzr, [{doorbell}]", doorbell = in(reg) doorbell, options(nostack, preserves_flags));
+            asm!("ldr wzr, [{at}]", at = in(reg) doorbell, options(nostack, preserves_flags));
         }
     }
 }
@@ -72,10 +76,12 @@ impl Host for FrameHost {
             status: i64::from(INTERNAL_FAILURE),
             results: [0; 4],
         };
-        // SAFETY: `place` is the host call of this vCPU's frame, which the shim keeps mapped and aligned.
+        // SAFETY: `place` is the host call of this vCPU's frame, which the shim keeps mapped and
+        // aligned.
         unsafe { place.write_volatile(asked) };
         self.ring();
-        // SAFETY: as above; the host writes there, but not while this vCPU runs, and any bits are an integer.
+        // SAFETY: as above; the host writes there, but not while this vCPU runs, and any bits are
+        // an integer.
         let status = unsafe {
             self.answer::<i64>(offset_of!(HostCall, status))
                 .read_volatile()

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What every blob is made of.
 //!
-//! A blob is the secure firmware of one board, as far as a guest kernel can tell. The way of a call through it is a
-//! straight line, and each stop is one file:
+//! A blob is the secure firmware of one board, as far as a guest kernel can tell. The way of a call
+//! through it is a straight line, and each stop is one file:
 //!
 //! 1. `vectors`: the exception vectors, which save the caller's registers;
 //! 2. `entry`: finds out who calls and how;
@@ -13,8 +13,10 @@
 //!
 //! Four principles hold for all of it:
 //!
-//! * **Services are pure.** They see a [`Call`] and nothing else, so that they run in tests on any machine.
-//! * **The caller is hostile.** No value of its makes a blob panic; what cannot be served is refused with a code.
+//! * **Services are pure.** They see a [`Call`] and nothing else, so that they run in tests on any
+//!   machine.
+//! * **The caller is hostile.** No value of its makes a blob panic; what cannot be served is
+//!   refused with a code.
 //! * **No state here that the VMM has.** Which CPU is on is the VMM's to know; a blob asks.
 //! * **Small.** No allocation, no formatting, no floating point.
 //!

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A panic leaves a record that the host prints. Nothing is formatted: the host reads the texts where they lie.
+//! A panic leaves a record that the host prints. Nothing is formatted: the host reads the texts
+//! where they lie.
 
 use core::panic::PanicInfo;
 

@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The blob's exception vectors: where a call comes in and leaves again.
 //!
-//! There are two tables, back to back. The first is the one of MVBAR (VBAR_EL3 in the 64-bit world): where an SMC
-//! goes on real hardware. The second is the hypervisor's, for HVC; both conduits have their own so that a blob can
-//! tell them apart as real firmware can. Its address is the first's plus `layout::HYP_VECTORS`.
+//! There are two tables, back to back. The first is the one of MVBAR (VBAR_EL3 in the 64-bit
+//! world): where an SMC goes on real hardware. The second is the hypervisor's, for HVC; both
+//! conduits have their own so that a blob can tell them apart as real firmware can. Its address is
+//! the first's plus `layout::HYP_VECTORS`.
 //!
-//! A table has sixteen entries of 0x80 bytes. Of these a caller reaches two: a synchronous exception from a lower
-//! exception level in AArch64 (0x400) or AArch32 (0x600). In a monitor VM the others cannot be reached at all, since
-//! VBAR_EL1 is the gate's: an exception inside the blob goes there. They are kept, and end in a panic, because the same
-//! table may one day be a real VBAR_EL3.
+//! A table has sixteen entries of 0x80 bytes. Of these a caller reaches two: a synchronous
+//! exception from a lower exception level in AArch64 (0x400) or AArch32 (0x600). In a monitor VM
+//! the others cannot be reached at all, since VBAR_EL1 is the gate's: an exception inside the blob
+//! goes there. They are kept, and end in a panic, because the same table may one day be a real
+//! VBAR_EL3.
 //!
-//! The way in: SP is the top of this vCPU's stack, interrupts are masked, ELR, SPSR and ESR say where the caller was.
-//! The registers go to the stack as a `Saved`, Rust does the work there, and the way out restores them and executes
-//! ERET. ELR_EL1 and SPSR_EL1 are left alone in between, so the return goes where the caller came from.
+//! The way in: SP is the top of this vCPU's stack, interrupts are masked, ELR, SPSR and ESR say
+//! where the caller was. The registers go to the stack as a `Saved`, Rust does the work there, and
+//! the way out restores them and executes ERET. ELR_EL1 and SPSR_EL1 are left alone in between, so
+//! the return goes where the caller came from.
 
 use core::arch::global_asm;
 

@@ -85,7 +85,8 @@ impl TryFrom<String> for Register {
 }
 
 impl Board {
-    /// Reads and checks the `board.toml` in directory `dir`, whose last part must be the board's name.
+    /// Reads and checks the `board.toml` in directory `dir`, whose last part must be the board's
+    /// name.
     ///
     /// # Errors
     /// The file cannot be read, is not of the schema, or contradicts itself.

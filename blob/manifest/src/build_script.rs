@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What a board's `build.rs` calls: `board.toml` becomes a constant, and bare metal gets its linker script.
+//! What a board's `build.rs` calls: `board.toml` becomes a constant, and bare metal gets its linker
+//! script.
 
 use std::error::Error;
 use std::fmt::Write;
@@ -9,14 +10,16 @@ use fakemon_abi::{layout, note as abi};
 
 use crate::board::Board;
 
-/// Does all that a board's build script has to do, and ends it with a message if the board's data is bad.
+/// Does all that a board's build script has to do, and ends it with a message if the board's data
+/// is bad.
 ///
-/// `OUT_DIR/note.rs` gets a constant `NOTE` for the board's source to include. When the target has no operating
-/// system, the board's binary is linked as a blob: the script `blob.ld`, which the blob crate puts on the search
-/// path, with the address that the ABI gives.
+/// `OUT_DIR/note.rs` gets a constant `NOTE` for the board's source to include. When the target has
+/// no operating system, the board's binary is linked as a blob: the script `blob.ld`, which the
+/// blob crate puts on the search path, with the address that the ABI gives.
 pub fn run() {
     if let Err(error) = try_run() {
-        // Cargo shows this line as an error of the board and stops, without a panic's noise around it.
+        // Cargo shows this line as an error of the board and stops, without a panic's noise around
+        // it.
         println!(
             "cargo::error={}",
             error.to_string().replace('\n', "\ncargo::error=")

@@ -24,8 +24,9 @@ pub struct DtChange {
 
 /// The value of a property.
 ///
-/// In TOML: `true` or `{}` is empty, text is a string, a list of text is a string list, an integer or a list of
-/// integers is cells, `{ bytes = [..] }` is raw bytes. Text `"&/path"`, alone or in a list of cells, is a phandle.
+/// In TOML: `true` or `{}` is empty, text is a string, a list of text is a string list, an integer
+/// or a list of integers is cells, `{ bytes = [..] }` is raw bytes. Text `"&/path"`, alone or in a
+/// list of cells, is a phandle.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "toml::Value")]
 pub enum DtValue {

@@ -13,7 +13,8 @@ pub struct Guest {
     pub arch: Arch,
     /// Debian package of the kernel, a meta package or an exact one.
     pub kernel: String,
-    /// Base DTB: a file of the kernel package, below usr/lib/linux-image-*. Without one the VMM generates a tree.
+    /// Base DTB: a file of the kernel package, below usr/lib/linux-image-*. Without one the VMM
+    /// generates a tree.
     pub dtb: Option<String>,
     /// More words for the kernel's command line.
     #[serde(default)]

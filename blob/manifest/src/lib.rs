@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A board's data: `board.toml` as types, read and checked in one place.
 //!
-//! Everything that is known of a board without running it is in its `board.toml`: what its blob claims, what the
-//! machine looks like, what the guest kernel must show. The blob's build script, the VMM and the tests all read it
-//! through this crate, so a mistake in it is found once and with the same words everywhere.
+//! Everything that is known of a board without running it is in its `board.toml`: what its blob
+//! claims, what the machine looks like, what the guest kernel must show. The blob's build script,
+//! the VMM and the tests all read it through this crate, so a mistake in it is found once and with
+//! the same words everywhere.
 //!
 //! * [`Board`]: the whole file.
 //! * [`Note`]: what becomes the blob's ELF note.

@@ -68,7 +68,8 @@ pub struct Page {
     pub size: u64,
     /// What it does.
     pub kind: PageKind,
-    /// Initial values of 32-bit registers by offset ([`PageKind::Constants`] and [`PageKind::Pl310`]).
+    /// Initial values of 32-bit registers by offset ([`PageKind::Constants`] and
+    /// [`PageKind::Pl310`]).
     #[serde(default, deserialize_with = "number::keyed")]
     pub registers: BTreeMap<u64, u32>,
     /// What a written value does ([`PageKind::Power`]).

@@ -103,7 +103,8 @@ impl Note {
     /// The note of the board called `name`, as its blob carries it.
     ///
     /// # Panics
-    /// When there are too many ranges or the name is too long; a note from a [`Board`](crate::Board) has been checked.
+    /// When there are too many ranges or the name is too long; a note from a
+    /// [`Board`](crate::Board) has been checked.
     pub fn to_abi(&self, name: &str) -> abi::Note {
         let (inputs, outputs) = self.window.registers();
         let ranges: Vec<_> = self

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What an owner tells of itself: call count, UID and revision (Arm DEN 0028, 6.2 "General service queries").
+//! What an owner tells of itself: call count, UID and revision (Arm DEN 0028, 6.2 "General service
+//! queries").
 
 use fakemon_abi::status::NOT_SUPPORTED;
 

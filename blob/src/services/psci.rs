@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Power State Coordination Interface 1.1 (Arm DEN 0022).
 //!
-//! Which CPU is on is the VMM's to know. This service checks what the caller says, translates it into host calls and
-//! their answers into the caller's terms.
+//! Which CPU is on is the VMM's to know. This service checks what the caller says, translates it
+//! into host calls and their answers into the caller's terms.
 
 use fakemon_abi::status::{DENIED, INTERNAL_FAILURE, NOT_SUPPORTED, SUCCESS};
 
@@ -79,7 +79,8 @@ impl Psci {
     }
 }
 
-/// The affinity fields that KVM/arm64 gives vCPU `cpu`: sixteen to a cluster (`reset_mpidr()` in Linux' sys_regs.c).
+/// The affinity fields that KVM/arm64 gives vCPU `cpu`: sixteen to a cluster (`reset_mpidr()` in
+/// Linux' sys_regs.c).
 fn kvm_mpidr(cpu: u32) -> u64 {
     let cpu = u64::from(cpu);
     (cpu & 0xf) | (cpu >> 4 & 0xff) << 8 | (cpu >> 12 & 0xff) << 16
@@ -117,8 +118,9 @@ impl Service for Psci {
 
 /// Tells whether `id`, of either convention, is a function that does something here.
 ///
-/// Not here: MIGRATE and MIGRATE_INFO_UP_CPU, since nothing migrates; CPU_FREEZE, CPU_DEFAULT_SUSPEND, NODE_HW_STATE,
-/// PSCI_SET_SUSPEND_MODE, PSCI_STAT_* and MEM_PROTECT*, all optional.
+/// Not here: MIGRATE and MIGRATE_INFO_UP_CPU, since nothing migrates; CPU_FREEZE,
+/// CPU_DEFAULT_SUSPEND, NODE_HW_STATE, PSCI_SET_SUSPEND_MODE, PSCI_STAT_* and MEM_PROTECT*, all
+/// optional.
 fn is_implemented(id: FunctionId) -> bool {
     match id.as_32() {
         CPU_SUSPEND | CPU_ON | AFFINITY_INFO | SYSTEM_SUSPEND | SYSTEM_RESET2 => true,
@@ -129,8 +131,8 @@ fn is_implemented(id: FunctionId) -> bool {
     }
 }
 
-/// PSCI_FEATURES. The flags of CPU_SUSPEND are all zero: original format of the power state, no OS-initiated mode;
-/// those of SYSTEM_RESET2 and the others have no meaning.
+/// PSCI_FEATURES. The flags of CPU_SUSPEND are all zero: original format of the power state, no
+/// OS-initiated mode; those of SYSTEM_RESET2 and the others have no meaning.
 fn features(call: &Call<'_>) -> i32 {
     let asked = FunctionId(call.arg(1) as u32);
     let reachable = !asked.is_64() || call.width() == Width::AArch64;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! PSCI 0.1 (Arm DEN 0022 A): the same ideas as later, but each board chooses the function IDs and tells the kernel
-//! in its device tree.
+//! PSCI 0.1 (Arm DEN 0022 A): the same ideas as later, but each board chooses the function IDs and
+//! tells the kernel in its device tree.
 
 use fakemon_abi::status::{DENIED, INVALID_PARAMETERS, NOT_SUPPORTED, SUCCESS};
 

@@ -61,8 +61,8 @@ impl Service for Trng {
 
 /// Answers TRNG_RND with as many bits as x1 asks for, in three registers of `width` bits.
 ///
-/// The bits fill x3 from its lowest up, then x2, then x1; what is left of them is zero, and all of them are when
-/// there is an error.
+/// The bits fill x3 from its lowest up, then x2, then x1; what is left of them is zero, and all of
+/// them are when there is an error.
 fn random(call: &mut Call<'_>, width: u64) {
     let wanted = call.arg(1);
     let answer = entropy(call, wanted, width);

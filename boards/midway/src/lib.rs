@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The secure firmware of board midway: PSCI 0.1 and the level 2 cache controller, both by SMC.
 //!
-//! Two conventions share one instruction. Calls of PSCI carry their function ID in r0. The call that switches the
-//! level 2 cache carries its own in r12 and a *value* in r0, which may be anything, even what is a function ID of
-//! PSCI. So r12 is asked first. The other way round there is no doubt: Linux makes PSCI calls with its stack pointer
-//! in r12 (arch/arm/kernel/smccc-call.S), a multiple of four, which [`L2_CONTROL`] is not.
+//! Two conventions share one instruction. Calls of PSCI carry their function ID in r0. The call
+//! that switches the level 2 cache carries its own in r12 and a *value* in r0, which may be
+//! anything, even what is a function ID of PSCI. So r12 is asked first. The other way round there
+//! is no doubt: Linux makes PSCI calls with its stack pointer in r12
+//! (arch/arm/kernel/smccc-call.S), a multiple of four, which [`L2_CONTROL`] is not.
 
 #![cfg_attr(not(test), no_std)]
 
@@ -20,7 +21,8 @@ pub struct Midway;
 /// The function in r12 that writes r0 to the control register of the level 2 cache controller.
 pub const L2_CONTROL: u64 = 0x102;
 
-/// The control register of the PL310 that `board.toml` puts into the machine. It takes secure writes alone.
+/// The control register of the PL310 that `board.toml` puts into the machine. It takes secure
+/// writes alone.
 const PL310_CONTROL: u64 = 0xfff1_8100;
 
 /// The function IDs that /psci of Calxeda's device trees names.
@@ -37,7 +39,8 @@ impl Board for Midway {
     fn call(call: &mut Call<'_>) {
         if call.register(12) == L2_CONTROL {
             let value = call.register(0);
-            // The call has no result, so there is nobody to tell if the machine lacks the controller.
+            // The call has no result, so there is nobody to tell if the machine lacks the
+            // controller.
             let _ = call.host().mmio_write(PL310_CONTROL, 4, value);
         } else {
             dispatch::smccc(Self::SERVICES, call);

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The calls of Linux' mach-highbank, with the registers as its assembly leaves them.
 
+use std::path::Path;
+
 use fakemon_blob::Width::AArch32;
 use fakemon_blob::abi::frame::REGS;
 use fakemon_blob::abi::hostcall;
 use fakemon_blob::fake::FakeHost;
+use fakemon_manifest::{Board, PageKind};
 use proptest::prelude::*;
 
-use super::*;
+use super::{L2_CONTROL, Midway, PL310_CONTROL};
 
 /// A stack pointer of the kernel, which is in r12 when it makes a PSCI call.
 const STACK: u64 = 0xc130_1f20;
@@ -36,6 +39,17 @@ fn the_kernel_switches_the_l2_cache_on() {
         host.asked,
         [(hostcall::MMIO, [PL310_CONTROL, 4, 1, 1, 0, 0])]
     );
+}
+
+#[test]
+fn the_controller_is_where_board_toml_puts_it() {
+    let board = Board::load(Path::new(env!("CARGO_MANIFEST_DIR"))).expect("a good board.toml");
+    let l2 = board
+        .machine
+        .pages
+        .iter()
+        .find(|page| page.kind == PageKind::Pl310);
+    assert_eq!(l2.expect("a PL310").base + 0x100, PL310_CONTROL);
 }
 
 #[test]

@@ -61,8 +61,16 @@ kernel = "linux-image-arm64"
 expect = ["psci: PSCIv1"]
 [[guest.dt]]
 path = "/psci"
-set = { compatible = "arm,psci-1.0", method = ["smc"], on = [1, "&/psci"], it = "&/a", flag = true, also = {}, n = 7, raw = { bytes = [1, 255] } }
 delete = ["old"]
+[guest.dt.set]
+compatible = "arm,psci-1.0"
+method = ["smc"]
+on = [1, "&/psci"]
+it = "&/a"
+flag = true
+also = {}
+n = 7
+raw = { bytes = [1, 255] }
 [[guest.dt]]
 path = "/soc/timer@fff34000"
 remove = true
@@ -444,12 +452,17 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_board_never_panics(at in 0..GOOD.len(), byte in 0x20u8..0x7f, cut in any::<bool>()) {
+    fn a_damaged_board_never_panics(
+        at in 0..GOOD.len(),
+        byte in 0x20u8..0x7f,
+        cut in any::<bool>(),
+    ) {
         let mut text = GOOD.as_bytes().to_vec();
         text[at] = byte;
         text.truncate(if cut { at } else { text.len() });
         if let Ok(text) = String::from_utf8(text) && let Ok(board) = Board::parse(&text, "virt") {
-            prop_assert_eq!(board.note.to_abi(&board.name).range_count as usize, board.note.ranges.len());
+            let note = board.note.to_abi(&board.name);
+            prop_assert_eq!(note.range_count as usize, board.note.ranges.len());
         }
     }
 

@@ -108,7 +108,8 @@ pub(super) fn system_reset2(call: &mut Call<'_>) -> i32 {
     refused(call.host().system_reset(kind, cookie))
 }
 
-/// Tells whether a CPU of `width` can begin at `entry`. Bit 0 makes an AArch32 CPU begin in Thumb state.
+/// Tells whether a CPU of `width` can begin at `entry`. Bit 0 makes an AArch32 CPU begin in Thumb
+/// state.
 fn is_entry(width: Width, entry: u64) -> bool {
     match width {
         Width::AArch64 => entry & 3 == 0,
