@@ -100,7 +100,7 @@ impl Service for Psci {
         }
         let code = match id.as_32() {
             PSCI_VERSION => return call.set(0, VERSION_1_1),
-            CPU_SUSPEND => cpu_suspend(call),
+            CPU_SUSPEND => cpu_suspend(call, None),
             CPU_OFF => cpu_off(call),
             CPU_ON => cpu_on(call),
             AFFINITY_INFO => power::affinity_info(call),

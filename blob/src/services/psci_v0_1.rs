@@ -18,6 +18,12 @@ pub struct PsciV0_1 {
     pub cpu_off: Option<FunctionId>,
     /// `cpu_on` in the device tree.
     pub cpu_on: Option<FunctionId>,
+    /// The affinity level whose power-down is the whole machine's, if the board has one.
+    ///
+    /// PSCI 0.1 has no SYSTEM_SUSPEND; a kernel that wants it asks for CPU_SUSPEND at the highest
+    /// level. It cannot ask whether the other CPUs are off either, so one may still be on its way
+    /// out then, and that is no reason to refuse.
+    pub machine_level: Option<u64>,
 }
 
 impl Service for PsciV0_1 {
@@ -28,7 +34,7 @@ impl Service for PsciV0_1 {
     fn handle(&self, call: &mut Call<'_>) {
         let id = Some(call.id());
         let code = if id == self.cpu_suspend {
-            cpu_suspend(call)
+            cpu_suspend(call, self.machine_level)
         } else if id == self.cpu_off {
             cpu_off(call)
         } else if id == self.cpu_on {

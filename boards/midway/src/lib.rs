@@ -30,6 +30,8 @@ const PSCI: PsciV0_1 = PsciV0_1 {
     cpu_suspend: Some(FunctionId(0x8400_0002)),
     cpu_off: Some(FunctionId(0x8400_0004)),
     cpu_on: Some(FunctionId(0x8400_0006)),
+    // Linux' mach-highbank suspends to memory at level 1; its idle states are of level 0.
+    machine_level: Some(1),
 };
 
 impl Board for Midway {

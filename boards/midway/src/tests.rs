@@ -92,9 +92,19 @@ fn the_kernel_stops_a_cpu() {
 }
 
 #[test]
-fn the_kernel_suspends() {
+fn the_kernel_suspends_to_memory() {
     let mut host = FakeHost::new(4);
     smc(&mut host, [0x8400_0002, 0x0101_0000, 0x40_8300, 0], STACK);
+    assert_eq!(
+        host.asked,
+        [(hostcall::SYSTEM_SUSPEND, [0x40_8300, 0, 0, 0, 0, 0])]
+    );
+}
+
+#[test]
+fn the_kernel_idles() {
+    let mut host = FakeHost::new(4);
+    smc(&mut host, [0x8400_0002, 0x0001_0000, 0x40_8300, 0], STACK);
     assert_eq!(
         host.asked,
         [

@@ -28,21 +28,27 @@ const RESET_VENDOR: u64 = 1 << 31;
 /// SYSTEM_RESET2: the only architectural type.
 const RESET_WARM: u64 = 0;
 
-/// CPU_SUSPEND(power state, entry, context).
-pub(crate) fn cpu_suspend(call: &mut Call<'_>) -> i32 {
+/// CPU_SUSPEND(power state, entry, context). A power-down at `machine_level` or above is the whole
+/// machine's.
+pub(crate) fn cpu_suspend(call: &mut Call<'_>, machine_level: Option<u64>) -> i32 {
     // The power state is 32 bits wide in either convention.
     let state = call.arg(1) & 0xffff_ffff;
+    let level = state >> STATE_LEVEL_SHIFT;
     let (entry, context) = (call.arg(2), call.arg(3));
-    if state & STATE_RESERVED != 0 || state >> STATE_LEVEL_SHIFT > STATE_MAX_LEVEL {
+    if state & STATE_RESERVED != 0 || level > STATE_MAX_LEVEL {
         return INVALID_PARAMETERS;
     }
     let power_down = state & STATE_POWER_DOWN != 0;
     if power_down && !is_entry(call.width(), entry) {
         return INVALID_ADDRESS;
     }
-    match call.host().wait_for_interrupt() {
+    let host = call.host();
+    if power_down && machine_level.is_some_and(|machine| machine <= level) {
+        return refused(host.system_suspend(entry, context));
+    }
+    match host.wait_for_interrupt() {
         Err(_) => INTERNAL_FAILURE,
-        Ok(()) if power_down => refused(call.host().cpu_resume(entry, context)),
+        Ok(()) if power_down => refused(host.cpu_resume(entry, context)),
         Ok(()) => SUCCESS,
     }
 }

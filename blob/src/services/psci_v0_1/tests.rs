@@ -14,6 +14,7 @@ const PSCI: PsciV0_1 = PsciV0_1 {
     cpu_suspend: None,
     cpu_off: Some(FunctionId(0x8400_0002)),
     cpu_on: Some(FunctionId(0x9500_c001)),
+    machine_level: None,
 };
 
 fn call(host: &mut FakeHost, psci: &PsciV0_1, regs: [u64; 4]) -> i32 {
@@ -88,6 +89,28 @@ fn cpu_suspend_waits_and_resumes() {
             (hostcall::CPU_RESUME, [0x8001, 5, 0, 0, 0, 0])
         ]
     );
+}
+
+#[test]
+fn a_power_down_of_the_highest_level_suspends_the_machine() {
+    let cpu_suspend = Some(FunctionId(0x8400_0010));
+    let psci = PsciV0_1 {
+        cpu_suspend,
+        machine_level: Some(1),
+        ..PSCI
+    };
+    let suspend = (hostcall::SYSTEM_SUSPEND, [0x8001, 5, 0, 0, 0, 0]);
+    let wait = (hostcall::WAIT_FOR_INTERRUPT, [0; 6]);
+    for (state, first) in [
+        (0x0101_0000, suspend),
+        (0x0201_0000, suspend),
+        (0x0001_0000, wait),
+        (0x0100_0000, wait),
+    ] {
+        let mut host = FakeHost::new(4);
+        call(&mut host, &psci, [0x8400_0010, state, 0x8001, 5]);
+        assert_eq!(host.asked[0], first, "{state:#x}");
+    }
 }
 
 #[test]
