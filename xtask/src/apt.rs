@@ -196,15 +196,15 @@ impl Apt {
         let output = child.wait_with_output()?;
         if !output.status.success() {
             let messages = String::from_utf8_lossy(&output.stderr);
-            let errors = messages.lines().filter_map(|line| line.strip_prefix("E: "));
-            let last = errors
-                .last()
-                .unwrap_or("apt-get failed without a message")
-                .to_owned();
+            let mut errors = messages.lines().filter(|line| line.starts_with("E: "));
             let space = messages.lines().find(|line| line.contains("No space left"));
-            bail!("{}", space.map(str::to_owned).unwrap_or(last));
+            bail!(
+                "{}",
+                space
+                    .or_else(|| errors.next())
+                    .unwrap_or("apt-get failed without a message")
+            );
         }
-        // A list that could not be fetched is only a warning for apt.
         Ok(())
     }
 

@@ -63,14 +63,14 @@ impl Progress {
         });
     }
 
-    /// The step is done: leaves one line with its duration on a terminal.
+    /// The step is done: leaves one line with its duration on a terminal, if it took long.
     pub(crate) fn finish(self) {
-        if !self.bar.is_hidden() {
-            let seconds = self.start.elapsed().as_secs_f64();
-            self.bar
-                .suspend(|| eprintln!("{} ({seconds:.1} s)", self.title));
-        }
+        let elapsed = self.start.elapsed();
+        let shown = !self.bar.is_hidden() && elapsed >= Duration::from_secs(1);
         self.bar.finish_and_clear();
+        if shown {
+            eprintln!("{} ({:.0} s)", self.title, elapsed.as_secs_f64());
+        }
     }
 
     /// The step failed: leaves nothing, the error speaks.

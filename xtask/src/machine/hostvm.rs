@@ -112,6 +112,8 @@ fn write_initramfs(to: &Path, init: &Path, job: &Job, stage: &Stage) -> Result<(
 fn supervise(mut command: Command, input: bool, timeout: Option<Duration>) -> Result<bool> {
     command.stdin(if input { Stdio::piped() } else { Stdio::null() });
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    // Ctrl-C is for us alone: QEMU would leave a message of its own.
+    command.process_group(0);
     // SAFETY: the closure makes one system call, prctl, which is allowed between fork and exec.
     unsafe { command.pre_exec(|| Ok(set_pdeathsig(Signal::SIGKILL)?)) };
     let mut child = command.spawn().context("cannot start QEMU")?;
