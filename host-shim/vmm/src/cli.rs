@@ -17,7 +17,7 @@ Exit status: 0 the guest powered off, 1 the guest failed or panicked,
 
 /// Boots a kernel under KVM with a blob as its secure firmware.
 #[derive(Debug, Parser)]
-#[command(name = "fakemon", version, after_help = AFTER_HELP)]
+#[command(name = "fakemon", version, max_term_width = 80, after_help = AFTER_HELP)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -38,7 +38,7 @@ pub struct RunArgs {
     /// The board's directory, which holds board.toml
     #[arg(long, value_name = "DIR")]
     pub board: PathBuf,
-    /// Kernel: an arm64 Image (plain or gzip) or a 32-bit zImage
+    /// Kernel: arm64 Image (also gzip) or 32-bit zImage
     #[arg(long, value_name = "FILE")]
     pub kernel: PathBuf,
     /// The board's blob; needed with --smc blob
@@ -47,16 +47,16 @@ pub struct RunArgs {
     /// Initial RAM disk
     #[arg(long, value_name = "FILE")]
     pub initrd: Option<PathBuf>,
-    /// Device tree to start from instead of a generated one
+    /// Device tree to start from [default: a generated one]
     #[arg(long, value_name = "FILE")]
     pub dtb: Option<PathBuf>,
     /// More words for the kernel's command line
-    #[arg(long, value_name = "WORDS", default_value = "", allow_hyphen_values = true)]
+    #[arg(long, value_name = "WORDS", default_value = "", hide_default_value = true, allow_hyphen_values = true)]
     pub append: String,
     /// Number of CPUs [default: the board's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=512))]
     pub smp: Option<u32>,
-    /// Memory, for example 512M or 2G [default: the board's]
+    /// Memory, such as 512M or 2G [default: the board's]
     #[arg(long, value_name = "SIZE")]
     pub mem: Option<Size>,
     /// Who answers the guest's SMC calls

@@ -1,5 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The reference VMM as a library, so that tests can use its parts.
+//!
+//! It is thin: what is particular to Fake Monitor is in `fakemon-host`, what a board is like is in its `board.toml`.
+//! A run goes through the modules in this order:
+//!
+//! * [`cli`] says what is wanted, [`input`] reads and checks it ([`loader`], [`memory`], [`dt`]).
+//! * `vm` (on an arm64 Linux) builds a VM from it with [`devices`] on its bus, and runs each vCPU in a thread. What
+//!   the threads share is [`cpus`], the power states, and [`control`], the reason to stop.
+//! * [`events`] is the main thread's loop meanwhile: [`console`], [`terminal`] and [`signals`].
+//! * [`run`] boots again after a reset, or ends; [`trace`] and [`summary`] tell of the calls.
 
 pub mod cli;
 pub mod console;
@@ -7,12 +16,18 @@ pub mod control;
 pub mod cpus;
 pub mod devices;
 pub mod dt;
+pub mod events;
+pub mod input;
 pub mod loader;
 pub mod memory;
+pub mod run;
 pub mod say;
+pub mod signals;
 pub mod summary;
 pub mod terminal;
 pub mod trace;
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+pub mod vm;
 
 #[cfg(test)]
 mod testing;

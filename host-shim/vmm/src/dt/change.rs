@@ -23,10 +23,11 @@ pub(super) fn apply(
     };
     for change in changes {
         let path = &change.path;
-        if !change.remove {
+        if change.remove {
+            // A tree that never had the node is as good.
+            tree::remove(dt, path);
+        } else {
             tree::make(dt, path).map_err(|why| bad_name(path, why))?;
-        } else if !tree::remove(dt, path) {
-            return Err(DtError::NoNode { board: board.into(), path: path.clone() });
         }
     }
     for change in changes.iter().filter(|change| !change.remove) {

@@ -70,10 +70,12 @@ pub(super) fn make<'a>(
     })
 }
 
-/// Removes a node; tells whether it was there.
-pub(super) fn remove(tree: &mut DeviceTree, path: &str) -> bool {
+/// Removes a node and all below it, if it is there.
+pub(super) fn remove(tree: &mut DeviceTree, path: &str) {
     let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
-    find(tree, parent).is_some_and(|parent| parent.remove_child(name).is_some())
+    if let Some(parent) = find(tree, parent) {
+        parent.remove_child(name);
+    }
 }
 
 /// The largest phandle in use, zero if there is none.

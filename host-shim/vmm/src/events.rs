@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The main thread's loop while the guest runs: keys, signals, and a look at how the guest is doing.
+
+use std::io::{self, Read};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::console::{Console, Keys};
+use crate::control::{Control, Outcome};
+use crate::devices::pl011::Pl011;
+use crate::signals::Signals;
+
+/// How long output without a line end, or the end of the run, may go unnoticed.
+const TICK_MS: i32 = 20;
+/// A kernel that has given up and says nothing for this long will say nothing more.
+const QUIET: Duration = Duration::from_secs(2);
+
+/// What the loop needs, and keeps over a reset of the guest.
+#[derive(Debug)]
+pub struct Events {
+    signals: Signals,
+    keys: Keys,
+    stdin_is_open: bool,
+}
+
+impl Events {
+    /// Starts with standard input open.
+    pub fn new(signals: Signals) -> Self {
+        Events { signals, keys: Keys::default(), stdin_is_open: true }
+    }
+
+    /// Serves the guest's console until the run ends.
+    pub fn run_until_stopped(
+        &mut self,
+        control: &Control,
+        console: &Mutex<Console>,
+        uart: &Mutex<Pl011>,
+    ) {
+        while !control.stopped() {
+            let typed = self.wait();
+            if let Some(signal) = self.signals.caught() {
+                control.stop(Outcome::Signal(signal));
+            }
+            match typed.map(|typed| self.keys.filter(&typed)) {
+                Some(None) => control.stop(Outcome::Quit),
+                Some(Some(bytes)) => {
+                    uart.lock().unwrap_or_else(PoisonError::into_inner).receive(&bytes);
+                    control.wake();
+                }
+                None => {}
+            }
+            let mut console = console.lock().unwrap_or_else(PoisonError::into_inner);
+            console.flush();
+            if let Some((words, since)) = console.last_words()
+                && since.elapsed() > QUIET
+            {
+                control.stop(Outcome::Guest(format!("the guest's kernel gave up: {words}")));
+            }
+        }
+    }
+
+    /// Waits a tick for a key or a signal; what was typed, if anything.
+    fn wait(&mut self) -> Option<Vec<u8>> {
+        let poll = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+        let stdin = if self.stdin_is_open { libc::STDIN_FILENO } else { -1 };
+        let mut fds = [poll(stdin), poll(self.signals.fd())];
+        // SAFETY: poll reads and writes as many entries as the array has; negative numbers are skipped.
+        unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, TICK_MS) };
+        if fds[0].revents == 0 {
+            return None;
+        }
+        let mut typed = [0; 256];
+        match io::stdin().lock().read(&mut typed) {
+            Ok(0) | Err(_) => {
+                self.stdin_is_open = false;
+                None
+            }
+            Ok(count) => Some(typed[..count].to_vec()),
+        }
+    }
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Reads and checks everything that the command line names, before anything is started.
+
+use std::path::{Path, PathBuf};
+
+use dtoolkit::model::DeviceTree;
+use fakemon_host::{Blob, BlobError};
+use fakemon_manifest::{Arch, Board, Gic, ManifestError};
+
+use crate::cli::{RunArgs, Smc};
+use crate::cpus::kvm_mpidr;
+use crate::dt::{self, DtError};
+use crate::loader::{self, Isa, Kernel, Layout, LoadError};
+use crate::memory::{Memory, MemoryError};
+
+/// The address space of one GICv3 redistributor.
+const REDISTRIBUTOR: u64 = 0x2_0000;
+
+/// Everything that a boot of the guest needs; it can be used for many.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// The board.
+    pub board: Board,
+    /// What the CPUs execute.
+    pub isa: Isa,
+    /// The kernel.
+    pub kernel: Kernel,
+    /// The initrd, if there is one.
+    pub initrd: Option<Vec<u8>>,
+    /// The device tree to start from, if one was given.
+    pub dtb: Option<DeviceTree>,
+    /// The blob, with policy `blob`.
+    pub blob: Option<Blob>,
+    /// MPIDR affinity of each CPU.
+    pub mpidr: Vec<u64>,
+    /// Bytes of RAM.
+    pub ram: u64,
+    /// Where things go in it.
+    pub layout: Layout,
+    /// The kernel's command line.
+    pub bootargs: String,
+}
+
+/// Something that the user gave cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum InputError {
+    /// A file cannot be read.
+    #[error("cannot read {what} {}: {source}", path.display())]
+    Read {
+        /// What the file is for.
+        what: &'static str,
+        /// Its name.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The board's data is wrong.
+    #[error(transparent)]
+    Board(#[from] ManifestError),
+    /// The kernel cannot be booted here.
+    #[error(transparent)]
+    Kernel(#[from] LoadError),
+    /// The device tree cannot be used.
+    #[error(transparent)]
+    Dt(#[from] DtError),
+    /// The memory size cannot be used.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+    /// `--smc blob` without `--blob`.
+    #[error("no blob given; use --blob FILE, or --smc kvm to run without one")]
+    NoBlob,
+    /// The blob is damaged or of another ABI: the blob's fault.
+    #[error("blob {}: {source}", path.display())]
+    Blob {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: BlobError,
+    },
+    /// The blob is another board's.
+    #[error("blob {} is for board {found}, not {board}; build it with `cargo xtask blob {board}`", path.display())]
+    OtherBoard {
+        /// Its file.
+        path: PathBuf,
+        /// The board that it is for.
+        found: String,
+        /// The board that was asked for.
+        board: String,
+    },
+    /// More CPUs than the board can have.
+    #[error("board {board} has room for {limit} CPUs{why}; use a smaller --smp")]
+    TooManyCpus {
+        /// The board's name.
+        board: String,
+        /// How many it can have.
+        limit: usize,
+        /// Why, as a continuation of the sentence.
+        why: &'static str,
+    },
+    /// A GIC version that the board does not have.
+    #[error("board {board} has no GICv{gic}; leave --gic out")]
+    NoSuchGic {
+        /// The board's name.
+        board: String,
+        /// The version that was asked for.
+        gic: u32,
+    },
+}
+
+impl InputError {
+    /// Tells whether the blob is at fault, and not the user.
+    pub fn is_blob(&self) -> bool {
+        matches!(self, InputError::Blob { .. } | InputError::OtherBoard { .. })
+    }
+}
+
+impl Input {
+    /// Reads what `args` name.
+    ///
+    /// # Errors
+    /// The first thing that cannot be used.
+    pub fn read(args: &RunArgs) -> Result<Input, InputError> {
+        let board = Board::load(&args.board)?;
+        let isa = match board.guest.arch {
+            Arch::Arm64 => Isa::Arm64,
+            Arch::Armhf => Isa::Arm32,
+        };
+        let mpidr = mpidr(&board, args.smp.unwrap_or(board.machine.cpus) as usize, args.gic)?;
+        let ram = args.mem.unwrap_or(board.machine.memory).0;
+        Memory::check(&board.name, &board.machine, ram)?;
+        let kernel = file("kernel", &args.kernel)?;
+        let kernel = loader::kernel(&args.kernel, kernel, isa, &board.name)?;
+        let initrd = args.initrd.as_deref().map(|path| file("initrd", path)).transpose()?;
+        let initrd_size = initrd.as_ref().map_or(0, |initrd| initrd.len() as u64);
+        let layout = loader::plan(isa, board.machine.ram_base, ram, &kernel, initrd_size)?;
+        let dtb = args.dtb.as_deref().map(device_tree).transpose()?;
+        let blob = match (args.smc, &args.blob) {
+            (Smc::Blob, None) => return Err(InputError::NoBlob),
+            (Smc::Blob, Some(path)) => Some(blob(path, &board.name)?),
+            _ => None,
+        };
+        let words = ["console=ttyAMA0", board.guest.append.trim(), args.append.trim()];
+        let bootargs = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+        Ok(Input { board, isa, kernel, initrd, dtb, blob, mpidr, ram, layout, bootargs })
+    }
+}
+
+fn file(what: &'static str, path: &Path) -> Result<Vec<u8>, InputError> {
+    std::fs::read(path).map_err(|source| InputError::Read { what, path: path.into(), source })
+}
+
+fn device_tree(path: &Path) -> Result<DeviceTree, InputError> {
+    Ok(dt::read(&path.display().to_string(), &file("device tree", path)?)?)
+}
+
+fn blob(path: &Path, board: &str) -> Result<Blob, InputError> {
+    let bytes = file("blob", path)?;
+    let blob = Blob::parse(&bytes)
+        .map_err(|source| InputError::Blob { path: path.into(), source })?;
+    if blob.board() != board {
+        let (found, board) = (blob.board().to_owned(), board.to_owned());
+        return Err(InputError::OtherBoard { path: path.into(), found, board });
+    }
+    Ok(blob)
+}
+
+/// The MPIDRs of `cpus` CPUs, if the board can have that many.
+fn mpidr(board: &Board, cpus: usize, gic: Option<u32>) -> Result<Vec<u64>, InputError> {
+    let machine = &board.machine;
+    let versions: Vec<u32> = machine.gic.versions.iter().map(|&version| version.into()).collect();
+    if let Some(gic) = gic.filter(|gic| !versions.contains(gic)) {
+        return Err(InputError::NoSuchGic { board: board.name.clone(), gic });
+    }
+    let given = machine.mpidr.as_ref();
+    let room = redistributors(&machine.gic, machine.uart.base);
+    let only_v2 = gic == Some(2) || !versions.contains(&3);
+    let limits = [
+        (given.map_or(usize::MAX, Vec::len), " (its board.toml numbers no more)"),
+        (if only_v2 { 8 } else { room }, if only_v2 { " with a GICv2" } else { "" }),
+    ];
+    for (limit, why) in limits {
+        if cpus > limit {
+            return Err(InputError::TooManyCpus { board: board.name.clone(), limit, why });
+        }
+    }
+    Ok(match given {
+        Some(list) => list[..cpus].to_vec(),
+        None => (0..cpus as u32).map(kvm_mpidr).collect(),
+    })
+}
+
+/// How many GICv3 redistributors fit before the console, the only other device that must be there.
+fn redistributors(gic: &Gic, uart: u64) -> usize {
+    let room = gic.redist.and_then(|redist| uart.checked_sub(redist));
+    room.map_or(usize::MAX, |room| (room / REDISTRIBUTOR) as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    #[test]
+    fn a_board_says_how_many_cpus_it_can_have() {
+        let board = testing::board("");
+        assert_eq!(mpidr(&board, 17, None).expect("room")[16], 0x100);
+        let error = mpidr(&board, 9, Some(2)).expect_err("a GICv2 serves eight");
+        assert_eq!(
+            error.to_string(),
+            "board virt has room for 8 CPUs with a GICv2; use a smaller --smp"
+        );
+        let error = mpidr(&board, 512, None).expect_err("the console is in the way");
+        assert!(error.to_string().starts_with("board virt has room for 123 CPUs;"), "{error}");
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let error = file("initrd", Path::new("/nowhere/x")).expect_err("missing").to_string();
+        assert!(error.starts_with("cannot read initrd /nowhere/x: No such file"), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_is_no_blob_is_the_blobs_fault() {
+        let path = std::env::temp_dir().join(format!("fakemon-blob-{}", std::process::id()));
+        std::fs::write(&path, b"not an ELF").expect("written");
+        let error = blob(&path, "virt").expect_err("not a blob");
+        std::fs::remove_file(&path).expect("removed");
+        assert!(error.is_blob() && error.to_string().starts_with("blob "), "{error}");
+    }
+}

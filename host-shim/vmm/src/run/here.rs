@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `fakemon run` where there is KVM.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use fakemon_host::{Config, OnFault, Policy};
+
+use super::{Ending, after};
+use crate::cli::{Fault, RunArgs, Smc};
+use crate::console::Console;
+use crate::events::Events;
+use crate::input::Input;
+use crate::say;
+use crate::signals::Signals;
+use crate::summary::Summary;
+use crate::terminal::RawMode;
+use crate::trace::Tracer;
+use crate::vm::{Options, Vm};
+
+/// Runs the guest that `args` describe until it ends.
+pub fn run(args: &RunArgs) -> Ending {
+    let input = match Input::read(args) {
+        Ok(input) => input,
+        Err(error) if error.is_blob() => return Ending::Host(error.to_string()),
+        Err(error) => return Ending::Usage(error.to_string()),
+    };
+    let tracer = match &args.trace {
+        None => None,
+        Some(file) => match Tracer::new(file.as_deref()) {
+            Ok(tracer) => Some(Arc::new(tracer)),
+            Err(error) => return Ending::Usage(format!("cannot write the trace: {error}")),
+        },
+    };
+    let options = options(args, tracer);
+    let signals = match Signals::catch() {
+        Ok(signals) => signals,
+        Err(error) => return Ending::Host(format!("cannot catch signals: {error}")),
+    };
+    let mut summary = Summary::default();
+    let ending = boots(args, &input, &options, Events::new(signals), &mut summary);
+    match options.policy {
+        Policy::Blob => say!("{}", summary.table(&input.board)),
+        policy => say!("no blob served this guest (policy {policy})"),
+    }
+    ending
+}
+
+fn options(args: &RunArgs, tracer: Option<Arc<Tracer>>) -> Options {
+    let policy = match args.smc {
+        Smc::Blob => Policy::Blob,
+        Smc::Kvm => Policy::Kvm,
+        Smc::Deny => Policy::Deny,
+        Smc::Undef => Policy::Undef,
+    };
+    let on_fault = match args.on_fault {
+        Fault::Fatal => OnFault::Fatal,
+        Fault::NotSupported => OnFault::NotSupported,
+    };
+    let config = Config { on_fault, watchdog: args.watchdog(), ..Config::default() };
+    Options { policy, config, gic: args.gic, tracer }
+}
+
+/// Boots the guest until it ends otherwise than by a reset.
+fn boots(
+    args: &RunArgs,
+    input: &Input,
+    options: &Options,
+    mut events: Events,
+    summary: &mut Summary,
+) -> Ending {
+    let console = Arc::new(Mutex::new(Console::new(Box::new(std::io::stdout()))));
+    let mut terminal = None;
+    loop {
+        let vm = match Vm::new(input, options, &console) {
+            Ok(vm) => vm,
+            Err(error) if error.is_usage() => return Ending::Usage(error.to_string()),
+            Err(error) => return Ending::Host(error.to_string()),
+        };
+        // Not before the first VM stands: until then Ctrl-C is for this program.
+        if terminal.is_none() {
+            terminal = match RawMode::enter() {
+                Ok(raw) => raw,
+                Err(error) => return Ending::Host(format!("cannot set up the terminal: {error}")),
+            };
+            if terminal.is_some() {
+                say!("Ctrl-A x ends the guest");
+            }
+        }
+        let outcome = vm.run(&mut events, &console, summary);
+        let console = console.lock().unwrap_or_else(PoisonError::into_inner);
+        let last_words = console.last_words().map(|(words, _)| words);
+        if let Some(ending) = after(outcome, last_words, !args.no_reboot) {
+            return ending;
+        }
+        say!("the guest has reset itself and boots again");
+    }
+}

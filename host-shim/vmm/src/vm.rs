@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The guest's VM: built from nothing for each boot, run, and taken down again.
+
+mod calls;
+mod error;
+mod gic;
+mod kick;
+mod shared;
+mod vcpu;
+
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use fakemon_host::{Config, GuestMemory, Monitor, Policy, Width, set_policy};
+use kvm_bindings::{
+    KVM_CAP_ARM_EL1_32BIT, KVM_CAP_ARM_SYSTEM_SUSPEND, kvm_enable_cap, kvm_userspace_memory_region,
+};
+use kvm_ioctls::{Kvm, VmFd};
+
+pub use error::VmError;
+
+use crate::console::Console;
+use crate::control::Outcome;
+use crate::cpus::Cpus;
+use crate::devices::pl011::Pl011;
+use crate::devices::{Bus, pages};
+use crate::dt;
+use crate::events::Events;
+use crate::input::Input;
+use crate::loader::Isa;
+use crate::memory::Memory;
+use crate::summary::Summary;
+use crate::trace::Tracer;
+use shared::Shared;
+use vcpu::Vcpu;
+
+/// How to run a guest, beyond what it consists of.
+#[derive(Debug)]
+pub struct Options {
+    /// Who answers firmware calls.
+    pub policy: Policy,
+    /// How the monitor VM treats its blob.
+    pub config: Config,
+    /// GIC version, if it is not up to board and KVM.
+    pub gic: Option<u32>,
+    /// The call trace, if one is wanted.
+    pub tracer: Option<Arc<Tracer>>,
+}
+
+/// A guest that is ready to run.
+#[derive(Debug)]
+pub struct Vm {
+    // The order matters when these are dropped: vCPUs before the memory that they run in.
+    vcpus: Vec<Vcpu>,
+    uart: Arc<Mutex<Pl011>>,
+    shared: Arc<Shared>,
+    _gic: gic::Gic,
+    _vm: Arc<VmFd>,
+    _memory: Memory,
+}
+
+impl Vm {
+    /// Builds the VM and loads the guest.
+    ///
+    /// # Errors
+    /// The host lacks something, or the input does not fit together.
+    pub fn new(input: &Input, options: &Options, console: &Arc<Mutex<Console>>) -> Result<Vm, VmError> {
+        let machine = &input.board.machine;
+        let kvm = open(input)?;
+        let vm = Arc::new(kvm.create_vm().map_err(VmError::kvm("create a VM"))?);
+        suspend_exits(&vm)?;
+        set_policy(&*vm, options.policy, input.blob.as_ref())?;
+
+        let in_memory = pages::in_memory(&machine.pages, page_size());
+        let memory = Memory::new(machine.ram_base, input.ram, &in_memory)?;
+        map(&vm, &memory)?;
+
+        let width = match input.isa {
+            Isa::Arm64 => Width::AArch64,
+            Isa::Arm32 => Width::AArch32,
+        };
+        let kick_signal = options.config.kick_signal;
+        kick::install_handler(kick_signal).map_err(VmError::Signal)?;
+        let own_mpidr = machine.mpidr.is_some();
+        let mut cpus = (0..).zip(&input.mpidr).map(|(number, &mpidr)| {
+            vcpu::create(&vm, number, width, own_mpidr.then_some(mpidr))
+        });
+        let cpus: Vec<_> = cpus.by_ref().collect::<Result<_, _>>()?;
+        let gic = gic::create(&vm, &input.board, cpus.len(), options.gic)?;
+
+        let irq = gic::line(&vm, machine.uart.irq);
+        let uart = Pl011::new(Box::new(console.clone()), Box::new(irq));
+        let uart = Arc::new(Mutex::new(uart));
+        let mut bus = Bus::default();
+        bus.attach(machine.uart.base, Pl011::SIZE, uart.clone());
+        pages::attach(&mut bus, &machine.pages, &in_memory);
+
+        let shared = Arc::new(Shared::new(
+            input.board.clone(),
+            bus,
+            Cpus::new(input.mpidr.clone()),
+            memory.regions(),
+            options.tracer.clone(),
+            kick_signal,
+        ));
+        load(input, &memory, gic.version())?;
+        let monitor = monitor(input, options, &memory)?;
+        let mut vcpus = Vec::with_capacity(cpus.len());
+        for (number, fd) in (0..).zip(cpus) {
+            let monitor = match &monitor {
+                Some(monitor) => Some(monitor.vcpu(number, &fd.fd, width)?),
+                None => None,
+            };
+            vcpus.push(Vcpu::new(number, fd, width, monitor, options.policy, shared.clone()));
+        }
+        vcpus[0].boot(input.layout.kernel, input.layout.dtb)?;
+        Ok(Vm { vcpus, uart, shared, _gic: gic, _vm: vm, _memory: memory })
+    }
+
+    /// Runs the guest until it stops, and adds its calls to `summary`.
+    pub fn run(
+        mut self,
+        events: &mut Events,
+        console: &Mutex<Console>,
+        summary: &mut Summary,
+    ) -> Outcome {
+        let control = &self.shared.control;
+        thread::scope(|scope| {
+            let mut threads = Vec::new();
+            for vcpu in self.vcpus.drain(..) {
+                let name = format!("cpu{}", vcpu.number());
+                match thread::Builder::new().name(name).spawn_scoped(scope, move || vcpu.run()) {
+                    Ok(thread) => threads.push(thread),
+                    Err(error) => control.stop(Outcome::Host(format!("cannot start a thread: {error}"))),
+                }
+            }
+            events.run_until_stopped(control, console, &self.uart);
+            self.shared.kick_all();
+            for (cpu, thread) in threads.into_iter().enumerate() {
+                if let Ok(counts) = thread.join() {
+                    summary.add(cpu, &counts);
+                }
+            }
+        });
+        console.lock().unwrap_or_else(std::sync::PoisonError::into_inner).flush();
+        control.outcome().unwrap_or(Outcome::Host("the run ended without a reason".into()))
+    }
+}
+
+/// Opens KVM and checks what this guest needs of it.
+fn open(input: &Input) -> Result<Kvm, VmError> {
+    let kvm = Kvm::new().map_err(VmError::open)?;
+    if input.isa == Isa::Arm32 && kvm.check_extension_raw(KVM_CAP_ARM_EL1_32BIT.into()) <= 0 {
+        return Err(VmError::No32Bit(input.board.name.clone()));
+    }
+    let limit = kvm.get_max_vcpus();
+    if input.mpidr.len() > limit {
+        return Err(VmError::TooManyCpus(limit));
+    }
+    Ok(kvm)
+}
+
+/// Has KVM's own PSCI offer SYSTEM_SUSPEND and leave it to us; kernels before 6.0 have no such thing.
+fn suspend_exits(vm: &VmFd) -> Result<(), VmError> {
+    if vm.check_extension_raw(KVM_CAP_ARM_SYSTEM_SUSPEND.into()) <= 0 {
+        return Ok(());
+    }
+    let cap = kvm_enable_cap { cap: KVM_CAP_ARM_SYSTEM_SUSPEND, ..Default::default() };
+    vm.enable_cap(&cap).map_err(VmError::kvm("enable system suspend"))
+}
+
+fn map(vm: &VmFd, memory: &Memory) -> Result<(), VmError> {
+    for (slot, region) in (0..).zip(memory.regions()) {
+        let slot = kvm_userspace_memory_region {
+            slot,
+            flags: 0,
+            guest_phys_addr: region.guest,
+            memory_size: region.size,
+            userspace_addr: region.host,
+        };
+        // SAFETY: the region is mapped writable, nothing else in this process refers to it, and `Vm` drops its vCPUs
+        // before the memory.
+        unsafe { vm.set_user_memory_region(slot) }.map_err(VmError::kvm("give the guest memory"))?;
+    }
+    Ok(())
+}
+
+fn load(input: &Input, memory: &Memory, gic: u32) -> Result<(), VmError> {
+    let layout = &input.layout;
+    memory.write(layout.kernel, &input.kernel.bytes)?;
+    let initrd = input.initrd.as_ref().map(|initrd| (layout.initrd, initrd));
+    if let Some((address, initrd)) = initrd {
+        memory.write(address, initrd)?;
+    }
+    let description = dt::Description {
+        board: &input.board,
+        isa: input.isa,
+        mpidr: &input.mpidr,
+        gic,
+        ram: input.ram,
+        bootargs: &input.bootargs,
+        initrd: initrd.map(|(address, initrd)| address..address + initrd.len() as u64),
+    };
+    let dtb = dt::build(&description, input.dtb.clone())?;
+    Ok(memory.write(layout.dtb, &dtb)?)
+}
+
+fn monitor(input: &Input, options: &Options, memory: &Memory) -> Result<Option<Monitor>, VmError> {
+    let Some(blob) = &input.blob else { return Ok(None) };
+    let ranges: Vec<GuestMemory> = memory
+        .regions()
+        .iter()
+        .map(|region| GuestMemory {
+            guest_addr: region.guest,
+            host_addr: region.host,
+            size: region.size,
+        })
+        .collect();
+    let cpus = input.mpidr.len() as u32;
+    // SAFETY: the regions are mapped writable until the memory is dropped, and `Vm` drops the monitor's vCPUs, which
+    // are all that is left of the monitor by then, before it.
+    let monitor = unsafe { Monitor::new(blob, &ranges, cpus, options.config.clone()) }?;
+    Ok(Some(monitor))
+}
+
+fn page_size() -> u64 {
+    // SAFETY: sysconf has no memory arguments.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    u64::try_from(size).unwrap_or(0x1_0000)
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! KVM's virtual GIC (Documentation/virt/kvm/devices/arm-vgic.rst and arm-vgic-v3.rst) and its input lines.
+
+use std::sync::Arc;
+
+use fakemon_manifest::Board;
+use kvm_bindings::{
+    KVM_ARM_IRQ_TYPE_SHIFT, KVM_ARM_IRQ_TYPE_SPI, KVM_DEV_ARM_VGIC_CTRL_INIT,
+    KVM_DEV_ARM_VGIC_GRP_ADDR, KVM_DEV_ARM_VGIC_GRP_CTRL, KVM_DEV_ARM_VGIC_GRP_NR_IRQS,
+    KVM_VGIC_V2_ADDR_TYPE_CPU, KVM_VGIC_V2_ADDR_TYPE_DIST, KVM_VGIC_V3_ADDR_TYPE_DIST,
+    KVM_VGIC_V3_ADDR_TYPE_REDIST, kvm_create_device, kvm_device_attr,
+    kvm_device_type_KVM_DEV_TYPE_ARM_VGIC_V2, kvm_device_type_KVM_DEV_TYPE_ARM_VGIC_V3,
+};
+use kvm_ioctls::{DeviceFd, VmFd};
+
+use super::VmError;
+use crate::devices::IrqLine;
+
+/// Interrupts below this number are private to a CPU.
+const FIRST_SPI: u32 = 32;
+/// The fewest interrupts that a guest gets, private ones included.
+const MIN_IRQS: u32 = 256;
+/// The most that a GIC can have in KVM.
+const MAX_IRQS: u32 = 1024;
+/// The most CPUs that a GICv2 serves.
+const GICV2_CPUS: usize = 8;
+
+/// The GIC of a guest.
+#[derive(Debug)]
+pub(super) struct Gic {
+    version: u32,
+    _device: DeviceFd,
+}
+
+impl Gic {
+    /// Architecture version.
+    pub(super) fn version(&self) -> u32 {
+        self.version
+    }
+}
+
+/// Makes the GIC of a board for vCPUs that have all been created: `wanted`, or the first of its versions that KVM has.
+pub(super) fn create(
+    vm: &VmFd,
+    board: &Board,
+    cpus: usize,
+    wanted: Option<u32>,
+) -> Result<Gic, VmError> {
+    let gic = &board.machine.gic;
+    let usable = |version: &u32| {
+        wanted.is_none_or(|wanted| wanted == *version) && (*version == 3 || cpus <= GICV2_CPUS)
+    };
+    let versions: Vec<u32> = gic.versions.iter().map(|&v| v.into()).filter(usable).collect();
+    for &version in &versions {
+        let (kind, addresses) = match version {
+            2 => (
+                kvm_device_type_KVM_DEV_TYPE_ARM_VGIC_V2,
+                [
+                    (KVM_VGIC_V2_ADDR_TYPE_DIST, Some(gic.dist)),
+                    (KVM_VGIC_V2_ADDR_TYPE_CPU, gic.cpu),
+                ],
+            ),
+            _ => (
+                kvm_device_type_KVM_DEV_TYPE_ARM_VGIC_V3,
+                [
+                    (KVM_VGIC_V3_ADDR_TYPE_DIST, Some(gic.dist)),
+                    (KVM_VGIC_V3_ADDR_TYPE_REDIST, gic.redist),
+                ],
+            ),
+        };
+        let mut request = kvm_create_device { type_: kind, fd: 0, flags: 0 };
+        let Ok(device) = vm.create_device(&mut request) else { continue };
+        for (which, address) in addresses {
+            if let Some(address) = address {
+                let what = "place the GIC where the board has it";
+                set(&device, KVM_DEV_ARM_VGIC_GRP_ADDR, which, &address, what)?;
+            }
+        }
+        let irqs = (FIRST_SPI + board.machine.uart.irq + 1).next_multiple_of(32);
+        let irqs = irqs.clamp(MIN_IRQS, MAX_IRQS);
+        set(&device, KVM_DEV_ARM_VGIC_GRP_NR_IRQS, 0, &irqs, "size the GIC")?;
+        let init = KVM_DEV_ARM_VGIC_CTRL_INIT;
+        set(&device, KVM_DEV_ARM_VGIC_GRP_CTRL, init, &0_u64, "initialise the GIC")?;
+        return Ok(Gic { version, _device: device });
+    }
+    let wanted = versions.iter().map(u32::to_string).collect::<Vec<_>>().join(" or GICv");
+    Err(VmError::NoGic { board: board.name.clone(), wanted })
+}
+
+fn set<T>(
+    device: &DeviceFd,
+    group: u32,
+    attribute: u32,
+    value: &T,
+    what: &'static str,
+) -> Result<(), VmError> {
+    let attribute = kvm_device_attr {
+        group,
+        attr: attribute.into(),
+        addr: (&raw const *value).expose_provenance() as u64,
+        flags: 0,
+    };
+    device.set_device_attr(&attribute).map_err(VmError::kvm(what))
+}
+
+/// An SPI of the GIC as a device drives it.
+struct Line {
+    vm: Arc<VmFd>,
+    irq: u32,
+}
+
+/// The line of an SPI, numbered from 0.
+pub(super) fn line(vm: &Arc<VmFd>, spi: u32) -> impl IrqLine + use<> {
+    let irq = KVM_ARM_IRQ_TYPE_SPI << KVM_ARM_IRQ_TYPE_SHIFT | (FIRST_SPI + spi);
+    Line { vm: vm.clone(), irq }
+}
+
+impl IrqLine for Line {
+    fn set(&self, high: bool) {
+        if let Err(error) = self.vm.set_irq_line(self.irq, high) {
+            crate::say!("cannot set interrupt {:#x} to {high}: {error}", self.irq);
+        }
+    }
+}

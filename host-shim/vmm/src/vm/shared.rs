@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What the vCPUs' threads share: the bus, the power states, the trace, and how it all ends.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use fakemon_manifest::Board;
+
+use super::kick::Slot;
+use crate::control::{Control, Outcome};
+use crate::cpus::Cpus;
+use crate::devices::{Bus, Effect};
+use crate::memory::Region;
+use crate::say;
+use crate::trace::Tracer;
+
+/// Accesses to nowhere that are reported; a guest can make any number of them.
+const REPORTS: u32 = 10;
+
+/// Shared by all vCPUs of a VM.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) board: Board,
+    pub(super) cpus: Cpus,
+    pub(super) control: Control,
+    pub(super) tracer: Option<Arc<Tracer>>,
+    pub(super) slots: Vec<Slot>,
+    bus: Bus,
+    memory: Vec<Region>,
+    kick_signal: i32,
+    reports: AtomicU32,
+}
+
+impl Shared {
+    pub(super) fn new(
+        board: Board,
+        bus: Bus,
+        cpus: Cpus,
+        memory: Vec<Region>,
+        tracer: Option<Arc<Tracer>>,
+        kick_signal: i32,
+    ) -> Self {
+        let slots = cpus.mpidr().iter().map(|_| Slot::default()).collect();
+        let (control, reports) = (Control::default(), AtomicU32::new(0));
+        Shared { board, cpus, control, tracer, slots, bus, memory, kick_signal, reports }
+    }
+
+    /// Carries out a load from the bus.
+    pub(super) fn read(&self, cpu: u32, address: u64, data: &mut [u8], secure: bool) {
+        if !self.bus.read(address, data, secure) {
+            self.report(cpu, "read from", address, secure);
+        }
+    }
+
+    /// Carries out a store to the bus, and what it does to the machine.
+    pub(super) fn write(&self, cpu: u32, address: u64, data: &[u8], secure: bool) {
+        match self.bus.write(address, data, secure) {
+            Some(Effect::None) => {}
+            Some(Effect::Off) => self.control.stop(Outcome::Off),
+            Some(Effect::Reset) => self.control.stop(Outcome::Reset),
+            None => self.report(cpu, "write to", address, secure),
+        }
+    }
+
+    /// Tells whether a guest physical address lies in the guest's memory.
+    pub(super) fn is_memory(&self, address: u64) -> bool {
+        self.memory.iter().any(|region| {
+            address.checked_sub(region.guest).is_some_and(|offset| offset < region.size)
+        })
+    }
+
+    /// Makes a vCPU come out of KVM_RUN.
+    pub(super) fn kick(&self, cpu: usize) {
+        if let Some(slot) = self.slots.get(cpu) {
+            slot.kick(self.kick_signal);
+        }
+    }
+
+    /// Makes all vCPUs come out of KVM_RUN.
+    pub(super) fn kick_all(&self) {
+        self.slots.iter().for_each(|slot| slot.kick(self.kick_signal));
+    }
+
+    fn report(&self, cpu: u32, what: &str, address: u64, secure: bool) {
+        let who = if secure { "the blob on CPU" } else { "CPU" };
+        match self.reports.fetch_add(1, Ordering::Relaxed) {
+            ..REPORTS => say!("{who} {cpu}: {what} {address:#x}, where nothing is (reads as zero)"),
+            REPORTS => say!("more accesses to where nothing is are not shown"),
+            _ => {
+                // Keeps the counter from ever wrapping around.
+                self.reports.store(REPORTS + 1, Ordering::Relaxed);
+            }
+        }
+    }
+}

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A vCPU's thread: runs it, and does what its exits ask for.
+//!
+//! Every vCPU is in KVM_RUN from the start, also the secondary ones: KVM keeps a vCPU that is off waiting there, whether
+//! it is KVM's own PSCI that will start it or a blob's. In the second case the starter leaves the entry point in
+//! [`Cpus`](crate::cpus::Cpus) and kicks the thread, which resets the vCPU and enters KVM_RUN again.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use fakemon_host::regs::{self, Registers};
+use fakemon_host::{CallRecord, MonitorVcpu, Policy, Step, Trap, Width, inject_undefined};
+use kvm_bindings::{
+    KVM_ARM_VCPU_EL1_32BIT, KVM_ARM_VCPU_POWER_OFF, KVM_ARM_VCPU_PSCI_0_2, KVM_MP_STATE_RUNNABLE,
+    KVM_MP_STATE_STOPPED, KVM_MP_STATE_SUSPENDED, KVM_SYSTEM_EVENT_CRASH, KVM_SYSTEM_EVENT_RESET,
+    KVM_SYSTEM_EVENT_SHUTDOWN, KVM_SYSTEM_EVENT_SUSPEND, KVM_SYSTEM_EVENT_WAKEUP, kvm_mp_state,
+    kvm_vcpu_init,
+};
+use kvm_ioctls::{VcpuExit, VcpuFd, VmFd};
+
+use super::VmError;
+use super::calls::HostCalls;
+use super::kick::Running;
+use super::shared::Shared;
+use crate::control::Outcome;
+use crate::cpus::Start;
+use crate::say;
+use crate::summary::Counts;
+use crate::trace::Call;
+
+/// How long a suspended guest sleeps when no key is pressed.
+const SUSPEND: Duration = Duration::from_secs(1);
+/// Affinity fields of MPIDR_EL1.
+const AFFINITY: u64 = 0xff_00ff_ffff;
+
+/// A vCPU and how it is reset.
+#[derive(Debug)]
+pub(super) struct Created {
+    pub(super) fd: VcpuFd,
+    init: kvm_vcpu_init,
+}
+
+/// Creates vCPU number `number`, which is off unless it is the first.
+pub(super) fn create(
+    vm: &VmFd,
+    number: u32,
+    width: Width,
+    mpidr: Option<u64>,
+) -> Result<Created, VmError> {
+    let mut init = kvm_vcpu_init::default();
+    vm.get_preferred_target(&mut init).map_err(VmError::kvm("name its CPU model"))?;
+    init.features[0] |= 1 << KVM_ARM_VCPU_PSCI_0_2;
+    if width == Width::AArch32 {
+        init.features[0] |= 1 << KVM_ARM_VCPU_EL1_32BIT;
+    }
+    let fd = vm.create_vcpu(number.into()).map_err(VmError::kvm("create a vCPU"))?;
+    let mut first = init;
+    if number > 0 {
+        first.features[0] |= 1 << KVM_ARM_VCPU_POWER_OFF;
+    }
+    fd.vcpu_init(&first).map_err(VmError::kvm("initialise a vCPU"))?;
+    if let Some(mpidr) = mpidr {
+        let registers = Registers::of(&fd);
+        let fixed = registers.get(regs::MPIDR_EL1)? & !AFFINITY;
+        registers.set(regs::MPIDR_EL1, fixed | mpidr)?;
+    }
+    Ok(Created { fd, init })
+}
+
+/// One vCPU, on its way into its thread.
+#[derive(Debug)]
+pub(super) struct Vcpu {
+    number: u32,
+    fd: VcpuFd,
+    init: kvm_vcpu_init,
+    width: Width,
+    monitor: Option<MonitorVcpu>,
+    policy: Policy,
+    shared: Arc<Shared>,
+    counts: Counts,
+}
+
+/// An exit of the guest that is not over with the access it was for.
+enum Exit {
+    Done,
+    Hypercall(u64),
+    System(u32),
+    Failed(Outcome),
+}
+
+impl Vcpu {
+    pub(super) fn new(
+        number: u32,
+        created: Created,
+        width: Width,
+        monitor: Option<MonitorVcpu>,
+        policy: Policy,
+        shared: Arc<Shared>,
+    ) -> Self {
+        let (Created { fd, init }, counts) = (created, Counts::default());
+        Vcpu { number, fd, init, width, monitor, policy, shared, counts }
+    }
+
+    pub(super) fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Makes the vCPU enter the kernel (arm64 booting.rst; arm booting.rst, where r1 is "no machine number").
+    pub(super) fn boot(&self, kernel: u64, dtb: u64) -> Result<(), VmError> {
+        let registers = Registers::of(&self.fd);
+        match self.width {
+            Width::AArch64 => registers.start_at(self.width, kernel, dtb)?,
+            Width::AArch32 => {
+                registers.start_at(self.width, kernel, 0)?;
+                registers.set(regs::x(1), 0xffff_ffff)?;
+                registers.set(regs::x(2), dtb)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs the vCPU until the run ends.
+    pub(super) fn run(mut self) -> Counts {
+        let shared = self.shared.clone();
+        let slot = &shared.slots[self.number as usize];
+        let _running = Running::announce(slot, &mut self.fd, self.monitor.as_ref());
+        let _alarm = Alarm(&shared, self.number);
+        while !shared.control.stopped() {
+            if let Err(error) = self.step() {
+                shared.control.stop(Outcome::Host(error.to_string()));
+            }
+        }
+        std::mem::take(&mut self.counts)
+    }
+
+    fn step(&mut self) -> Result<(), VmError> {
+        if let Some(start) = self.shared.cpus.take_start(self.number as usize) {
+            self.start(start)?;
+        }
+        match self.enter() {
+            Exit::Done => Ok(()),
+            Exit::Hypercall(nr) => self.hypercall(nr),
+            Exit::System(event) => self.system(event),
+            Exit::Failed(outcome) => {
+                self.shared.control.stop(outcome);
+                Ok(())
+            }
+        }
+    }
+
+    /// One KVM_RUN, and the accesses that it ends with.
+    fn enter(&mut self) -> Exit {
+        let (cpu, shared) = (self.number, &self.shared);
+        match self.fd.run() {
+            Ok(VcpuExit::MmioRead(address, data)) => {
+                shared.read(cpu, address, data, false);
+                Exit::Done
+            }
+            Ok(VcpuExit::MmioWrite(address, data)) => {
+                shared.write(cpu, address, data, false);
+                Exit::Done
+            }
+            Ok(VcpuExit::Hypercall(call)) => Exit::Hypercall(call.nr),
+            Ok(VcpuExit::SystemEvent(event, _)) => Exit::System(event),
+            Ok(VcpuExit::Intr) => Exit::Done,
+            Ok(other) => {
+                let what = format!("KVM stopped CPU {cpu}: {other:?}");
+                Exit::Failed(Outcome::Host(self.at_pc(&what)))
+            }
+            Err(error) if matches!(error.errno(), libc::EINTR | libc::EAGAIN) => {
+                self.fd.set_kvm_immediate_exit(0);
+                Exit::Done
+            }
+            // KVM cannot tell what an access to a device by such an instruction (a pair, or with write-back) was for.
+            Err(error) if error.errno() == libc::ENOSYS => {
+                let what = format!("CPU {cpu} accessed a device with an instruction that KVM cannot decode");
+                Exit::Failed(Outcome::Guest(self.at_pc(&what)))
+            }
+            Err(error) => {
+                let what = format!("KVM cannot run CPU {cpu}: {error}");
+                Exit::Failed(Outcome::Host(self.at_pc(&what)))
+            }
+        }
+    }
+
+    fn at_pc(&self, what: &str) -> String {
+        match Registers::of(&self.fd).get(regs::PC) {
+            Ok(pc) => format!("{what} (pc {pc:#x})"),
+            Err(_) => what.to_owned(),
+        }
+    }
+
+    fn hypercall(&mut self, nr: u64) -> Result<(), VmError> {
+        if self.policy == Policy::Undef {
+            return Ok(inject_undefined(&self.fd, self.width)?);
+        }
+        let run = self.fd.get_kvm_run();
+        // SAFETY: KVM has filled in this arm of the union, because the exit reason is KVM_EXIT_HYPERCALL.
+        let hypercall = unsafe { run.__bindgen_anon_1.hypercall };
+        // SAFETY: on arm64 the member of this inner union is `flags`.
+        let flags = unsafe { hypercall.__bindgen_anon_1.flags };
+        let Some(mut monitor) = self.monitor.take() else { return Ok(()) };
+        let result = self.serve(&mut monitor, Trap::from_exit(nr, flags));
+        self.monitor = Some(monitor);
+        result
+    }
+
+    /// Carries a call to the blob and does what its answer asks for.
+    fn serve(&mut self, monitor: &mut MonitorVcpu, trap: Trap) -> Result<(), VmError> {
+        let shared = self.shared.clone();
+        let mut host = HostCalls { cpu: self.number, shared: &shared };
+        let begin = Instant::now();
+        let mut step = monitor.call(trap, &mut host)?;
+        loop {
+            match step {
+                Step::Interrupted if shared.control.stopped() => return Ok(()),
+                Step::Interrupted => {}
+                Step::WaitForInterrupt => self.wait_for_interrupt()?,
+                _ => break,
+            }
+            step = monitor.resume(&mut host)?;
+        }
+        self.note(monitor.last_call(), begin, step == Step::Done);
+        match step {
+            Step::Done | Step::Interrupted | Step::WaitForInterrupt => Ok(()),
+            Step::CpuOff => self.off(),
+            Step::CpuResume { entry, context } => self.start(Start { entry, context }),
+            Step::SystemOff => self.end(Outcome::Off),
+            Step::SystemReset { .. } => self.end(Outcome::Reset),
+            Step::SystemSuspend { entry, context } => self.suspend(Start { entry, context }),
+        }
+    }
+
+    /// Counts and traces a call.
+    fn note(&mut self, record: &CallRecord, begin: Instant, returned: bool) {
+        let args = &record.before[..record.inputs.max(1)];
+        let board = &self.shared.board;
+        self.counts.add(board.function_id(args));
+        if let Some(tracer) = &self.shared.tracer {
+            let results = if returned { &record.after[..record.outputs] } else { &[] };
+            let (cpu, end) = (self.number, Instant::now());
+            tracer.call(board, &Call { cpu, start: begin, end, args, results });
+        }
+    }
+
+    /// Does what KVM's own PSCI was asked for.
+    fn system(&mut self, event: u32) -> Result<(), VmError> {
+        match event {
+            KVM_SYSTEM_EVENT_SHUTDOWN => self.end(Outcome::Off),
+            KVM_SYSTEM_EVENT_RESET => self.end(Outcome::Reset),
+            KVM_SYSTEM_EVENT_CRASH => self.end(Outcome::Guest("the guest reports a crash".into())),
+            KVM_SYSTEM_EVENT_SUSPEND => {
+                let registers = Registers::of(&self.fd);
+                let (entry, context) = (registers.get(regs::x(1))?, registers.get(regs::x(2))?);
+                self.suspend(Start { entry, context })
+            }
+            KVM_SYSTEM_EVENT_WAKEUP => self.set_state(KVM_MP_STATE_RUNNABLE),
+            other => self.end(Outcome::Host(format!("KVM reports an unknown system event {other}"))),
+        }
+    }
+
+    fn end(&self, outcome: Outcome) -> Result<(), VmError> {
+        self.shared.control.stop(outcome);
+        Ok(())
+    }
+
+    /// Resets the vCPU and has it start there.
+    fn start(&mut self, start: Start) -> Result<(), VmError> {
+        self.fd.vcpu_init(&self.init).map_err(VmError::kvm("reset a vCPU"))?;
+        Ok(Registers::of(&self.fd).start_at(self.width, start.entry, start.context)?)
+    }
+
+    fn off(&mut self) -> Result<(), VmError> {
+        self.set_state(KVM_MP_STATE_STOPPED)?;
+        if !self.shared.cpus.stop(self.number as usize) {
+            return self.end(Outcome::Guest("the guest has switched all its CPUs off".into()));
+        }
+        Ok(())
+    }
+
+    fn suspend(&mut self, start: Start) -> Result<(), VmError> {
+        say!("the guest is suspended; it wakes up in a second, or at a key");
+        self.shared.control.suspend(SUSPEND);
+        say!("the guest wakes up");
+        self.start(start)
+    }
+
+    /// Waits in KVM until an interrupt is pending for the vCPU, or the run ends.
+    fn wait_for_interrupt(&mut self) -> Result<(), VmError> {
+        self.set_state(KVM_MP_STATE_SUSPENDED)?;
+        while !self.shared.control.stopped() {
+            match self.enter() {
+                Exit::Done => {}
+                Exit::System(KVM_SYSTEM_EVENT_WAKEUP) => break,
+                Exit::Failed(outcome) => self.shared.control.stop(outcome),
+                Exit::Hypercall(_) | Exit::System(_) => {
+                    return self.end(Outcome::Host("a suspended vCPU ran".into()));
+                }
+            }
+        }
+        self.set_state(KVM_MP_STATE_RUNNABLE)
+    }
+
+    fn set_state(&self, mp_state: u32) -> Result<(), VmError> {
+        let state = kvm_mp_state { mp_state };
+        self.fd.set_mp_state(state).map_err(VmError::kvm("change a vCPU's power state"))
+    }
+}
+
+/// Ends the run if its thread panics, so that nobody waits for that vCPU.
+struct Alarm<'a>(&'a Shared, u32);
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let what = format!("the thread of CPU {} panicked, which is a bug of fakemon's", self.1);
+            self.0.control.stop(Outcome::Host(what));
+        }
+    }
+}
