@@ -5,8 +5,6 @@ use core::mem::{offset_of, size_of};
 
 use fakemon_abi::frame::REGS;
 
-use crate::board::Board;
-
 /// What the vectors save on the stack and restore before they return to the caller.
 ///
 /// x19 to x28 are not here: compiled code saves those that it uses.
@@ -32,7 +30,7 @@ const _: () = {
 
 /// Serves the call that the vectors have saved. Called by [`blob!`](crate::blob) alone.
 #[cfg(target_os = "none")]
-pub fn enter<B: Board>(saved: &mut Saved) {
+pub fn enter<B: crate::Board>(saved: &mut Saved) {
     use aarch64_cpu::registers::{ESR_EL1, Readable};
 
     use crate::call::{Call, Trap};
@@ -43,7 +41,3 @@ pub fn enter<B: Board>(saved: &mut Saved) {
     let mut host = crate::hostcall::FrameHost::current();
     crate::dispatch::dispatch::<B>(&mut Call::new(&mut saved.x, trap, &mut host));
 }
-
-/// Stands for the real one where there are no vectors.
-#[cfg(not(target_os = "none"))]
-pub fn enter<B: Board>(_saved: &mut Saved) {}

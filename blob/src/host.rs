@@ -22,6 +22,13 @@ pub trait Host {
 /// Each host call with its own arguments. A call that does not return on success returns why it was
 /// refused.
 impl dyn Host + '_ {
+    /// Writes `text`, 256 bytes of it at most, to the VMM's log. Nothing depends on its arrival.
+    pub fn console(&mut self, text: &str) {
+        let length = text.len().min(hostcall::CONSOLE_MAX) as u64;
+        let address = text.as_ptr().expose_provenance() as u64;
+        let _ = self.call(hostcall::CONSOLE_WRITE, [address, length, 0, 0, 0, 0]);
+    }
+
     /// Starts the CPU `mpidr` at guest physical address `entry` with `context` in its x0 or r0.
     ///
     /// # Errors
@@ -129,3 +136,6 @@ impl dyn Host + '_ {
         self.call(nr, args).err().unwrap_or(INTERNAL_FAILURE)
     }
 }
+
+#[cfg(test)]
+mod tests;
