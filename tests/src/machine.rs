@@ -2,6 +2,7 @@
 //! A guest VM of a few pages, with its monitor VM, driven step by step by a test.
 
 use std::os::fd::AsRawFd;
+use std::time::Duration;
 
 use fakemon_host::regs::{self, Registers};
 use fakemon_host::{
@@ -9,8 +10,8 @@ use fakemon_host::{
     Width, inject_undefined, set_policy,
 };
 use kvm_bindings::{
-    KVM_ARM_VCPU_EL1_32BIT, KVM_ARM_VCPU_PSCI_0_2, KVM_CAP_ARM_NISV_TO_USER, kvm_enable_cap,
-    kvm_userspace_memory_region, kvm_vcpu_init,
+    KVM_ARM_VCPU_EL1_32BIT, KVM_ARM_VCPU_PSCI_0_2, KVM_CAP_ARM_NISV_TO_USER, KVM_EXIT_ARM_NISV,
+    kvm_enable_cap, kvm_userspace_memory_region, kvm_vcpu_events, kvm_vcpu_init,
 };
 use kvm_ioctls::{Kvm, VcpuExit, VcpuFd, VmFd};
 
@@ -44,8 +45,9 @@ pub struct Machine {
     /// The monitor VM, unless the policy is another.
     pub monitor: Option<Monitor>,
     ram: Ram,
+    /// The guest's VM.
     // Last: the guest's memory is unmapped from the VM only when that is closed.
-    _vm: VmFd,
+    pub vm: VmFd,
 }
 
 /// What a test wants.
@@ -53,6 +55,8 @@ pub struct Machine {
 pub struct Options {
     /// Number of vCPUs.
     pub cpus: u32,
+    /// How many more vCPUs the monitor VM hears of that are never made.
+    pub spare_cpus: u32,
     /// Width of the guest's EL1.
     pub width: Width,
     /// Who answers.
@@ -65,9 +69,14 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             cpus: 1,
+            spare_cpus: 0,
             width: Width::AArch64,
             policy: Policy::Blob,
-            config: Config::default(),
+            // Tests of the watchdog set a limit; no other may fail because the machine is busy.
+            config: Config {
+                watchdog: Duration::from_secs(60),
+                ..Config::default()
+            },
         }
     }
 }
@@ -92,16 +101,30 @@ pub struct Log {
     pub reports: Vec<(u64, u64)>,
     /// Console output of the blob.
     pub console: Vec<u8>,
-    /// Secure accesses of the blob: address, and the value if it is a write.
-    pub secure: Vec<(u64, Option<u64>)>,
+    /// Secure accesses of the blob.
+    pub secure: Vec<Access>,
     /// Accesses of the guest to addresses without memory: address, and whether it is a write.
     pub holes: Vec<(u64, bool)>,
+    /// Accesses of the guest to addresses without memory that KVM could not describe, such as atomics: the address.
+    /// Each was answered with an external abort.
+    pub blind: Vec<u64>,
     /// Events that the blob logged.
     pub events: Vec<(u64, [u64; 3])>,
     /// Blob faults after which the guest went on.
     pub faults: Vec<BlobFault>,
     /// CPU_ON requests: MPIDR, entry, context.
     pub started: Vec<[u64; 3]>,
+}
+
+/// An access of the blob to the VMM's bus. Loads are answered with bytes of 0x5a.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// Where.
+    pub address: u64,
+    /// Number of bytes.
+    pub size: usize,
+    /// The value of a store.
+    pub stored: Option<u64>,
 }
 
 impl Host for Log {
@@ -116,11 +139,19 @@ impl Host for Log {
         if mpidr == 0 { 0 } else { 1 }
     }
     fn mmio_read(&mut self, address: u64, data: &mut [u8]) {
-        self.secure.push((address, None));
+        self.secure.push(Access {
+            address,
+            size: data.len(),
+            stored: None,
+        });
         data.fill(0x5a);
     }
     fn mmio_write(&mut self, address: u64, data: &[u8]) {
-        self.secure.push((address, Some(value(data))));
+        self.secure.push(Access {
+            address,
+            size: data.len(),
+            stored: Some(value(data)),
+        });
     }
     fn event(&mut self, code: u64, args: [u64; 3]) {
         self.events.push((code, args));
@@ -165,8 +196,9 @@ impl Machine {
             size: RAM_SIZE,
         }];
         let monitor = (options.policy == Policy::Blob).then(|| {
+            let cpus = options.cpus + options.spare_cpus;
             // SAFETY: as above.
-            unsafe { Monitor::new(blob, &memory, options.cpus, options.config.clone()) }
+            unsafe { Monitor::new(blob, &memory, cpus, options.config.clone()) }
                 .expect("a monitor VM")
         });
         let cpus = (0..options.cpus)
@@ -199,7 +231,7 @@ impl Machine {
             cpus,
             monitor,
             ram,
-            _vm: vm,
+            vm,
         }
     }
 
@@ -208,6 +240,16 @@ impl Machine {
         let mut machine = Machine::new(blob, program, &Options::default());
         let stop = machine.cpus[0].run();
         (machine, stop)
+    }
+
+    /// Runs every vCPU on a thread of its own, until all their programs have stopped.
+    pub fn run_all(&mut self) -> Vec<Stop> {
+        std::thread::scope(|scope| {
+            let start = |cpu| scope.spawn(|| Cpu::run(cpu));
+            let threads: Vec<_> = self.cpus.iter_mut().map(start).collect();
+            let stops = threads.into_iter().map(|thread| thread.join());
+            stops.map(|stop| stop.expect("no panic")).collect()
+        })
     }
 
     /// Copies bytes out of the guest's RAM.
@@ -256,6 +298,7 @@ impl Cpu {
                     data.fill(0xff);
                     self.log.holes.push((address, false));
                 }
+                Ok(VcpuExit::Unsupported(KVM_EXIT_ARM_NISV)) => self.refuse_blind_access(),
                 Ok(other) => return Err(Stop::Exit(format!("{other:?}"))),
                 Err(error) if error.errno() == libc::EINTR => self.fd.set_kvm_immediate_exit(0),
                 Err(error) => return Err(Stop::Exit(error.to_string())),
@@ -263,9 +306,36 @@ impl Cpu {
         }
     }
 
+    /// Begins a call.
+    pub fn begin(&mut self, trap: Trap) -> Result<Step, Error> {
+        let firmware = self.firmware.as_mut().expect("a blob");
+        firmware.call(trap, &mut self.log)
+    }
+
+    /// Goes on with a call that was left.
+    pub fn resume(&mut self) -> Result<Step, Error> {
+        let firmware = self.firmware.as_mut().expect("a blob");
+        firmware.resume(&mut self.log)
+    }
+
+    /// Runs [`caller`](crate::program::caller) to its next call, and gives that call these inputs from x1 up.
+    pub fn next_call(&mut self, inputs: &[u64]) -> Trap {
+        let trap = self.run_to_call().expect("a guest that calls");
+        for (n, &value) in (1..).zip(inputs) {
+            self.set(regs::x(n), value);
+        }
+        trap
+    }
+
+    /// Makes a call of [`caller`](crate::program::caller) with these inputs from x1 up; [`None`] when it is done.
+    pub fn ask(&mut self, inputs: &[u64]) -> Option<Stop> {
+        let trap = self.next_call(inputs);
+        self.serve(trap)
+    }
+
     /// Serves a call; [`None`] when the guest can go on.
     pub fn serve(&mut self, trap: Trap) -> Option<Stop> {
-        let Some(firmware) = &mut self.firmware else {
+        if self.firmware.is_none() {
             assert_eq!(
                 self.policy,
                 Policy::Undef,
@@ -273,16 +343,26 @@ impl Cpu {
             );
             inject_undefined(&self.fd, self.width).expect("an exception");
             return None;
-        };
-        let mut step = firmware.call(trap, &mut self.log);
+        }
+        let mut step = self.begin(trap);
         while matches!(step, Ok(Step::Interrupted)) {
-            step = firmware.resume(&mut self.log);
+            step = self.resume();
         }
         match step {
             Ok(Step::Done) => None,
             Ok(step) => Some(Stop::Step(step)),
             Err(error) => Some(Stop::Error(error)),
         }
+    }
+
+    /// Makes the guest take an external abort for an access that KVM could not describe.
+    fn refuse_blind_access(&mut self) {
+        let exit = &self.fd.get_kvm_run().__bindgen_anon_1;
+        // SAFETY: KVM_EXIT_ARM_NISV says that KVM has filled in this member.
+        self.log.blind.push(unsafe { exit.arm_nisv.fault_ipa });
+        let mut events = kvm_vcpu_events::default();
+        events.exception.ext_dabt_pending = 1;
+        self.fd.set_vcpu_events(&events).expect("an abort");
     }
 
     /// Runs the program until it ends or the test has to act.
