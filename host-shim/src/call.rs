@@ -302,8 +302,7 @@ impl MonitorVcpu {
     /// Reports a fault and makes the vCPU fit for the next call.
     pub(crate) fn fail(&mut self, reason: FaultReason, in_gate: bool, host: &mut dyn Host) -> Result<Step, Error> {
         let fault = self.describe(reason, in_gate)?;
-        self.park()?;
-        self.initialise()?;
+        self.start_over()?;
         match self.shared.config.on_fault {
             OnFault::Fatal => Err(Error::Blob(Box::new(fault))),
             OnFault::NotSupported => {

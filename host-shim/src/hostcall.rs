@@ -100,7 +100,7 @@ impl MonitorVcpu {
 
     /// Ends the call without a return to the caller.
     fn end(&mut self, step: Step) -> Result<Option<Step>, Error> {
-        self.park()?;
+        self.start_over()?;
         Ok(Some(step))
     }
 

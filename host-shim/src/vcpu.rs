@@ -119,7 +119,7 @@ impl MonitorVcpu {
     }
 
     /// Gives the vCPU its EL1 state from nothing, and parks it.
-    pub(crate) fn initialise(&mut self) -> Result<(), Error> {
+    fn initialise(&mut self) -> Result<(), Error> {
         self.fd.vcpu_init(&self.init).map_err(Error::kvm("initialise a monitor vCPU"))?;
         let own = Registers::of(&self.fd);
         own.set(regs::MPIDR_EL1, self.guest.get(regs::MPIDR_EL1)?)?;
@@ -131,28 +131,46 @@ impl MonitorVcpu {
         self.park()
     }
 
-    /// Puts the vCPU back into the gate, whatever it was doing, and runs it up to the doorbell.
-    pub(crate) fn park(&mut self) -> Result<(), Error> {
+    /// Abandons what the blob was doing, with all the EL1 state that it leaves, and parks the vCPU.
+    pub(crate) fn start_over(&mut self) -> Result<(), Error> {
         // An access that has exited completes on the next KVM_RUN and then advances the PC, so that must be over first.
         self.fd.set_kvm_immediate_exit(1);
         let _interrupted = self.fd.run();
         self.fd.set_kvm_immediate_exit(0);
+        self.initialise()
+    }
 
+    /// Puts an initialised vCPU into the gate and runs it up to the doorbell.
+    fn park(&mut self) -> Result<(), Error> {
         let own = Registers::of(&self.fd);
         own.set(regs::PSTATE, regs::PSTATE_EL1H_MASKED)?;
         own.set(regs::PC, vcpu_block(self.cpu) + GATE + gate::park())?;
         self.state = State::Idle;
+        // A blob has ways to spoil even the gate, so this is watched as a call is.
+        self.slot().enter(true);
+        let parked = self.run_to_doorbell();
+        self.slot().leave();
+        parked
+    }
+
+    fn run_to_doorbell(&mut self) -> Result<(), Error> {
+        let failed = |what: String| Error::Kvm {
+            what: "park a monitor vCPU",
+            source: std::io::Error::other(what),
+        };
         loop {
             match self.fd.run() {
                 Ok(VcpuExit::MmioRead(address, _)) if address == self.doorbell + DOORBELL_RETURN => {
                     return Ok(());
                 }
-                Ok(exit) => {
-                    let source = std::io::Error::other(format!("unexpected exit {exit:?}"));
-                    return Err(Error::Kvm { what: "park a monitor vCPU", source });
-                }
+                Ok(exit) => return Err(failed(format!("unexpected exit {exit:?}"))),
                 // A signal of the VMM's: nothing has happened yet, and the VMM will see it after this.
-                Err(error) if error.errno() == libc::EINTR => self.fd.set_kvm_immediate_exit(0),
+                Err(error) if error.errno() == libc::EINTR => {
+                    self.fd.set_kvm_immediate_exit(0);
+                    if self.slot().fired() {
+                        return Err(failed("the gate does not run, the blob has damaged it".into()));
+                    }
+                }
                 Err(error) => return Err(Error::kvm("park a monitor vCPU")(error)),
             }
         }
