@@ -7,12 +7,15 @@
 //! reaches the network (proxies) is kept. apt checks what it downloads against the archive's signature.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use nix::sys::statvfs::statvfs;
 
 use crate::progress::Progress;
 
@@ -22,6 +25,10 @@ pub(crate) use sources::Archive;
 
 /// How often a download is tried; archives that are being mirrored give wrong sizes for a while.
 const TRIES: u32 = 4;
+/// Bytes that lists, packages and their unpacked content take at most while setup works.
+const SPACE: u64 = 1 << 30;
+/// After this time without a byte apt-get is stuck, which a full disk can do to it.
+const STALL: Duration = Duration::from_secs(120);
 /// The pause after the first try that failed; each further one is longer by the same time.
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -40,6 +47,7 @@ impl Apt {
             found.is_ok_and(|output| output.status.success()),
             "there is no apt here to fetch packages with: give the files by path (see `cargo xtask setup --help`)"
         );
+        check_space(dir)?;
         for part in [
             "etc/sources.list.d",
             "etc/empty",
@@ -191,7 +199,19 @@ impl Apt {
         }
         let mut child = command.spawn().context("cannot start apt-get")?;
         if let Some(status) = child.stdout.take() {
-            progress.follow_apt(status);
+            let (sender, percents) = mpsc::channel();
+            thread::spawn(move || report_percents(status, &sender));
+            loop {
+                match percents.recv_timeout(STALL) {
+                    Ok(percent) => progress.set_percent(percent.split('.').next().unwrap_or("")),
+                    Err(RecvTimeoutError::Disconnected) => break,
+                    Err(RecvTimeoutError::Timeout) => {
+                        child.kill()?;
+                        child.wait()?;
+                        bail!("apt-get made no progress for {} s", STALL.as_secs());
+                    }
+                }
+            }
         }
         let output = child.wait_with_output()?;
         if !output.status.success() {
@@ -221,6 +241,40 @@ impl Drop for Apt {
     /// Leaves the lists, which make the next update quick; apt's cache of them is large and soon made.
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.cache);
+    }
+}
+
+/// Refuses a place that would be full in the middle of the work.
+fn check_space(dir: &Path) -> Result<()> {
+    fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    let space = statvfs(dir).with_context(|| format!("cannot look at {}", dir.display()))?;
+    let free = space.blocks_available() * space.fragment_size();
+    ensure!(
+        free >= SPACE,
+        "{} has {} MB free and {} MB are needed: make room, or set FAKEMON_CACHE to another place",
+        dir.display(),
+        free >> 20,
+        SPACE >> 20
+    );
+    Ok(())
+}
+
+/// Sends on each new percentage of apt's status stream, until that ends.
+fn report_percents(status: impl Read, to: &Sender<String>) {
+    let mut last = String::new();
+    for line in BufReader::new(status).lines().map_while(Result::ok) {
+        // dlstatus:<item>:<percent>:<what apt does>
+        let percent = line
+            .strip_prefix("dlstatus:")
+            .and_then(|line| line.split(':').nth(1));
+        if let Some(percent) = percent
+            && percent != last
+        {
+            last = percent.to_owned();
+            if to.send(last.clone()).is_err() {
+                return;
+            }
+        }
     }
 }
 

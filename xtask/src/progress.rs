@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Shows on standard error what takes long: a moving line on a terminal, one plain line elsewhere.
 
-use std::io::{BufRead, BufReader, IsTerminal, Read};
-use std::thread;
+use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -46,21 +45,9 @@ impl Progress {
         }
     }
 
-    /// Shows the percentages that apt reports on its status stream, until that ends.
-    pub(crate) fn follow_apt(&self, status: impl Read + Send + 'static) {
-        let (bar, title) = (self.bar.clone(), self.title.clone());
-        thread::spawn(move || {
-            for line in BufReader::new(status).lines().map_while(Result::ok) {
-                // dlstatus:<item>:<percent>:<what apt does>
-                if let Some(percent) = line
-                    .strip_prefix("dlstatus:")
-                    .and_then(|line| line.split(':').nth(1))
-                {
-                    let percent = percent.split('.').next().unwrap_or(percent);
-                    bar.set_message(format!("{title}: {percent} %"));
-                }
-            }
-        });
+    /// Shows how many percent of the step are done.
+    pub(crate) fn set_percent(&self, percent: &str) {
+        self.bar.set_message(format!("{}: {percent} %", self.title));
     }
 
     /// The step is done: leaves one line with its duration on a terminal, if it took long.

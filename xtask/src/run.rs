@@ -2,6 +2,7 @@
 //! `run`: boots a board's kernel as a KVM guest with its blob.
 
 use std::collections::BTreeMap;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -206,6 +207,10 @@ pub(crate) fn environment() -> BTreeMap<String, String> {
         .into_iter()
         .filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)))
         .collect();
+    if !std::io::stdout().is_terminal() {
+        // The console there is a terminal even when ours is not.
+        environment.insert("NO_COLOR".to_owned(), "1".to_owned());
+    }
     environment.insert("PATH".to_owned(), "/bin".to_owned());
     environment
 }

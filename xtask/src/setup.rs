@@ -13,7 +13,7 @@ use crate::progress::Progress;
 use crate::supplies::Supplies;
 use crate::{cargo, machine, workspace};
 
-/// Fetch what the other verbs need, and check what is there by its hashes.
+/// Fetch what the other verbs need, and check what is there by its hashes
 ///
 /// The other verbs do by themselves what they miss, so this is for before you lose your network.
 /// Packages come through apt, unprivileged, into a cache of our own:
