@@ -148,15 +148,6 @@ impl Blob {
     pub(crate) fn segments(&self) -> &[Segment] {
         &self.segments
     }
-
-    /// Bytes from [`MONITOR_BASE`] to the end of the last segment.
-    pub(crate) fn span(&self) -> u64 {
-        self.segments
-            .iter()
-            .map(|s| s.address + s.size - MONITOR_BASE)
-            .max()
-            .unwrap_or(0)
-    }
 }
 
 fn unreadable(error: object::Error) -> BlobError {

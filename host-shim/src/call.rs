@@ -227,7 +227,7 @@ impl MonitorVcpu {
                 Exit::Mmio
             }
             Ok(VcpuExit::MmioWrite(address, _)) => {
-                Exit::Fault(FaultReason::Exit(format!("write to {address:#x}, where nothing is")))
+                Exit::Fault(FaultReason::Exit(format!("write to {address:#x}, where it may not write")))
             }
             Ok(VcpuExit::Hypercall(call)) => Exit::Fault(FaultReason::NestedCall(call.nr as u32)),
             Ok(VcpuExit::Intr) => Exit::Interrupted,

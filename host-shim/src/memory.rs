@@ -8,7 +8,7 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
 use fakemon_abi::frame::Frame;
-use fakemon_abi::layout::{FRAME, GATE, MONITOR_BASE, TABLES_BASE, VCPU_STRIDE, vcpu_block};
+use fakemon_abi::layout::{FRAME, GATE, TABLES_BASE, VCPU_STRIDE, vcpu_block};
 
 use crate::blob::Blob;
 use crate::gate;
@@ -21,6 +21,8 @@ pub(crate) struct Piece {
     pub(crate) address: u64,
     /// Size in bytes, a multiple of [`PAGE`].
     pub(crate) size: u64,
+    /// Stage 2 lets the monitor VM write it.
+    pub(crate) writable: bool,
     /// Offset in the mapping.
     offset: usize,
 }
@@ -40,19 +42,25 @@ unsafe impl Sync for MonitorMemory {}
 
 impl MonitorMemory {
     /// Maps and fills the memory: the blob's segments, `tables`, and a gate and frame for each of `cpus` vCPUs.
+    ///
+    /// What nobody in the monitor VM should write is read-only in stage 2 as well, so that a vCPU whose EL1 state is
+    /// reset finds gate and tables as they were, even after a blob that has switched its MMU off.
     pub(crate) fn new(blob: &Blob, tables: &Tables, cpus: u32) -> io::Result<Arc<Self>> {
         let tables = tables.to_bytes();
         let mut pieces = Vec::new();
         let mut size = 0;
-        let mut piece = |address: u64, bytes: u64| {
-            pieces.push(Piece { address, size: bytes, offset: size });
+        let mut piece = |address: u64, bytes: u64, writable| {
+            pieces.push(Piece { address, size: bytes, writable, offset: size });
             size += bytes as usize;
         };
-        piece(MONITOR_BASE, blob.span());
-        piece(TABLES_BASE, tables.len() as u64);
+        for segment in blob.segments() {
+            piece(segment.address, segment.size, segment.access == Access::Write);
+        }
+        piece(TABLES_BASE, tables.len() as u64, false);
         for cpu in 0..cpus {
             // The doorbell, below the gate, gets no memory.
-            piece(vcpu_block(cpu) + GATE, VCPU_STRIDE - GATE);
+            piece(vcpu_block(cpu) + GATE, PAGE, false);
+            piece(vcpu_block(cpu) + FRAME, VCPU_STRIDE - FRAME, true);
         }
         let memory = MonitorMemory { base: map(size)?, size, pieces };
         for segment in blob.segments() {

@@ -105,7 +105,8 @@ impl Monitor {
             added.map_err(Error::kvm("give the monitor VM memory"))
         };
         for piece in memory_of_monitor.pieces() {
-            add(piece.address, memory_of_monitor.host_address(piece), piece.size, 0)?;
+            let flags = if piece.writable { 0 } else { KVM_MEM_READONLY };
+            add(piece.address, memory_of_monitor.host_address(piece), piece.size, flags)?;
         }
         if guest_access != GUEST_MEMORY_NONE {
             let flags = if guest_access == GUEST_MEMORY_READ { KVM_MEM_READONLY } else { 0 };
