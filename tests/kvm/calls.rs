@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A call reaches the blob and comes back.
+//! A call reaches the blob and comes back (DESIGN 3), and the record of it can be read.
 
-use fakemon_tests::elf::{FUNCTION, blob};
-use fakemon_tests::machine::{Machine, Stop};
-use fakemon_tests::program;
+use fakemon_host::Conduit;
+use fakemon_tests::elf::{FUNCTION, blob, blob_with, note};
+use fakemon_tests::machine::{Machine, Options, Stop};
+use fakemon_tests::program::caller;
+use fakemon_tests::{program, trials};
 use libtest_mimic::Trial;
 
 program!(add, "add x0, x1, x2", "eret",);
@@ -24,12 +26,35 @@ fn the_blob_answers() {
     let (machine, stop) = Machine::run(&blob(add()), call_once());
     assert!(matches!(stop, Stop::Ended), "{stop:?}");
     assert_eq!(machine.cpus[0].log.reports, [(0, 42)]);
-    assert_eq!(FUNCTION, 0xc300_0000);
+}
+
+fn every_call_is_as_good_as_the_first() {
+    let mut machine = Machine::new(&blob(add()), caller(), &Options::default());
+    let cpu = &mut machine.cpus[0];
+    for n in 0..1000 {
+        let stop = cpu.ask(&[n, 1]);
+        assert!(stop.is_none(), "call {n}: {stop:?}");
+        assert_eq!(cpu.x()[0], n + 1);
+    }
+}
+
+fn the_last_call_is_on_record() {
+    let mut note = note();
+    note.ranges[0].inputs = 3;
+    note.ranges[0].outputs = 2;
+    let mut machine = Machine::new(&blob_with(note, add(), &[]), caller(), &Options::default());
+    let cpu = &mut machine.cpus[0];
+    assert!(cpu.ask(&[40, 2, 99]).is_none());
+    let record = cpu.firmware.as_ref().expect("a blob").last_call();
+    assert_eq!((record.function, record.conduit), (FUNCTION, Conduit::Smc));
+    assert_eq!(record.before[..record.inputs], [FUNCTION.into(), 40, 2]);
+    assert_eq!(record.after[..record.outputs], [42, 40]);
 }
 
 pub(crate) fn tests() -> Vec<Trial> {
-    vec![Trial::test("the_blob_answers", || {
-        the_blob_answers();
-        Ok(())
-    })]
+    trials![
+        the_blob_answers,
+        every_call_is_as_good_as_the_first,
+        the_last_call_is_on_record,
+    ]
 }

@@ -3,7 +3,15 @@
 
 fn main() {
     #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
-    let tests = calls::tests();
+    let tests = [
+        calls::tests(),
+        contract::tests(),
+        faults::tests(),
+        returns::tests(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     #[cfg(not(all(target_arch = "aarch64", target_os = "linux")))]
     let tests = Vec::new();
     libtest_mimic::run(&libtest_mimic::Arguments::from_args(), tests).exit();
@@ -11,3 +19,9 @@ fn main() {
 
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 mod calls;
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+mod contract;
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+mod faults;
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+mod returns;

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A blob that does the gate's work itself, or spoils what the gate needs, is caught as well.
+//!
+//! The frame is the blob's to write, and it can touch the doorbell as the gate does. So it can claim to have returned
+//! in a way that no CPU allows, and the shim has to look at everything that it takes from there. Gate and tables are
+//! not the blob's to write, even without the MMU that says so.
+
+use std::mem::offset_of;
+use std::time::Duration;
+
+use fakemon_abi::frame::{Frame, SPSR_IL};
+use fakemon_abi::layout::{GATE, MONITOR_BASE, TABLES_BASE, VECTOR_LOWER_AARCH64, vcpu_block};
+use fakemon_host::{FaultReason, OnFault};
+use fakemon_tests::elf::RODATA;
+use fakemon_tests::trials;
+use libtest_mimic::Trial;
+
+use super::{fault, machine, no_write, works};
+
+// Claims to have returned: x4 is the SPSR, x5 the vector that the gate was entered by.
+misbehaves!(
+    forge,
+    "mrs x10, tpidr_el1",
+    "str x4, [x10, #{SPSR}]",
+    "str x5, [x10, #{TAKEN}]",
+    "sub x10, x10, #0x2000",
+    "ldr wzr, [x10]",
+    "udf #0";
+    SPSR = offset_of!(Frame, spsr),
+    TAKEN = offset_of!(Frame, taken)
+);
+
+// Makes data and descriptors big-endian for itself and the gate.
+misbehaves!(
+    turn_around,
+    "mrs x10, sctlr_el1",
+    "orr x10, x10, #(1 << 25)",
+    "msr sctlr_el1, x10",
+    "isb",
+    "eret",
+);
+
+// Switches its MMU off and stores to where x4 says.
+misbehaves!(
+    without_mmu,
+    "mrs x10, sctlr_el1",
+    "bic x10, x10, #1",
+    "msr sctlr_el1, x10",
+    "isb",
+    "str x9, [x4]",
+    "eret",
+);
+
+/// Long enough for a call that works on a busy machine.
+const LIMIT: Duration = Duration::from_secs(1);
+
+fn reason(program: &[u8], inputs: &[u64]) -> FaultReason {
+    let mut reasons = Vec::new();
+    for on_fault in [OnFault::Fatal, OnFault::NotSupported] {
+        let mut machine = machine(program, on_fault, LIMIT);
+        let cpu = &mut machine.cpus[0];
+        let fault = fault(cpu, on_fault, inputs);
+        works(cpu);
+        reasons.push(fault.reason);
+    }
+    assert_eq!(reasons[0], reasons[1]);
+    reasons.remove(0)
+}
+
+fn a_forged_return_to_a_mode_that_no_caller_has_is_reported() {
+    // EL2t, EL2h, EL3h, Hyp, Monitor, a mode that nobody defined, and Supervisor: not below an AArch64 kernel.
+    for mode in [0x8, 0x9, 0xd, 0x1a, 0x16, 0x2, 0x13] {
+        let forged = mode | SPSR_IL | u64::MAX << 32;
+        match reason(forge(), &[1, 40, 2, forged, 0x200]) {
+            FaultReason::BadReturn { spsr, problem } => {
+                assert_eq!((spsr, problem), (forged, "the caller has no such mode"));
+            }
+            other => panic!("mode {mode:#x}: {other}"),
+        }
+    }
+}
+
+fn a_forged_return_without_il_is_reported() {
+    let reason = reason(forge(), &[1, 40, 2, 0x3c5, 0x200]);
+    assert!(matches!(reason, FaultReason::Exception { .. }), "{reason}");
+}
+
+fn a_forged_interrupt_is_reported() {
+    for vector in [0x80, 0x180, 0x280, 0x780, 0x201, u64::MAX] {
+        let reason = reason(forge(), &[1, 40, 2, SPSR_IL | 0x3c5, vector]);
+        assert_eq!(reason, FaultReason::Vector(vector));
+    }
+}
+
+fn a_blob_that_changes_its_byte_order_is_reported() {
+    // A CPU that still has the translations cached runs the gate, which fills the frame with nonsense.
+    let reason = reason(turn_around(), &[1, 40, 2]);
+    let expected = FaultReason::Timeout(LIMIT);
+    assert!(
+        reason == expected || matches!(reason, FaultReason::Exception { .. }),
+        "{reason}"
+    );
+}
+
+fn a_blob_without_mmu_cannot_write_what_the_next_call_needs() {
+    for address in [
+        MONITOR_BASE + VECTOR_LOWER_AARCH64,
+        RODATA,
+        TABLES_BASE,
+        vcpu_block(0) + GATE,
+    ] {
+        let reason = reason(without_mmu(), &[1, 40, 2, address]);
+        assert_eq!(reason, no_write(address));
+    }
+}
+
+pub(super) fn tests() -> Vec<Trial> {
+    trials![
+        a_forged_return_to_a_mode_that_no_caller_has_is_reported,
+        a_forged_return_without_il_is_reported,
+        a_forged_interrupt_is_reported,
+        a_blob_that_changes_its_byte_order_is_reported,
+        a_blob_without_mmu_cannot_write_what_the_next_call_needs,
+    ]
+}
