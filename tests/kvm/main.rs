@@ -7,6 +7,7 @@ fn main() {
         calls::tests(),
         contract::tests(),
         faults::tests(),
+        kick::tests(),
         returns::tests(),
     ]
     .into_iter()
@@ -23,5 +24,7 @@ mod calls;
 mod contract;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 mod faults;
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+mod kick;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 mod returns;
