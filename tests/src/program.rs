@@ -10,23 +10,23 @@
 macro_rules! program {
     ($(#[$meta:meta])* $name:ident, $($line:expr),+ $(,)? $(; $($operand:ident = $value:expr),+ $(,)?)?) => {
         core::arch::global_asm!(
-            concat!(".pushsection .rodata.program_", stringify!($name), ", \"a\""),
+            concat!(".pushsection \".rodata.", module_path!(), "::", stringify!($name), "\", \"a\""),
             ".balign 8",
-            concat!(".global program_", stringify!($name)),
-            concat!("program_", stringify!($name), ":"),
+            concat!(".global \"", module_path!(), "::", stringify!($name), "\""),
+            concat!("\"", module_path!(), "::", stringify!($name), "\":"),
             $($line,)+
             ".balign 8",
-            concat!(".global program_", stringify!($name), "_end"),
-            concat!("program_", stringify!($name), "_end:"),
+            concat!(".global \"", module_path!(), "::", stringify!($name), "::end\""),
+            concat!("\"", module_path!(), "::", stringify!($name), "::end\":"),
             ".popsection",
             $($($operand = const $value,)+)?
         );
         $(#[$meta])*
         fn $name() -> &'static [u8] {
             unsafe extern "C" {
-                #[link_name = concat!("program_", stringify!($name))]
+                #[link_name = concat!(module_path!(), "::", stringify!($name))]
                 safe static START: u8;
-                #[link_name = concat!("program_", stringify!($name), "_end")]
+                #[link_name = concat!(module_path!(), "::", stringify!($name), "::end")]
                 safe static END: u8;
             }
             let start = &raw const START;
