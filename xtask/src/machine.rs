@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use fakemon_hostvm::{Job, Report};
+use fakemon_manifest::Arch;
 
 use crate::supplies::Supplies;
 
@@ -42,6 +43,17 @@ pub(crate) enum Cpu {
     CortexA57,
 }
 
+/// How many CPUs a host VM needs for a guest with `guest` CPUs.
+///
+/// An emulated host can run a 32-bit guest only with each of its CPUs pinned to one of the host's
+/// (docs/decisions/0005-pinning.md). Other guests share the two that most machines can spare.
+pub(crate) fn host_cpus(arch: Arch, guest: u32) -> u32 {
+    match arch {
+        Arch::Arm64 => 2,
+        Arch::Armhf => guest.max(2),
+    }
+}
+
 impl Cpu {
     /// The name that the user gives it.
     pub(crate) fn name(self) -> &'static str {
@@ -59,6 +71,8 @@ pub(crate) struct Machine {
     pub(crate) cpu: Cpu,
     /// Version of its interrupt controller, 2 or 3: KVM offers guests the same one.
     pub(crate) gic: u8,
+    /// Number of its CPUs.
+    pub(crate) cpus: u32,
     /// Bytes of memory for the program and its guests; what the host VM itself needs comes on top.
     pub(crate) memory: u64,
     /// After this time the program is killed.

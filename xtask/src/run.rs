@@ -10,10 +10,10 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use fakemon_hostvm::Job;
-use fakemon_manifest::{Board, Size};
+use fakemon_manifest::{Arch, Board, Size};
 
 use crate::cache::Check;
-use crate::machine::{Cpu, Machine, Stage};
+use crate::machine::{Cpu, Machine, Stage, host_cpus};
 use crate::supplies::Supplies;
 use crate::{Usage, blob, cargo, guest, setup, workspace};
 
@@ -137,6 +137,9 @@ impl Run {
         option("--smp", cpus.to_string());
         option("--mem", memory.to_string());
         option("--append", self.command_line(cpus));
+        if !stage.is_native() && board.guest.arch == Arch::Armhf {
+            argv.push("--pin".to_owned());
+        }
         match &self.trace {
             Some(Some(file)) => argv.push(format!("--trace={}", stage.output(file)?)),
             Some(None) => argv.push("--trace".to_owned()),
@@ -149,6 +152,7 @@ impl Run {
         let machine = Machine {
             cpu: self.cpu,
             gic,
+            cpus: host_cpus(board.guest.arch, cpus),
             memory: memory.0,
             timeout,
         };

@@ -21,7 +21,7 @@ use clap::{Args, ValueEnum};
 use fakemon_hostvm::Job;
 
 use crate::cache::Check;
-use crate::machine::{Cpu, Machine, Stage};
+use crate::machine::{Cpu, Machine, Stage, host_cpus};
 use crate::run::environment;
 use crate::supplies::Supplies;
 use crate::{blob, cargo, guest, setup, workspace};
@@ -74,6 +74,12 @@ impl Runner {
 
         // The GIC that goes with the processor: tests that need the other version skip themselves.
         let gic = if cpu == Cpu::Max { 3 } else { 2 };
+        let boards = workspace::boards()?;
+        let here = boards
+            .iter()
+            .filter(|board| board.machine.gic.versions.contains(&gic));
+        let cpus = here.map(|board| host_cpus(board.guest.arch, board.machine.cpus));
+        let cpus = cpus.max().unwrap_or(2);
         let mut env = environment();
         env.insert("FAKEMON_ASSETS".to_owned(), stage.root());
         env.insert("FAKEMON_QUICK".to_owned(), u8::from(quick).to_string());
@@ -85,6 +91,7 @@ impl Runner {
         let machine = Machine {
             cpu,
             gic,
+            cpus,
             memory: MEMORY,
             timeout,
         };

@@ -51,7 +51,13 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub dtb: Option<PathBuf>,
     /// More words for the kernel's command line
-    #[arg(long, value_name = "WORDS", default_value = "", hide_default_value = true, allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_name = "WORDS",
+        default_value = "",
+        hide_default_value = true,
+        allow_hyphen_values = true
+    )]
     pub append: String,
     /// Number of CPUs [default: the board's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=512))]
@@ -74,6 +80,10 @@ pub struct RunArgs {
     /// GIC version [default: the first of the board's that KVM has]
     #[arg(long, value_name = "2|3", value_parser = clap::value_parser!(u32).range(2..=3))]
     pub gic: Option<u32>,
+    /// Keep CPU n of the guest on CPU n of the host, as an emulated host needs
+    /// it for 32-bit guests
+    #[arg(long)]
+    pub pin: bool,
     /// End when the guest resets instead of booting it again
     #[arg(long)]
     pub no_reboot: bool,
@@ -115,7 +125,9 @@ mod tests {
     use super::*;
 
     fn parse(words: &str) -> RunArgs {
-        let Command::Run(args) = Cli::try_parse_from(words.split(' ')).expect("valid").command;
+        let Command::Run(args) = Cli::try_parse_from(words.split(' '))
+            .expect("valid")
+            .command;
         args
     }
 
@@ -138,12 +150,24 @@ mod tests {
         let base = "fakemon run --board b --kernel k";
         assert_eq!(parse(base).trace, None);
         assert_eq!(parse(&format!("{base} --trace --smp 2")).trace, Some(None));
-        assert_eq!(parse(&format!("{base} --trace=x.jsonl")).trace, Some(Some("x.jsonl".into())));
+        assert_eq!(
+            parse(&format!("{base} --trace=x.jsonl")).trace,
+            Some(Some("x.jsonl".into()))
+        );
     }
 
     #[test]
     fn an_appended_word_may_start_with_a_hyphen() {
-        let line = ["fakemon", "run", "--board", "b", "--kernel", "k", "--append", "-- one two"];
+        let line = [
+            "fakemon",
+            "run",
+            "--board",
+            "b",
+            "--kernel",
+            "k",
+            "--append",
+            "-- one two",
+        ];
         let Command::Run(args) = Cli::try_parse_from(line).expect("valid").command;
         assert_eq!(args.append, "-- one two");
         assert_eq!(args.watchdog(), Duration::from_secs(1));

@@ -5,6 +5,7 @@ mod calls;
 mod error;
 mod gic;
 mod kick;
+mod pin;
 mod shared;
 mod vcpu;
 
@@ -45,6 +46,8 @@ pub struct Options {
     pub gic: Option<u32>,
     /// The call trace, if one is wanted.
     pub tracer: Option<Arc<Tracer>>,
+    /// Keep each vCPU on the host's CPU of the same number.
+    pub pin: bool,
 }
 
 /// A guest that is ready to run.
@@ -54,6 +57,7 @@ pub struct Vm {
     vcpus: Vec<Vcpu>,
     uart: Arc<Mutex<Pl011>>,
     shared: Arc<Shared>,
+    pin: bool,
     _gic: gic::Gic,
     _vm: Arc<VmFd>,
     _memory: Memory,
@@ -64,7 +68,11 @@ impl Vm {
     ///
     /// # Errors
     /// The host lacks something, or the input does not fit together.
-    pub fn new(input: &Input, options: &Options, console: &Arc<Mutex<Console>>) -> Result<Vm, VmError> {
+    pub fn new(
+        input: &Input,
+        options: &Options,
+        console: &Arc<Mutex<Console>>,
+    ) -> Result<Vm, VmError> {
         let machine = &input.board.machine;
         let kvm = open(input)?;
         let vm = Arc::new(kvm.create_vm().map_err(VmError::kvm("create a VM"))?);
@@ -82,9 +90,9 @@ impl Vm {
         let kick_signal = options.config.kick_signal;
         kick::install_handler(kick_signal).map_err(VmError::Signal)?;
         let own_mpidr = machine.mpidr.is_some();
-        let mut cpus = (0..).zip(&input.mpidr).map(|(number, &mpidr)| {
-            vcpu::create(&vm, number, width, own_mpidr.then_some(mpidr))
-        });
+        let mut cpus = (0..)
+            .zip(&input.mpidr)
+            .map(|(number, &mpidr)| vcpu::create(&vm, number, width, own_mpidr.then_some(mpidr)));
         let cpus: Vec<_> = cpus.by_ref().collect::<Result<_, _>>()?;
         let gic = gic::create(&vm, &input.board, cpus.len(), options.gic)?;
 
@@ -111,10 +119,25 @@ impl Vm {
                 Some(monitor) => Some(monitor.vcpu(number, &fd.fd, width)?),
                 None => None,
             };
-            vcpus.push(Vcpu::new(number, fd, width, monitor, options.policy, shared.clone()));
+            vcpus.push(Vcpu::new(
+                number,
+                fd,
+                width,
+                monitor,
+                options.policy,
+                shared.clone(),
+            ));
         }
         vcpus[0].boot(input.layout.kernel, input.layout.dtb)?;
-        Ok(Vm { vcpus, uart, shared, _gic: gic, _vm: vm, _memory: memory })
+        Ok(Vm {
+            vcpus,
+            uart,
+            shared,
+            pin: options.pin,
+            _gic: gic,
+            _vm: vm,
+            _memory: memory,
+        })
     }
 
     /// Runs the guest until it stops, and adds its calls to `summary`.
@@ -128,10 +151,21 @@ impl Vm {
         thread::scope(|scope| {
             let mut threads = Vec::new();
             for vcpu in self.vcpus.drain(..) {
-                let name = format!("cpu{}", vcpu.number());
-                match thread::Builder::new().name(name).spawn_scoped(scope, move || vcpu.run()) {
+                let (number, pin) = (vcpu.number(), self.pin);
+                let run = move || {
+                    if pin && let Err(error) = pin::to_cpu(number) {
+                        let why =
+                            format!("cannot pin CPU {number}: {error}; has the host that many?");
+                        control.stop(Outcome::Host(why));
+                    }
+                    vcpu.run()
+                };
+                let name = format!("cpu{number}");
+                match thread::Builder::new().name(name).spawn_scoped(scope, run) {
                     Ok(thread) => threads.push(thread),
-                    Err(error) => control.stop(Outcome::Host(format!("cannot start a thread: {error}"))),
+                    Err(error) => {
+                        control.stop(Outcome::Host(format!("cannot start a thread: {error}")))
+                    }
                 }
             }
             events.run_until_stopped(control, console, &self.uart);
@@ -142,8 +176,13 @@ impl Vm {
                 }
             }
         });
-        console.lock().unwrap_or_else(std::sync::PoisonError::into_inner).flush();
-        control.outcome().unwrap_or(Outcome::Host("the run ended without a reason".into()))
+        console
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .flush();
+        control
+            .outcome()
+            .unwrap_or(Outcome::Host("the run ended without a reason".into()))
     }
 }
 
@@ -165,8 +204,12 @@ fn suspend_exits(vm: &VmFd) -> Result<(), VmError> {
     if vm.check_extension_raw(KVM_CAP_ARM_SYSTEM_SUSPEND.into()) <= 0 {
         return Ok(());
     }
-    let cap = kvm_enable_cap { cap: KVM_CAP_ARM_SYSTEM_SUSPEND, ..Default::default() };
-    vm.enable_cap(&cap).map_err(VmError::kvm("enable system suspend"))
+    let cap = kvm_enable_cap {
+        cap: KVM_CAP_ARM_SYSTEM_SUSPEND,
+        ..Default::default()
+    };
+    vm.enable_cap(&cap)
+        .map_err(VmError::kvm("enable system suspend"))
 }
 
 fn map(vm: &VmFd, memory: &Memory) -> Result<(), VmError> {
@@ -180,7 +223,8 @@ fn map(vm: &VmFd, memory: &Memory) -> Result<(), VmError> {
         };
         // SAFETY: the region is mapped writable, nothing else in this process refers to it, and `Vm` drops its vCPUs
         // before the memory.
-        unsafe { vm.set_user_memory_region(slot) }.map_err(VmError::kvm("give the guest memory"))?;
+        unsafe { vm.set_user_memory_region(slot) }
+            .map_err(VmError::kvm("give the guest memory"))?;
     }
     Ok(())
 }
@@ -206,7 +250,9 @@ fn load(input: &Input, memory: &Memory, gic: u32) -> Result<(), VmError> {
 }
 
 fn monitor(input: &Input, options: &Options, memory: &Memory) -> Result<Option<Monitor>, VmError> {
-    let Some(blob) = &input.blob else { return Ok(None) };
+    let Some(blob) = &input.blob else {
+        return Ok(None);
+    };
     let ranges: Vec<GuestMemory> = memory
         .regions()
         .iter()

@@ -120,7 +120,8 @@ impl Qemu {
                 "-machine",
                 &format!("virt,virtualization=on,gic-version={}", machine.gic),
             ])
-            .args(["-accel", "tcg,thread=multi", "-cpu", cpu, "-smp", "2"])
+            .args(["-accel", "tcg,thread=multi", "-cpu", cpu])
+            .args(["-smp", &machine.cpus.to_string()])
             .args(["-m", &format!("{memory}M")])
             .arg("-kernel")
             .arg(files.kernel)

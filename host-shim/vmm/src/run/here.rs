@@ -56,8 +56,18 @@ fn options(args: &RunArgs, tracer: Option<Arc<Tracer>>) -> Options {
         Fault::Fatal => OnFault::Fatal,
         Fault::NotSupported => OnFault::NotSupported,
     };
-    let config = Config { on_fault, watchdog: args.watchdog(), ..Config::default() };
-    Options { policy, config, gic: args.gic, tracer }
+    let config = Config {
+        on_fault,
+        watchdog: args.watchdog(),
+        ..Config::default()
+    };
+    Options {
+        policy,
+        config,
+        gic: args.gic,
+        tracer,
+        pin: args.pin,
+    }
 }
 
 /// Boots the guest until it ends otherwise than by a reset.
