@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Compares the calls of a boot with the stored ones.
+//!
+//! A golden trace has one call in a line, in order of time whatever the CPU: `NAME(ARGS) = RESULTS`, the registers
+//! from the second on, zeros at the end left out; `NAME(ARGS) does not return`. A `*` stands for a register that may
+//! have any value. `ignore NAME` leaves out a function whose calls depend on timing, and `#` begins a comment.
+
+use serde_json::Value;
+
+/// Tells the first difference between the golden trace and the calls, which are JSON lines.
+pub(crate) fn compare(golden: &str, calls: &str) -> Result<(), String> {
+    let lines: Vec<&str> = golden
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .collect();
+    let ignored: Vec<&str> = lines
+        .iter()
+        .filter_map(|line| line.strip_prefix("ignore "))
+        .collect();
+    let expected: Vec<&str> = lines
+        .into_iter()
+        .filter(|line| !line.starts_with("ignore "))
+        .collect();
+
+    let mut seen = Vec::new();
+    for line in calls.lines() {
+        let call: Value =
+            serde_json::from_str(line).map_err(|error| format!("bad trace: {error}"))?;
+        if call.get("event").is_none() {
+            seen.push((call["t_ns"].as_u64(), call));
+        }
+    }
+    // A call is written when it is over, but counts from when it was made.
+    seen.sort_by_key(|(time, _)| *time);
+    let seen: Vec<String> = seen
+        .iter()
+        .filter(|(_, call)| !ignored.iter().any(|name| call["name"] == *name))
+        .map(|(_, call)| to_line(call))
+        .collect();
+
+    let different = |at: usize| {
+        expected
+            .get(at)
+            .zip(seen.get(at))
+            .is_none_or(|(a, b)| !matches(a, b))
+    };
+    match (0..expected.len().max(seen.len())).find(|&at| different(at)) {
+        None => Ok(()),
+        Some(at) => {
+            let at_end = "the end of the calls";
+            let expected = expected.get(at).unwrap_or(&at_end);
+            let got = seen.get(at).map_or(at_end, String::as_str);
+            let all = seen.join("\n");
+            Err(format!(
+                "call {}: expected {expected}, got {got}; all calls:\n{all}",
+                at + 1
+            ))
+        }
+    }
+}
+
+fn to_line(call: &Value) -> String {
+    let name = call["name"]
+        .as_str()
+        .map_or_else(|| call["id"].to_string(), str::to_owned);
+    let (args, results) = (registers(&call["args"]), registers(&call["results"]));
+    let args = list(args.get(1..).unwrap_or_default());
+    if results.is_empty() {
+        return format!("{name}({args}) does not return");
+    }
+    format!("{name}({args}) = {}", list(&results))
+}
+
+fn registers(value: &Value) -> Vec<u64> {
+    value
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_u64)
+        .collect()
+}
+
+/// Registers as text, without the zeros at the end.
+fn list(registers: &[u64]) -> String {
+    let used = registers
+        .iter()
+        .rposition(|&value| value != 0)
+        .map_or(0, |last| last + 1);
+    let texts: Vec<String> = registers[..used]
+        .iter()
+        .map(|value| format!("{value:#x}"))
+        .collect();
+    texts.join(", ")
+}
+
+/// Compares two lines, where each `*` of the golden one stands for one register.
+fn matches(golden: &str, line: &str) -> bool {
+    let parts = |text: &str| -> Vec<String> {
+        text.split(['(', ')', ',', '=', ' '])
+            .filter(|part| !part.is_empty())
+            .map(str::to_owned)
+            .collect()
+    };
+    let (golden, line) = (parts(golden), parts(line));
+    golden.len() == line.len() && golden.iter().zip(&line).all(|(a, b)| a == "*" || a == b)
+}

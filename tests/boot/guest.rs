@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A guest in the reference VMM, watched through its console.
+
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use fakemon_manifest::{Arch, Board};
+use regex_lite::Regex;
+
+use crate::assets::Assets;
+
+/// After this time a boot hangs. One takes about 15 s; other work on the machine may slow it down a lot.
+const TIMEOUT: Duration = Duration::from_secs(240);
+
+/// A running `fakemon`; dropping it kills it.
+#[derive(Debug)]
+pub(crate) struct Guest {
+    child: Child,
+    output: Receiver<Vec<u8>>,
+    console: Vec<u8>,
+    deadline: Instant,
+}
+
+impl Guest {
+    /// Boots the board's kernel with more options for fakemon, and words for the kernel's command line.
+    pub(crate) fn start(
+        assets: &Assets,
+        board: &Board,
+        options: &[&str],
+        append: &str,
+    ) -> Result<Guest, String> {
+        let kernel = assets.path(format!("kernels/{}", board.guest.kernel));
+        let mut command = Command::new(assets.path("bin/fakemon"));
+        command.arg("run");
+        command
+            .arg("--board")
+            .arg(assets.path(format!("boards/{}", board.name)));
+        command
+            .arg("--blob")
+            .arg(assets.path(format!("blobs/{}.elf", board.name)));
+        command.arg("--kernel").arg(kernel.join("vmlinuz"));
+        command
+            .arg("--initrd")
+            .arg(assets.path(format!("initrd/{}.cpio", board.name)));
+        if let Some(dtb) = &board.guest.dtb {
+            command.arg("--dtb").arg(kernel.join(dtb));
+        }
+        if let Some(gic) = assets.gic() {
+            command.arg("--gic").arg(gic.to_string());
+            // The runner names a version only for a host VM, where 32-bit guests need this.
+            if board.guest.arch == Arch::Armhf {
+                command.arg("--pin");
+            }
+        }
+        let cpus = board.machine.cpus;
+        command
+            .arg("--append")
+            .arg(format!("panic=-1 fakemon.cpus={cpus} {append}"))
+            .args(options);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command
+            .spawn()
+            .map_err(|error| format!("cannot start fakemon: {error}"))?;
+
+        let (sender, output) = channel();
+        let copy = |mut from: Box<dyn Read + Send>| {
+            let sender = sender.clone();
+            thread::spawn(move || {
+                let mut buffer = [0; 4096];
+                while let Ok(count @ 1..) = from.read(&mut buffer) {
+                    if sender.send(buffer[..count].to_vec()).is_err() {
+                        return;
+                    }
+                }
+            });
+        };
+        copy(Box::new(child.stdout.take().ok_or("no standard output")?));
+        copy(Box::new(child.stderr.take().ok_or("no standard error")?));
+        Ok(Guest {
+            child,
+            output,
+            console: Vec::new(),
+            deadline: Instant::now() + TIMEOUT,
+        })
+    }
+
+    /// Everything that the guest and fakemon have printed so far.
+    pub(crate) fn console(&self) -> String {
+        String::from_utf8_lossy(&self.console).replace('\r', "")
+    }
+
+    /// Waits until fakemon ends by itself; returns its exit code.
+    pub(crate) fn wait(&mut self) -> Result<Option<i32>, String> {
+        while self.read()? {}
+        let status = self.child.wait().map_err(|error| error.to_string())?;
+        Ok(status.code())
+    }
+
+    /// Waits until the console has matched a pattern `times` times.
+    pub(crate) fn wait_for(&mut self, times: usize, pattern: &str) -> Result<(), String> {
+        let regex = compile(pattern)?;
+        while regex.find_iter(&self.console()).count() < times {
+            if !self.read()? {
+                let console = self.console();
+                return Err(format!(
+                    "fakemon ended before /{pattern}/ came {times} times:\n{console}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes more output; false when there is none to come.
+    fn read(&mut self) -> Result<bool, String> {
+        match self
+            .output
+            .recv_timeout(self.deadline.saturating_duration_since(Instant::now()))
+        {
+            Ok(bytes) => {
+                self.console.extend(bytes);
+                Ok(true)
+            }
+            Err(RecvTimeoutError::Disconnected) => Ok(false),
+            Err(RecvTimeoutError::Timeout) => Err(format!(
+                "the guest hangs; its console was:\n{}",
+                self.console()
+            )),
+        }
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        // It has ended already in most cases.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The first pattern that the text does not match.
+pub(crate) fn missing<'a>(patterns: &'a [String], text: &str) -> Result<Option<&'a str>, String> {
+    first(patterns, |regex| !regex.is_match(text))
+}
+
+/// The first pattern that the text matches.
+pub(crate) fn found<'a>(patterns: &'a [String], text: &str) -> Result<Option<&'a str>, String> {
+    first(patterns, |regex| regex.is_match(text))
+}
+
+fn first(patterns: &[String], wanted: impl Fn(&Regex) -> bool) -> Result<Option<&str>, String> {
+    for pattern in patterns {
+        if wanted(&compile(pattern)?) {
+            return Ok(Some(pattern));
+        }
+    }
+    Ok(None)
+}
+
+fn compile(pattern: &str) -> Result<Regex, String> {
+    Regex::new(pattern).map_err(|error| format!("board.toml: /{pattern}/: {error}"))
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Boots of real kernels: every board's own, with its blob and, as the counter-proof, without it.
+//!
+//! The boards are those that the runner has put into the assets. What a boot must show is the board's own data:
+//! `expect`, `unexpected` and `counter` in board.toml, and the calls in golden.trace.
+
+use fakemon_manifest::Board;
+use libtest_mimic::{Arguments, Completion, Trial};
+
+mod assets;
+mod golden;
+mod guest;
+
+use assets::Assets;
+use guest::Guest;
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let assets = Assets::find();
+    let trials = assets
+        .boards()
+        .into_iter()
+        .flat_map(|board| trials(&assets, board))
+        .collect();
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+type Check = fn(&Assets, &Board) -> Result<(), String>;
+
+/// The trials of one board.
+fn trials(assets: &Assets, board: Board) -> Vec<Trial> {
+    let checks: [(&str, Check); 3] = [
+        ("serves_a_whole_boot_from_its_blob", serves_a_whole_boot),
+        ("reboots_and_comes_up_again", reboots),
+        ("fails_without_its_blob", fails_without),
+    ];
+    let make = |(name, check): (&str, Check)| {
+        let (assets, board) = (assets.clone(), board.clone());
+        Trial::ignorable_test(format!("{}_{name}", board.name), move || {
+            if let Some(reason) = assets.cannot_boot(&board) {
+                return Ok(Completion::ignored_with(reason));
+            }
+            check(&assets, &board)?;
+            Ok(Completion::Completed)
+        })
+    };
+    checks.into_iter().map(make).collect()
+}
+
+/// The kernel comes up, all checks of the initramfs pass, the guest powers itself off, and the calls were the golden
+/// ones.
+fn serves_a_whole_boot(assets: &Assets, board: &Board) -> Result<(), String> {
+    let trace = std::env::temp_dir().join(format!("{}.jsonl", board.name));
+    let trace_option = format!("--trace={}", trace.display());
+    let mut guest = Guest::start(assets, board, &[&trace_option], "")?;
+    let code = guest.wait()?;
+    let console = guest.console();
+    let problem = |what: String| Err(format!("{what}; the console was:\n{console}"));
+    if code != Some(0) {
+        return problem(format!("fakemon ended with {code:?} and not with 0"));
+    }
+    if let Some(pattern) = guest::missing(&board.guest.expect, &console)? {
+        return problem(format!("the log does not show /{pattern}/"));
+    }
+    if let Some(pattern) = guest::found(&board.guest.unexpected, &console)? {
+        return problem(format!("the log shows /{pattern}/"));
+    }
+    for check in ["nproc", "hotplug", "entropy", "suspend"] {
+        let ok = console.contains(&format!("check: {check} ok"));
+        let skipped = console.contains(&format!("check: {check} skipped"));
+        if !ok && !skipped {
+            return problem(format!("the check {check} did not pass"));
+        }
+    }
+    if !console.contains(", 0 failed") {
+        return problem("a check of the initramfs failed".to_owned());
+    }
+    let calls = std::fs::read_to_string(&trace).map_err(|error| format!("no trace: {error}"))?;
+    golden::compare(&assets.golden(board)?, &calls).or_else(problem)
+}
+
+/// A reset by the guest boots it again.
+fn reboots(assets: &Assets, board: &Board) -> Result<(), String> {
+    let mut guest = Guest::start(assets, board, &[], "fakemon.checks=nproc fakemon.reboot")?;
+    guest.wait_for(2, r"check: nproc ok")
+}
+
+/// The same boot with every call refused shows what users see today.
+fn fails_without(assets: &Assets, board: &Board) -> Result<(), String> {
+    if board.guest.counter.is_empty() {
+        return Err("board.toml has no `counter`".to_owned());
+    }
+    let mut guest = Guest::start(assets, board, &["--smc=deny"], "fakemon.checks=nproc")?;
+    board
+        .guest
+        .counter
+        .iter()
+        .try_for_each(|pattern| guest.wait_for(1, pattern))
+}
