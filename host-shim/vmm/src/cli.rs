@@ -72,7 +72,8 @@ pub struct RunArgs {
     #[arg(long, value_enum, default_value_t = Fault::Fatal)]
     pub on_fault: Fault,
     /// The longest that a blob may run in one call
-    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..), default_value_t = 1000)]
+    #[arg(long, value_name = "MS", default_value_t = 1000)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     pub watchdog: u32,
     /// Print each call, or write them to FILE as JSON lines
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]

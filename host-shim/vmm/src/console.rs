@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The guest's console: its output goes to a stream and is watched, its input is freed of the user's escapes.
+//! The guest's console: its output goes to a stream and is watched, its input is freed of the
+//! user's escapes.
 //!
-//! A write for each character would cost an exit of the host each time when the host is itself emulated, so output is
-//! kept until the end of a line, or until the main loop asks for it a moment later.
+//! A write for each character would cost an exit of the host each time when the host is itself
+//! emulated, so output is kept until the end of a line, or until the main loop asks for it a moment
+//! later.
 
 use std::fmt;
 use std::io::Write;
@@ -12,7 +14,10 @@ use std::time::Instant;
 use crate::devices::pl011::Sink;
 
 /// Lines by which a kernel says that it has given up.
-const LAST_WORDS: [&str; 2] = ["Kernel panic - not syncing", "Reboot failed -- System halted"];
+const LAST_WORDS: [&str; 2] = [
+    "Kernel panic - not syncing",
+    "Reboot failed -- System halted",
+];
 /// Output that waits for the end of its line at most.
 const BUFFER: usize = 1024;
 /// Bytes of a line that are looked at.
@@ -45,17 +50,23 @@ impl Console {
         }
     }
 
-    /// Shows what is pending. A reader that went away is not the guest's business, so errors are dropped.
+    /// Shows what is pending. A reader that went away is not the guest's business, so errors are
+    /// dropped.
     pub fn flush(&mut self) {
         if !self.pending.is_empty() {
-            let _closed = self.out.write_all(&self.pending).and_then(|()| self.out.flush());
+            let _closed = self
+                .out
+                .write_all(&self.pending)
+                .and_then(|()| self.out.flush());
             self.pending.clear();
         }
     }
 
     /// The line with which the kernel gave up, if it did, and when it last said anything.
     pub fn last_words(&self) -> Option<(&str, Instant)> {
-        self.last_words.as_deref().map(|words| (words, self.last_output))
+        self.last_words
+            .as_deref()
+            .map(|words| (words, self.last_output))
     }
 
     fn end_of_line(&mut self) {
@@ -84,11 +95,14 @@ impl Sink for Console {
 
 impl Sink for Arc<Mutex<Console>> {
     fn put(&mut self, byte: u8) {
-        self.lock().unwrap_or_else(PoisonError::into_inner).put(byte);
+        self.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .put(byte);
     }
 }
 
-/// Finds the user's escapes in what is typed: Ctrl-A x ends the guest, Ctrl-A twice sends one to it.
+/// Finds the user's escapes in what is typed: Ctrl-A x ends the guest, Ctrl-A twice sends one to
+/// it.
 #[derive(Debug, Default)]
 pub struct Keys {
     escaped: bool,
@@ -152,7 +166,10 @@ mod tests {
         let (mut console, _) = console();
         say(&mut console, "all is well\n");
         assert!(console.last_words().is_none());
-        say(&mut console, "[ 1.0] Kernel panic - not syncing: no init\r\nReboot failed --");
+        say(
+            &mut console,
+            "[ 1.0] Kernel panic - not syncing: no init\r\nReboot failed --",
+        );
         let (words, _) = console.last_words().expect("noticed");
         assert_eq!(words, "[ 1.0] Kernel panic - not syncing: no init");
     }
@@ -170,7 +187,11 @@ mod tests {
         let mut keys = Keys::default();
         assert_eq!(keys.filter(b"ls\x03\n").as_deref(), Some(&b"ls\x03\n"[..]));
         assert_eq!(keys.filter(b"\x01\x01").as_deref(), Some(&b"\x01"[..]));
-        assert_eq!(keys.filter(b"a\x01").as_deref(), Some(&b"a"[..]), "the rest comes later");
+        assert_eq!(
+            keys.filter(b"a\x01").as_deref(),
+            Some(&b"a"[..]),
+            "the rest comes later"
+        );
         assert_eq!(keys.filter(b"x"), None);
     }
 }

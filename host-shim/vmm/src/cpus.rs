@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Which CPUs are on: the state that a blob's PSCI service asks for and changes.
 //!
-//! A CPU that is off waits in KVM_RUN (KVM keeps it there). Somebody who starts it leaves the entry point here and kicks
-//! its thread, which then resets the CPU itself: no thread touches another one's registers.
+//! A CPU that is off waits in KVM_RUN (KVM keeps it there). Somebody who starts it leaves the entry
+//! point here and kicks its thread, which then resets the CPU itself: no thread touches another
+//! one's registers.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -41,7 +42,10 @@ impl Cpus {
         if let Some(first) = power.first_mut() {
             *first = Power::On;
         }
-        Cpus { mpidr, power: Mutex::new(power) }
+        Cpus {
+            mpidr,
+            power: Mutex::new(power),
+        }
     }
 
     /// The MPIDR affinity of each CPU.
@@ -66,8 +70,8 @@ impl Cpus {
         }
     }
 
-    /// PSCI AFFINITY_INFO: 0 if one of the CPUs that `mpidr` names at this level is on, 2 if one is about to, 1 if all
-    /// are off, or a [status](fakemon_abi::status) code.
+    /// PSCI AFFINITY_INFO: 0 if one of the CPUs that `mpidr` names at this level is on, 2 if one is
+    /// about to, 1 if all are off, or a [status](fakemon_abi::status) code.
     pub fn affinity(&self, mpidr: u64, level: u64) -> i32 {
         let mask = match level {
             0 => AFFINITY,
@@ -77,7 +81,11 @@ impl Cpus {
             _ => return INVALID_PARAMETERS,
         };
         let power = self.lock();
-        let named = self.mpidr.iter().zip(power.iter()).filter(|&(own, _)| own & mask == mpidr & mask);
+        let named = self
+            .mpidr
+            .iter()
+            .zip(power.iter())
+            .filter(|&(own, _)| own & mask == mpidr & mask);
         let state = |power: &Power| match power {
             Power::On => 0,
             Power::Pending(_) => 2,
@@ -85,13 +93,18 @@ impl Cpus {
         };
         // On wins over pending, pending over off.
         let rank = |state: &i32| [0, 2, 1].iter().position(|known| known == state);
-        named.map(|(_, power)| state(power)).min_by_key(rank).unwrap_or(INVALID_PARAMETERS)
+        named
+            .map(|(_, power)| state(power))
+            .min_by_key(rank)
+            .unwrap_or(INVALID_PARAMETERS)
     }
 
     /// Takes the order to start, if there is one for this CPU, which is on from now.
     pub fn take_start(&self, number: usize) -> Option<Start> {
         let mut power = self.lock();
-        let Power::Pending(start) = *power.get(number)? else { return None };
+        let Power::Pending(start) = *power.get(number)? else {
+            return None;
+        };
         power[number] = Power::On;
         Some(start)
     }
@@ -110,7 +123,8 @@ impl Cpus {
     }
 }
 
-/// MPIDR affinity that KVM gives vCPU number `vcpu`: 16 to a cluster (arch/arm64/kvm/sys_regs.c, reset_mpidr).
+/// MPIDR affinity that KVM gives vCPU number `vcpu`: 16 to a cluster (arch/arm64/kvm/sys_regs.c,
+/// reset_mpidr).
 pub fn kvm_mpidr(vcpu: u32) -> u64 {
     let vcpu = u64::from(vcpu);
     (vcpu & 0xf) | (vcpu >> 4 & 0xff) << 8 | (vcpu >> 12 & 0xff) << 16
@@ -120,13 +134,20 @@ pub fn kvm_mpidr(vcpu: u32) -> u64 {
 mod tests {
     use super::*;
 
-    const START: Start = Start { entry: 0x4000_0000, context: 7 };
+    const START: Start = Start {
+        entry: 0x4000_0000,
+        context: 7,
+    };
 
     #[test]
     fn a_cpu_goes_from_off_through_pending_to_on_and_off_again() {
         let cpus = Cpus::new(vec![0, 1, 0x100]);
         assert_eq!(cpus.affinity(0x100, 0), 1);
-        assert_eq!(cpus.start(0x8000_0100, START), Ok(2), "bits outside the affinity do not count");
+        assert_eq!(
+            cpus.start(0x8000_0100, START),
+            Ok(2),
+            "bits outside the affinity do not count"
+        );
         assert_eq!(cpus.affinity(0x100, 0), 2);
         assert_eq!(cpus.start(0x100, START), Err(ON_PENDING));
         assert_eq!(cpus.take_start(2), Some(START));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The devices that a guest can touch: a UART and what a board describes as data.
 //!
-//! A device is a plain state machine. It knows nothing of KVM, files or threads: what it wants of the machine is in the
-//! value that a write returns, and an interrupt goes out through [`IrqLine`].
+//! A device is a plain state machine. It knows nothing of KVM, files or threads: what it wants of
+//! the machine is in the value that a write returns, and an interrupt goes out through [`IrqLine`].
 
 pub mod bus;
 pub mod pages;

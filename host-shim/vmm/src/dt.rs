@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The guest's device tree: generated or given, made to fit this machine, then changed as the board says.
+//! The guest's device tree: generated or given, made to fit this machine, then changed as the board
+//! says.
 //!
-//! The order matters. What the VMM knows best (CPUs, memory, command line, initrd) is put into the tree first, whether
-//! it was generated or read from a DTB; the board's changes come last, so that a board can override everything.
+//! The order matters. What the VMM knows best (CPUs, memory, command line, initrd) is put into the
+//! tree first, whether it was generated or read from a DTB; the board's changes come last, so that
+//! a board can override everything.
 
 mod change;
 mod fit;
@@ -82,10 +84,15 @@ pub enum DtError {
 /// # Errors
 /// When it is not one.
 pub fn read(file: &str, bytes: &[u8]) -> Result<DeviceTree, DtError> {
-    let not = |why: String| DtError::NotDtb { file: file.into(), why };
+    let not = |why: String| DtError::NotDtb {
+        file: file.into(),
+        why,
+    };
     let fdt = Fdt::new(bytes).map_err(|error| not(error.to_string()))?;
     if !tree::shallow(&fdt.root(), MAX_DEPTH) {
-        return Err(not(format!("its nodes are nested more than {MAX_DEPTH} deep")));
+        return Err(not(format!(
+            "its nodes are nested more than {MAX_DEPTH} deep"
+        )));
     }
     Ok(DeviceTree::from_fdt(&fdt))
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The main thread's loop while the guest runs: keys, signals, and a look at how the guest is doing.
+//! The main thread's loop while the guest runs: keys, signals, and a look at how the guest is
+//! doing.
 
 use std::io::{self, Read};
 use std::sync::{Mutex, PoisonError};
@@ -26,7 +27,11 @@ pub struct Events {
 impl Events {
     /// Starts with standard input open.
     pub fn new(signals: Signals) -> Self {
-        Events { signals, keys: Keys::default(), stdin_is_open: true }
+        Events {
+            signals,
+            keys: Keys::default(),
+            stdin_is_open: true,
+        }
     }
 
     /// Serves the guest's console until the run ends.
@@ -44,7 +49,9 @@ impl Events {
             match typed.map(|typed| self.keys.filter(&typed)) {
                 Some(None) => control.stop(Outcome::Quit),
                 Some(Some(bytes)) => {
-                    uart.lock().unwrap_or_else(PoisonError::into_inner).receive(&bytes);
+                    uart.lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .receive(&bytes);
                     control.wake();
                 }
                 None => {}
@@ -54,17 +61,32 @@ impl Events {
             if let Some((words, since)) = console.last_words()
                 && since.elapsed() > QUIET
             {
-                control.stop(Outcome::Guest(format!("the guest's kernel gave up: {words}")));
+                control.stop(Outcome::Guest(format!(
+                    "the guest's kernel gave up: {words}"
+                )));
             }
         }
+        console
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .flush();
     }
 
     /// Waits a tick for a key or a signal; what was typed, if anything.
     fn wait(&mut self) -> Option<Vec<u8>> {
-        let poll = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
-        let stdin = if self.stdin_is_open { libc::STDIN_FILENO } else { -1 };
+        let poll = |fd| libc::pollfd {
+            fd,
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        let stdin = if self.stdin_is_open {
+            libc::STDIN_FILENO
+        } else {
+            -1
+        };
         let mut fds = [poll(stdin), poll(self.signals.fd())];
-        // SAFETY: poll reads and writes as many entries as the array has; negative numbers are skipped.
+        // SAFETY: poll reads and writes as many entries as the array has; negative numbers are
+        // skipped.
         unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, TICK_MS) };
         if fds[0].revents == 0 {
             return None;

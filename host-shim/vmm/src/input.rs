@@ -110,7 +110,10 @@ pub enum InputError {
 impl InputError {
     /// Tells whether the blob is at fault, and not the user.
     pub fn is_blob(&self) -> bool {
-        matches!(self, InputError::Blob { .. } | InputError::OtherBoard { .. })
+        matches!(
+            self,
+            InputError::Blob { .. } | InputError::OtherBoard { .. }
+        )
     }
 }
 
@@ -125,12 +128,20 @@ impl Input {
             Arch::Arm64 => Isa::Arm64,
             Arch::Armhf => Isa::Arm32,
         };
-        let mpidr = mpidr(&board, args.smp.unwrap_or(board.machine.cpus) as usize, args.gic)?;
+        let mpidr = mpidr(
+            &board,
+            args.smp.unwrap_or(board.machine.cpus) as usize,
+            args.gic,
+        )?;
         let ram = args.mem.unwrap_or(board.machine.memory).0;
         Memory::check(&board.name, &board.machine, ram)?;
         let kernel = file("kernel", &args.kernel)?;
         let kernel = loader::kernel(&args.kernel, kernel, isa, &board.name)?;
-        let initrd = args.initrd.as_deref().map(|path| file("initrd", path)).transpose()?;
+        let initrd = args
+            .initrd
+            .as_deref()
+            .map(|path| file("initrd", path))
+            .transpose()?;
         let initrd_size = initrd.as_ref().map_or(0, |initrd| initrd.len() as u64);
         let layout = loader::plan(isa, board.machine.ram_base, ram, &kernel, initrd_size)?;
         let dtb = args.dtb.as_deref().map(device_tree).transpose()?;
@@ -139,27 +150,59 @@ impl Input {
             (Smc::Blob, Some(path)) => Some(blob(path, &board.name)?),
             _ => None,
         };
-        let words = ["console=ttyAMA0", board.guest.append.trim(), args.append.trim()];
-        let bootargs = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-        Ok(Input { board, isa, kernel, initrd, dtb, blob, mpidr, ram, layout, bootargs })
+        let words = [
+            "console=ttyAMA0",
+            board.guest.append.trim(),
+            args.append.trim(),
+        ];
+        let bootargs = words
+            .into_iter()
+            .filter(|word| !word.is_empty())
+            .collect::<Vec<_>>()
+            .join(" ");
+        Ok(Input {
+            board,
+            isa,
+            kernel,
+            initrd,
+            dtb,
+            blob,
+            mpidr,
+            ram,
+            layout,
+            bootargs,
+        })
     }
 }
 
 fn file(what: &'static str, path: &Path) -> Result<Vec<u8>, InputError> {
-    std::fs::read(path).map_err(|source| InputError::Read { what, path: path.into(), source })
+    std::fs::read(path).map_err(|source| InputError::Read {
+        what,
+        path: path.into(),
+        source,
+    })
 }
 
 fn device_tree(path: &Path) -> Result<DeviceTree, InputError> {
-    Ok(dt::read(&path.display().to_string(), &file("device tree", path)?)?)
+    Ok(dt::read(
+        &path.display().to_string(),
+        &file("device tree", path)?,
+    )?)
 }
 
 fn blob(path: &Path, board: &str) -> Result<Blob, InputError> {
     let bytes = file("blob", path)?;
-    let blob = Blob::parse(&bytes)
-        .map_err(|source| InputError::Blob { path: path.into(), source })?;
+    let blob = Blob::parse(&bytes).map_err(|source| InputError::Blob {
+        path: path.into(),
+        source,
+    })?;
     if blob.board() != board {
         let (found, board) = (blob.board().to_owned(), board.to_owned());
-        return Err(InputError::OtherBoard { path: path.into(), found, board });
+        return Err(InputError::OtherBoard {
+            path: path.into(),
+            found,
+            board,
+        });
     }
     Ok(blob)
 }
@@ -167,20 +210,38 @@ fn blob(path: &Path, board: &str) -> Result<Blob, InputError> {
 /// The MPIDRs of `cpus` CPUs, if the board can have that many.
 fn mpidr(board: &Board, cpus: usize, gic: Option<u32>) -> Result<Vec<u64>, InputError> {
     let machine = &board.machine;
-    let versions: Vec<u32> = machine.gic.versions.iter().map(|&version| version.into()).collect();
+    let versions: Vec<u32> = machine
+        .gic
+        .versions
+        .iter()
+        .map(|&version| version.into())
+        .collect();
     if let Some(gic) = gic.filter(|gic| !versions.contains(gic)) {
-        return Err(InputError::NoSuchGic { board: board.name.clone(), gic });
+        return Err(InputError::NoSuchGic {
+            board: board.name.clone(),
+            gic,
+        });
     }
     let given = machine.mpidr.as_ref();
     let room = redistributors(&machine.gic, machine.uart.base);
     let only_v2 = gic == Some(2) || !versions.contains(&3);
     let limits = [
-        (given.map_or(usize::MAX, Vec::len), " (its board.toml numbers no more)"),
-        (if only_v2 { 8 } else { room }, if only_v2 { " with a GICv2" } else { "" }),
+        (
+            given.map_or(usize::MAX, Vec::len),
+            " (its board.toml numbers no more)",
+        ),
+        (
+            if only_v2 { 8 } else { room },
+            if only_v2 { " with a GICv2" } else { "" },
+        ),
     ];
     for (limit, why) in limits {
         if cpus > limit {
-            return Err(InputError::TooManyCpus { board: board.name.clone(), limit, why });
+            return Err(InputError::TooManyCpus {
+                board: board.name.clone(),
+                limit,
+                why,
+            });
         }
     }
     Ok(match given {
@@ -210,13 +271,23 @@ mod tests {
             "board virt has room for 8 CPUs with a GICv2; use a smaller --smp"
         );
         let error = mpidr(&board, 512, None).expect_err("the console is in the way");
-        assert!(error.to_string().starts_with("board virt has room for 123 CPUs;"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .starts_with("board virt has room for 123 CPUs;"),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_missing_file_is_named() {
-        let error = file("initrd", Path::new("/nowhere/x")).expect_err("missing").to_string();
-        assert!(error.starts_with("cannot read initrd /nowhere/x: No such file"), "{error}");
+        let error = file("initrd", Path::new("/nowhere/x"))
+            .expect_err("missing")
+            .to_string();
+        assert!(
+            error.starts_with("cannot read initrd /nowhere/x: No such file"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -225,6 +296,9 @@ mod tests {
         std::fs::write(&path, b"not an ELF").expect("written");
         let error = blob(&path, "virt").expect_err("not a blob");
         std::fs::remove_file(&path).expect("removed");
-        assert!(error.is_blob() && error.to_string().starts_with("blob "), "{error}");
+        assert!(
+            error.is_blob() && error.to_string().starts_with("blob "),
+            "{error}"
+        );
     }
 }

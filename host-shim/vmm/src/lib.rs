@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The reference VMM as a library, so that tests can use its parts.
 //!
-//! It is thin: what is particular to Fake Monitor is in `fakemon-host`, what a board is like is in its `board.toml`.
-//! A run goes through the modules in this order:
+//! It is thin: what is particular to Fake Monitor is in `fakemon-host`, what a board is like is in
+//! its `board.toml`. A run goes through the modules in this order:
 //!
 //! * [`cli`] says what is wanted, [`input`] reads and checks it ([`loader`], [`memory`], [`dt`]).
-//! * `vm` (on an arm64 Linux) builds a VM from it with [`devices`] on its bus, and runs each vCPU in a thread. What
-//!   the threads share is [`cpus`], the power states, and [`control`], the reason to stop.
+//! * `vm` (on an arm64 Linux) builds a VM from it with [`devices`] on its bus, and runs each vCPU
+//!   in a thread. What the threads share is [`cpus`], the power states, and [`control`], the reason
+//!   to stop.
 //! * [`events`] is the main thread's loop meanwhile: [`console`], [`terminal`] and [`signals`].
 //! * [`run`] boots again after a reset, or ends; [`trace`] and [`summary`] tell of the calls.
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Kernels: recognises a file, refuses what the board cannot boot, and says where everything goes in RAM.
+//! Kernels: recognises a file, refuses what the board cannot boot, and says where everything goes
+//! in RAM.
 
 pub mod image;
 pub mod layout;
@@ -28,8 +29,8 @@ pub enum Isa {
 impl fmt::Display for Isa {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Isa::Arm64 => "arm64 Image",
-            Isa::Arm32 => "32-bit Arm zImage",
+            Isa::Arm64 => "an arm64 Image",
+            Isa::Arm32 => "a 32-bit Arm zImage",
         })
     }
 }
@@ -49,7 +50,7 @@ pub struct Kernel {
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// It is something else.
-    #[error("kernel {file} is {found}; board {board} needs an {wanted}")]
+    #[error("kernel {file} is {found}; board {board} needs {wanted}")]
     Format {
         /// The file.
         file: String,
@@ -69,7 +70,9 @@ pub enum LoadError {
         why: String,
     },
     /// RAM cannot hold it all.
-    #[error("{have} MiB of memory is too small for this kernel and initrd; use --mem {need}M or more")]
+    #[error(
+        "{have} MiB of memory is too small for this kernel and initrd; use --mem {need}M or more"
+    )]
     TooSmall {
         /// What there is, in MiB.
         have: u64,
@@ -77,7 +80,9 @@ pub enum LoadError {
         need: u64,
     },
     /// The initrd cannot be placed where a 32-bit kernel sees it.
-    #[error("the initrd of {size} MiB does not fit the {limit} MiB that a 32-bit kernel can reach early")]
+    #[error(
+        "the initrd of {size} MiB does not fit the {limit} MiB that a 32-bit kernel can reach early"
+    )]
     InitrdTooBig {
         /// Its size, in MiB.
         size: u64,
@@ -92,20 +97,37 @@ pub enum LoadError {
 /// When it is another format or architecture, or damaged.
 pub fn kernel(file: &Path, bytes: Vec<u8>, wanted: Isa, board: &str) -> Result<Kernel, LoadError> {
     let file = file.display().to_string();
-    let bytes = if bytes.starts_with(&[0x1f, 0x8b]) { unpack(&file, &bytes)? } else { bytes };
-    let damaged = |why: String| LoadError::Damaged { file: file.clone(), why };
+    let bytes = if bytes.starts_with(&[0x1f, 0x8b]) {
+        unpack(&file, &bytes)?
+    } else {
+        bytes
+    };
+    let damaged = |why: String| LoadError::Damaged {
+        file: file.clone(),
+        why,
+    };
     match wanted {
         Isa::Arm64 if image::is_image(&bytes) => image::parse(bytes).map_err(damaged),
         Isa::Arm32 if zimage::is_zimage(&bytes) => zimage::parse(bytes).map_err(damaged),
-        _ => Err(LoadError::Format { found: recognise(&bytes), file, board: board.into(), wanted }),
+        _ => Err(LoadError::Format {
+            found: recognise(&bytes),
+            file,
+            board: board.into(),
+            wanted,
+        }),
     }
 }
 
 fn unpack(file: &str, bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
-    let damaged = |why: String| LoadError::Damaged { file: file.into(), why };
+    let damaged = |why: String| LoadError::Damaged {
+        file: file.into(),
+        why,
+    };
     let mut unpacked = Vec::new();
     let mut limited = GzDecoder::new(bytes).take(MAX_KERNEL + 1);
-    limited.read_to_end(&mut unpacked).map_err(|error| damaged(format!("gzip: {error}")))?;
+    limited
+        .read_to_end(&mut unpacked)
+        .map_err(|error| damaged(format!("gzip: {error}")))?;
     if unpacked.len() as u64 > MAX_KERNEL {
         return Err(damaged("it unpacks to more than 1 GiB".into()));
     }
@@ -115,7 +137,9 @@ fn unpack(file: &str, bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
 /// Names what a file is, for messages.
 fn recognise(bytes: &[u8]) -> String {
     let at = |offset: usize, magic: &[u8]| {
-        bytes.get(offset..).is_some_and(|rest| rest.starts_with(magic))
+        bytes
+            .get(offset..)
+            .is_some_and(|rest| rest.starts_with(magic))
     };
     let name = if at(4, b"zimg") && at(0, b"MZ") {
         "an EFI zboot image (unpack the Image from it first)"

@@ -77,7 +77,11 @@ impl Memory {
         let limit = machine.memory_limit();
         if ram > limit {
             let (asked, limit) = (ram / MIB, limit / MIB);
-            return Err(MemoryError::TooBig { asked, board: board.into(), limit });
+            return Err(MemoryError::TooBig {
+                asked,
+                board: board.into(),
+                limit,
+            });
         }
         if ram == 0 || !ram.is_multiple_of(MIB) {
             return Err(MemoryError::Uneven(ram));
@@ -90,9 +94,16 @@ impl Memory {
     /// # Errors
     /// When the host refuses.
     pub fn new(base: u64, ram: u64, pages: &[&Page]) -> Result<Memory, MemoryError> {
-        let refused = |why: String| MemoryError::Map { mib: ram / MIB, why };
+        let refused = |why: String| MemoryError::Map {
+            mib: ram / MIB,
+            why,
+        };
         let mut ranges = vec![(GuestAddress(base), ram as usize)];
-        ranges.extend(pages.iter().map(|page| (GuestAddress(page.base), page.size as usize)));
+        ranges.extend(
+            pages
+                .iter()
+                .map(|page| (GuestAddress(page.base), page.size as usize)),
+        );
         ranges.sort_by_key(|&(address, _)| address);
         let map = GuestMemoryMmap::from_ranges(&ranges).map_err(|e| refused(e.to_string()))?;
         Ok(Memory { map })
@@ -103,11 +114,13 @@ impl Memory {
     /// # Errors
     /// When they do not all lie in memory.
     pub fn write(&self, address: u64, bytes: &[u8]) -> Result<(), MemoryError> {
-        self.map.write_slice(bytes, GuestAddress(address)).map_err(|error| MemoryError::Load {
-            size: bytes.len(),
-            address,
-            why: error.to_string(),
-        })
+        self.map
+            .write_slice(bytes, GuestAddress(address))
+            .map_err(|error| MemoryError::Load {
+                size: bytes.len(),
+                address,
+                why: error.to_string(),
+            })
     }
 
     /// The regions, ascending; each stays mapped as long as the [`Memory`].
@@ -138,9 +151,23 @@ mod tests {
         let (low, high) = (page(0x1000), page(0x9000_0000));
         let memory = Memory::new(0x4000_0000, 2 * MIB, &[&high, &low]).expect("mapped");
         let regions: Vec<_> = memory.regions().iter().map(|r| (r.guest, r.size)).collect();
-        assert_eq!(regions, [(0x1000, 0x1000), (0x4000_0000, 2 * MIB), (0x9000_0000, 0x1000)]);
+        assert_eq!(
+            regions,
+            [
+                (0x1000, 0x1000),
+                (0x4000_0000, 2 * MIB),
+                (0x9000_0000, 0x1000)
+            ]
+        );
         assert!(memory.write(0x4000_0000, &[1; 4096]).is_ok());
-        let error = memory.write(0x4000_0000 + 2 * MIB - 1, &[1; 2]).expect_err("past the end");
-        assert!(error.to_string().starts_with("cannot load 2 bytes at 0x401fffff"), "{error}");
+        let error = memory
+            .write(0x4000_0000 + 2 * MIB - 1, &[1; 2])
+            .expect_err("past the end");
+        assert!(
+            error
+                .to_string()
+                .starts_with("cannot load 2 bytes at 0x401fffff"),
+            "{error}"
+        );
     }
 }

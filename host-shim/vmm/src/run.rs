@@ -32,10 +32,11 @@ impl Ending {
     }
 }
 
-/// What comes after a run that ended so; [`None`] for another boot. `last_words` is the line with which the kernel gave
-/// up, if it did: such a kernel resets the machine, and would do so for ever.
+/// What comes after a run that ended so; [`None`] for another boot. `last_words` is the line with
+/// which the kernel gave up, if it did: such a kernel resets the machine, and would do so for ever.
 pub fn after(outcome: Outcome, last_words: Option<&str>, reboot: bool) -> Option<Ending> {
-    let gave_up = last_words.map(|words| Ending::Guest(format!("the guest's kernel gave up: {words}")));
+    let gave_up =
+        last_words.map(|words| Ending::Guest(format!("the guest's kernel gave up: {words}")));
     match outcome {
         Outcome::Off => Some(gave_up.unwrap_or(Ending::Off)),
         Outcome::Reset if gave_up.is_none() && reboot => None,
@@ -77,7 +78,10 @@ mod tests {
         assert_eq!(after(Outcome::Reset, None, true), None);
         assert_eq!(after(Outcome::Reset, None, false), Some(Ending::Off));
         let ending = after(Outcome::Reset, Some("Kernel panic"), true).expect("an end");
-        assert_eq!(ending, Ending::Guest("the guest's kernel gave up: Kernel panic".into()));
+        assert_eq!(
+            ending,
+            Ending::Guest("the guest's kernel gave up: Kernel panic".into())
+        );
     }
 
     #[test]

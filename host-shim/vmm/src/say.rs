@@ -9,7 +9,10 @@ macro_rules! say {
 
 /// Prints a text to standard error, each line after `fakemon: `.
 pub fn lines(text: &str) {
-    let text: String = text.lines().map(|line| format!("fakemon: {line}\n")).collect();
+    let text: String = text
+        .lines()
+        .map(|line| format!("fakemon: {line}\n"))
+        .collect();
     // One write, so that lines of several threads do not mix; nobody can be told that it failed.
     let _closed = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
 }

@@ -46,7 +46,13 @@ impl Signals {
 extern "C" fn note(signal: c_int, _: *mut siginfo_t, _: *mut c_void) {
     SIGNAL.store(signal, Ordering::Relaxed);
     let one = 1_u64.to_ne_bytes();
-    // SAFETY: write(2) is async-signal-safe and reads eight bytes from an array of eight. A number that is no eventfd
-    // any more makes it fail, which changes nothing.
-    unsafe { libc::write(EVENT.load(Ordering::Relaxed), one.as_ptr().cast(), one.len()) };
+    // SAFETY: write(2) is async-signal-safe and reads eight bytes from an array of eight. A number
+    // that is no eventfd any more makes it fail, which changes nothing.
+    unsafe {
+        libc::write(
+            EVENT.load(Ordering::Relaxed),
+            one.as_ptr().cast(),
+            one.len(),
+        )
+    };
 }

@@ -39,7 +39,10 @@ impl Summary {
 
     /// The table, one line for each function, in the order of their IDs.
     pub fn table<'a>(&'a self, board: &'a Board) -> impl fmt::Display + 'a {
-        Table { summary: self, board }
+        Table {
+            summary: self,
+            board,
+        }
     }
 }
 
@@ -62,7 +65,10 @@ impl fmt::Display for Table<'_> {
             Some(name) => name.clone(),
             None => format!("{function:#010x}"),
         };
-        let width = functions.keys().map(|id| name(id).len()).fold("calls served".len(), usize::max);
+        let width = functions
+            .keys()
+            .map(|id| name(id).len())
+            .fold("calls served".len(), usize::max);
         let columns = if cpus.len() <= COLUMNS { cpus.len() } else { 0 };
         write!(f, "{:<width$} {:>9}", "calls served", "total")?;
         for cpu in 0..columns {
@@ -106,10 +112,16 @@ mod tests {
     fn a_run_without_calls_says_so_and_many_cpus_share_one_column() {
         let board = testing::board("");
         let mut summary = Summary::default();
-        assert_eq!(summary.table(&board).to_string(), "no firmware calls reached the blob");
+        assert_eq!(
+            summary.table(&board).to_string(),
+            "no firmware calls reached the blob"
+        );
         let mut counts = Counts::default();
         counts.add(1);
         summary.add(63, &counts);
-        assert_eq!(summary.table(&board).to_string().lines().nth(1), Some("0x00000001           1"));
+        assert_eq!(
+            summary.table(&board).to_string().lines().nth(1),
+            Some("0x00000001           1")
+        );
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Standard input as the guest's keyboard: unbuffered while the guest runs, as it was before afterwards.
+//! Standard input as the guest's keyboard: unbuffered while the guest runs, as it was before
+//! afterwards.
 
 use std::io::{self, IsTerminal};
 use std::mem::MaybeUninit;
@@ -21,8 +22,8 @@ impl RawMode {
         }
         let before = get()?;
         let mut raw = before;
-        // Each key at once, without echo, and Ctrl-C for the guest. Output processing stays, for the lines that are
-        // not the guest's.
+        // Each key at once, without echo, and Ctrl-C for the guest. Output processing stays, for
+        // the lines that are not the guest's.
         raw.c_lflag &= !(libc::ICANON | libc::ECHO | libc::ISIG | libc::IEXTEN);
         raw.c_iflag &= !(libc::IXON | libc::ICRNL | libc::INLCR | libc::IGNCR | libc::ISTRIP);
         raw.c_cc[libc::VMIN] = 1;
@@ -53,5 +54,9 @@ fn get() -> io::Result<libc::termios> {
 fn set(settings: &libc::termios) -> io::Result<()> {
     // SAFETY: tcsetattr reads one termios from the address, which is a reference's.
     let result = unsafe { libc::tcsetattr(libc::STDIN_FILENO, libc::TCSANOW, settings) };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }

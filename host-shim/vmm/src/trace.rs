@@ -41,7 +41,10 @@ impl Tracer {
     pub fn new(file: Option<&Path>) -> std::io::Result<Self> {
         let file = file.map(File::create).transpose()?;
         let file = file.map(|file| Mutex::new(LineWriter::new(file)));
-        Ok(Tracer { start: Instant::now(), file })
+        Ok(Tracer {
+            start: Instant::now(),
+            file,
+        })
     }
 
     /// Notes a call.
@@ -88,7 +91,12 @@ fn to_line(board: &Board, call: &Call<'_>, start: Instant) -> String {
         Some(name) => name.to_owned(),
         None => format!("{:#010x}", board.function_id(call.args)),
     };
-    let _ = write!(line, " cpu{} {name}({})", call.cpu, list(call.args.get(1..).unwrap_or(&[])));
+    let _ = write!(
+        line,
+        " cpu{} {name}({})",
+        call.cpu,
+        list(call.args.get(1..).unwrap_or(&[]))
+    );
     let duration = call.end.duration_since(call.start).as_micros();
     let _ = match call.results {
         [] => write!(line, " did not return"),
@@ -103,9 +111,16 @@ fn seconds(ns: u64) -> String {
 
 /// Registers as text; zeros at the end say nothing.
 fn list(registers: &[u64]) -> String {
-    let used = registers.iter().rposition(|&value| value != 0).map_or(0, |last| last + 1);
+    let used = registers
+        .iter()
+        .rposition(|&value| value != 0)
+        .map_or(0, |last| last + 1);
     let shown = &registers[..used.max(usize::from(!registers.is_empty()))];
-    shown.iter().map(|value| format!("{value:#x}")).collect::<Vec<_>>().join(", ")
+    shown
+        .iter()
+        .map(|value| format!("{value:#x}"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 #[cfg(test)]
@@ -119,7 +134,13 @@ mod tests {
 
     fn call<'a>(start: Instant, args: &'a [u64], results: &'a [u64]) -> Call<'a> {
         let start = start + Duration::from_micros(1_500_007);
-        Call { cpu: 2, start, end: start + Duration::from_micros(31), args, results }
+        Call {
+            cpu: 2,
+            start,
+            end: start + Duration::from_micros(31),
+            args,
+            results,
+        }
     }
 
     #[test]
@@ -156,9 +177,14 @@ mod tests {
         tracer.call(&testing::board(""), &call(now, &[1], &[2]));
         tracer.event(0, 5, [1, 2, 3]);
         let text = std::fs::read_to_string(&path).expect("written");
-        let lines: Vec<Value> =
-            text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-        assert_eq!((lines.len(), &lines[0]["name"], &lines[1]["event"]), (2, &Value::Null, &json!(5)));
+        let lines: Vec<Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("JSON"))
+            .collect();
+        assert_eq!(
+            (lines.len(), &lines[0]["name"], &lines[1]["event"]),
+            (2, &Value::Null, &json!(5))
+        );
         std::fs::remove_file(&path).expect("removed");
     }
 }

@@ -176,10 +176,6 @@ impl Vm {
                 }
             }
         });
-        console
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .flush();
         control
             .outcome()
             .unwrap_or(Outcome::Host("the run ended without a reason".into()))
@@ -199,7 +195,8 @@ fn open(input: &Input) -> Result<Kvm, VmError> {
     Ok(kvm)
 }
 
-/// Has KVM's own PSCI offer SYSTEM_SUSPEND and leave it to us; kernels before 6.0 have no such thing.
+/// Has KVM's own PSCI offer SYSTEM_SUSPEND and leave it to us; kernels before 6.0 have no such
+/// thing.
 fn suspend_exits(vm: &VmFd) -> Result<(), VmError> {
     if vm.check_extension_raw(KVM_CAP_ARM_SYSTEM_SUSPEND.into()) <= 0 {
         return Ok(());
@@ -221,8 +218,8 @@ fn map(vm: &VmFd, memory: &Memory) -> Result<(), VmError> {
             memory_size: region.size,
             userspace_addr: region.host,
         };
-        // SAFETY: the region is mapped writable, nothing else in this process refers to it, and `Vm` drops its vCPUs
-        // before the memory.
+        // SAFETY: the region is mapped writable, nothing else in this process refers to it, and
+        // `Vm` drops its vCPUs before the memory.
         unsafe { vm.set_user_memory_region(slot) }
             .map_err(VmError::kvm("give the guest memory"))?;
     }
@@ -263,8 +260,8 @@ fn monitor(input: &Input, options: &Options, memory: &Memory) -> Result<Option<M
         })
         .collect();
     let cpus = input.mpidr.len() as u32;
-    // SAFETY: the regions are mapped writable until the memory is dropped, and `Vm` drops the monitor's vCPUs, which
-    // are all that is left of the monitor by then, before it.
+    // SAFETY: the regions are mapped writable until the memory is dropped, and `Vm` drops the
+    // monitor's vCPUs, which are all that is left of the monitor by then, before it.
     let monitor = unsafe { Monitor::new(blob, &ranges, cpus, options.config.clone()) }?;
     Ok(Some(monitor))
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The bus: finds the device behind an address.
 //!
-//! A page can lie inside a larger one (a power register in a block of system registers); the smallest range that holds
-//! an address answers. Each device has its own lock, so two vCPUs meet only when they touch the same device.
+//! A page can lie inside a larger one (a power register in a block of system registers); the
+//! smallest range that holds an address answers. Each device has its own lock, so two vCPUs meet
+//! only when they touch the same device.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -54,7 +55,9 @@ pub struct Bus {
 
 impl fmt::Debug for Bus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.ranges.iter().map(|r| (r.base, r.size))).finish()
+        f.debug_list()
+            .entries(self.ranges.iter().map(|r| (r.base, r.size)))
+            .finish()
     }
 }
 
@@ -65,11 +68,18 @@ impl Bus {
         self.ranges.insert(at, Range { base, size, device });
     }
 
-    /// Carries out a load of `data.len()` bytes; where nothing is, it reads as zero and the answer is false.
+    /// Carries out a load of `data.len()` bytes; where nothing is, it reads as zero and the answer
+    /// is false.
     pub fn read(&self, address: u64, data: &mut [u8], secure: bool) -> bool {
         data.fill(0);
-        let Some((range, access)) = self.find(address, data.len(), secure) else { return false };
-        let value = range.device.lock().unwrap_or_else(PoisonError::into_inner).read(access);
+        let Some((range, access)) = self.find(address, data.len(), secure) else {
+            return false;
+        };
+        let value = range
+            .device
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .read(access);
         data.copy_from_slice(&value.to_le_bytes()[..data.len()]);
         true
     }
@@ -88,9 +98,18 @@ impl Bus {
             return None;
         }
         let range = self.ranges.iter().find(|range| {
-            address.checked_sub(range.base).is_some_and(|offset| offset < range.size)
+            address
+                .checked_sub(range.base)
+                .is_some_and(|offset| offset < range.size)
         })?;
-        Some((range, Access { offset: address - range.base, size, secure }))
+        Some((
+            range,
+            Access {
+                offset: address - range.base,
+                size,
+                secure,
+            },
+        ))
     }
 }
 
@@ -125,7 +144,14 @@ mod tests {
         assert!(bus.read(0x1004, &mut data, true));
         assert_eq!(data, [1, 0, 0, 0]);
         let seen = outer.lock().expect("not poisoned").1;
-        assert_eq!(seen, Some(Access { offset: 0x804, size: 4, secure: true }));
+        assert_eq!(
+            seen,
+            Some(Access {
+                offset: 0x804,
+                size: 4,
+                secure: true
+            })
+        );
         assert_eq!(bus.write(0x1002, &[1], false), Some(Effect::Reset));
     }
 

@@ -9,14 +9,16 @@ use fakemon_manifest::{Page, PageKind, PowerAction};
 use super::pl310::Pl310;
 use super::{Access, Bus, Device, Effect};
 
-/// Puts the pages of a board on the bus, except those of `in_memory`, which the guest reaches without an exit.
+/// Puts the pages of a board on the bus, except those of `in_memory`, which the guest reaches
+/// without an exit.
 pub fn attach(bus: &mut Bus, pages: &[Page], in_memory: &[&Page]) {
     for page in pages.iter().filter(|page| !in_memory.contains(page)) {
         bus.attach(page.base, page.size, device(page));
     }
 }
 
-/// Tells which pages can be guest memory: storage on whole host pages of `granule` bytes, with no other page inside.
+/// Tells which pages can be guest memory: storage on whole host pages of `granule` bytes, with no
+/// other page inside.
 pub fn in_memory(pages: &[Page], granule: u64) -> Vec<&Page> {
     let whole = |page: &Page| (page.base | page.size) & (granule - 1) == 0;
     let alone = |page: &Page| {
@@ -34,13 +36,18 @@ pub fn in_memory(pages: &[Page], granule: u64) -> Vec<&Page> {
 fn device(page: &Page) -> Arc<Mutex<dyn Device>> {
     let registers = page.registers.clone();
     match page.kind {
-        PageKind::Ram => Arc::new(Mutex::new(Storage { bytes: vec![0; page.size as usize] })),
-        PageKind::Zero => Arc::new(Mutex::new(Constants { registers: BTreeMap::new() })),
+        PageKind::Ram => Arc::new(Mutex::new(Storage {
+            bytes: vec![0; page.size as usize],
+        })),
+        PageKind::Zero => Arc::new(Mutex::new(Constants {
+            registers: BTreeMap::new(),
+        })),
         PageKind::Constants => Arc::new(Mutex::new(Constants { registers })),
         PageKind::Pl310 => Arc::new(Mutex::new(Pl310::new(registers))),
-        PageKind::Power => {
-            Arc::new(Mutex::new(Power { actions: page.actions.clone(), written: 0 }))
-        }
+        PageKind::Power => Arc::new(Mutex::new(Power {
+            actions: page.actions.clone(),
+            written: 0,
+        })),
     }
 }
 
@@ -52,7 +59,10 @@ struct Storage {
 impl Device for Storage {
     fn read(&mut self, access: Access) -> u64 {
         let mut value = [0; 8];
-        for (byte, kept) in value.iter_mut().zip(self.bytes.iter().skip(access.offset as usize)) {
+        for (byte, kept) in value
+            .iter_mut()
+            .zip(self.bytes.iter().skip(access.offset as usize))
+        {
             *byte = *kept;
         }
         u64::from_le_bytes(value)
@@ -113,7 +123,14 @@ mod tests {
 
     fn page(name: &str, base: u64, size: u64, kind: PageKind) -> Page {
         let (registers, actions) = (BTreeMap::new(), BTreeMap::new());
-        Page { name: name.into(), base, size, kind, registers, actions }
+        Page {
+            name: name.into(),
+            base,
+            size,
+            kind,
+            registers,
+            actions,
+        }
     }
 
     /// The system registers of a board: storage with a power register inside.
@@ -140,7 +157,10 @@ mod tests {
 
     fn read(bus: &Bus, address: u64) -> u32 {
         let mut data = [0xff; 4];
-        assert!(bus.read(address, &mut data, false), "a device at {address:#x}");
+        assert!(
+            bus.read(address, &mut data, false),
+            "a device at {address:#x}"
+        );
         u32::from_le_bytes(data)
     }
 
@@ -149,7 +169,9 @@ mod tests {
         let pages = board();
         let names = |granule| {
             let kept = in_memory(&pages, granule);
-            kept.into_iter().map(|page| page.name.as_str()).collect::<Vec<_>>()
+            kept.into_iter()
+                .map(|page| page.name.as_str())
+                .collect::<Vec<_>>()
         };
         assert_eq!(names(0x1000), ["shared"]);
         assert!(names(0x1_0000).is_empty());
@@ -158,12 +180,28 @@ mod tests {
     #[test]
     fn a_power_register_inside_storage_takes_precedence_and_acts() {
         let bus = bus();
-        assert_eq!(bus.write(0x1f00, &3u32.to_le_bytes(), false), Some(Effect::Off));
-        assert_eq!(bus.write(0x1f00, &1u32.to_le_bytes(), true), Some(Effect::Reset));
-        assert_eq!(bus.write(0x1f00, &2u32.to_le_bytes(), false), Some(Effect::None));
+        assert_eq!(
+            bus.write(0x1f00, &3u32.to_le_bytes(), false),
+            Some(Effect::Off)
+        );
+        assert_eq!(
+            bus.write(0x1f00, &1u32.to_le_bytes(), true),
+            Some(Effect::Reset)
+        );
+        assert_eq!(
+            bus.write(0x1f00, &2u32.to_le_bytes(), false),
+            Some(Effect::None)
+        );
         assert_eq!(read(&bus, 0x1f00), 2);
-        assert_eq!(bus.write(0x1f04, &3u32.to_le_bytes(), false), Some(Effect::None));
-        assert_eq!(read(&bus, 0x1f04), 3, "the storage around it keeps what is written");
+        assert_eq!(
+            bus.write(0x1f04, &3u32.to_le_bytes(), false),
+            Some(Effect::None)
+        );
+        assert_eq!(
+            read(&bus, 0x1f04),
+            3,
+            "the storage around it keeps what is written"
+        );
     }
 
     #[test]

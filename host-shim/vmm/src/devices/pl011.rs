@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A PL011 UART (Arm DDI 0183, PrimeCell UART r1p4), as much of it as a console needs.
 //!
-//! What is sent leaves at once, so the transmit FIFO is always empty. Received bytes wait in a queue that is longer
-//! than the real FIFO; the receive interrupt stays raised while there are any.
+//! What is sent leaves at once, so the transmit FIFO is always empty. Received bytes wait in a
+//! queue that is longer than the real FIFO; the receive interrupt stays raised while there are any.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -58,7 +58,12 @@ pub struct Pl011 {
 
 impl fmt::Debug for Pl011 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Pl011 {{ {} received, mask {:#x} }}", self.received.len(), self.mask)
+        write!(
+            f,
+            "Pl011 {{ {} received, mask {:#x} }}",
+            self.received.len(),
+            self.mask
+        )
     }
 }
 
@@ -101,14 +106,20 @@ impl Pl011 {
 
     fn flags(&self) -> u32 {
         let empty = if self.received.is_empty() { FR_RXFE } else { 0 };
-        let full = if self.received.len() >= FIFO { FR_RXFF } else { 0 };
+        let full = if self.received.len() >= FIFO {
+            FR_RXFF
+        } else {
+            0
+        };
         FR_CTS_DSR_DCD | FR_TXFE | empty | full
     }
 }
 
 /// Index in [`Pl011::plain`] of a register that only remembers.
 fn plain(register: u64) -> Option<usize> {
-    [ILPR, IBRD, FBRD, LCR_H, CR, IFLS, DMACR].iter().position(|&plain| plain == register)
+    [ILPR, IBRD, FBRD, LCR_H, CR, IFLS, DMACR]
+        .iter()
+        .position(|&plain| plain == register)
 }
 
 impl Device for Pl011 {

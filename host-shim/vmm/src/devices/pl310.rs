@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The registers of a PL310 (L2C-310) cache controller (Arm DDI 0246), without a cache behind them.
 //!
-//! A guest under KVM has no such cache; a kernel for a board that has one wants to find and enable it. What counts is who
-//! may write: control, auxiliary control, latencies, address filter, debug, prefetch and power belong to the secure
-//! world, which is why those kernels call their firmware to switch the controller on. Maintenance is done at once, so
-//! its registers always read as zero.
+//! A guest under KVM has no such cache; a kernel for a board that has one wants to find and enable
+//! it. What counts is who may write: control, auxiliary control, latencies, address filter, debug,
+//! prefetch and power belong to the secure world, which is why those kernels call their firmware to
+//! switch the controller on. Maintenance is done at once, so its registers always read as zero.
 
 use std::collections::BTreeMap;
 
@@ -73,7 +73,11 @@ mod tests {
     const AUX: u32 = 0x0247_0000 | NON_SECURE_LOCKDOWN;
 
     fn at(offset: u64, secure: bool) -> Access {
-        Access { offset, size: 4, secure }
+        Access {
+            offset,
+            size: 4,
+            secure,
+        }
     }
 
     fn controller() -> Pl310 {
@@ -84,7 +88,11 @@ mod tests {
     fn only_the_secure_world_switches_it_on() {
         let mut l2 = controller();
         let _ = l2.write(at(CONTROL, false), 1);
-        assert_eq!(l2.read(at(CONTROL, false)), 0, "the guest's own write is ignored");
+        assert_eq!(
+            l2.read(at(CONTROL, false)),
+            0,
+            "the guest's own write is ignored"
+        );
         let _ = l2.write(at(CONTROL, true), 1);
         assert_eq!(l2.read(at(CONTROL, false)), 1);
     }
@@ -95,7 +103,11 @@ mod tests {
         let _ = l2.write(at(AUXILIARY_CONTROL, false), 0);
         assert_eq!(l2.read(at(AUXILIARY_CONTROL, false)), u64::from(AUX));
         let _ = l2.write(at(0, true), 0);
-        assert_eq!(l2.read(at(0, true)), 0x4100_00c7, "the ID is nobody's to write");
+        assert_eq!(
+            l2.read(at(0, true)),
+            0x4100_00c7,
+            "the ID is nobody's to write"
+        );
     }
 
     #[test]

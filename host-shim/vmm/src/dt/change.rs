@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Carries out a board's `[[guest.dt]]` changes.
 //!
-//! A reference may point to a node that a later change makes, so all nodes are made and removed first, and properties
-//! are set when every node is in its place.
+//! A reference may point to a node that a later change makes, so all nodes are made and removed
+//! first, and properties are set when every node is in its place.
 
 use dtoolkit::Node;
 use dtoolkit::model::{DeviceTree, DeviceTreeProperty};
@@ -11,11 +11,7 @@ use fakemon_manifest::{Cell, DtChange, DtValue};
 use super::{DtError, tree};
 
 /// Applies `changes` of `board` in their order.
-pub(super) fn apply(
-    dt: &mut DeviceTree,
-    board: &str,
-    changes: &[DtChange],
-) -> Result<(), DtError> {
+pub(super) fn apply(dt: &mut DeviceTree, board: &str, changes: &[DtChange]) -> Result<(), DtError> {
     let bad_name = |path: &str, why: String| DtError::BadName {
         board: board.into(),
         path: path.into(),
@@ -51,7 +47,10 @@ fn target<'a>(
     board: &str,
     path: &str,
 ) -> Result<&'a mut dtoolkit::model::DeviceTreeNode, DtError> {
-    let missing = || DtError::NoNode { board: board.into(), path: path.into() };
+    let missing = || DtError::NoNode {
+        board: board.into(),
+        path: path.into(),
+    };
     tree::find(dt, path).ok_or_else(missing)
 }
 

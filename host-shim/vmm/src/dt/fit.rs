@@ -7,9 +7,13 @@ use dtoolkit::{Node, Property};
 use super::tree::{cell, cells, in_cells, node, pair, strings};
 use super::{Description, DtError};
 
-/// Gives a base tree as many CPU nodes as the machine has CPUs. Nodes that are missing are copies of the first one.
+/// Gives a base tree as many CPU nodes as the machine has CPUs. Nodes that are missing are copies
+/// of the first one.
 pub(super) fn cpus(tree: &mut DeviceTree, what: &Description<'_>) -> Result<(), DtError> {
-    let parent = tree.root.child_mut("cpus").ok_or(DtError::Unfit("/cpus node"))?;
+    let parent = tree
+        .root
+        .child_mut("cpus")
+        .ok_or(DtError::Unfit("/cpus node"))?;
     let is_cpu = |node: &&DeviceTreeNode| has_type(node, b"cpu\0");
     let nodes: Vec<DeviceTreeNode> = parent.children().filter(is_cpu).cloned().collect();
     let first = nodes.first().ok_or(DtError::Unfit("CPU node"))?.clone();
@@ -39,8 +43,11 @@ pub(super) fn cpus(tree: &mut DeviceTree, what: &Description<'_>) -> Result<(), 
 pub(super) fn memory(tree: &mut DeviceTree, what: &Description<'_>) {
     let root = &mut tree.root;
     let is_memory = |node: &&DeviceTreeNode| has_type(node, b"memory\0");
-    let old: Vec<String> =
-        root.children().filter(is_memory).map(|node| node.name().to_owned()).collect();
+    let old: Vec<String> = root
+        .children()
+        .filter(is_memory)
+        .map(|node| node.name().to_owned())
+        .collect();
     for name in old {
         root.remove_child(&name);
     }
@@ -48,12 +55,19 @@ pub(super) fn memory(tree: &mut DeviceTree, what: &Description<'_>) {
     let mut reg = in_cells(base, cell(root, "#address-cells").unwrap_or(2));
     reg.extend(in_cells(what.ram, cell(root, "#size-cells").unwrap_or(1)));
     let name = format!("memory@{base:x}");
-    root.add_child(node(&name, [strings("device_type", &["memory"]), cells("reg", &reg)]));
+    root.add_child(node(
+        &name,
+        [strings("device_type", &["memory"]), cells("reg", &reg)],
+    ));
 }
 
 /// Tells the kernel its command line and where the initrd is.
 pub(super) fn chosen(tree: &mut DeviceTree, what: &Description<'_>) {
-    let stdout = tree.root.child("chosen").and_then(|node| node.property("stdout-path")).cloned();
+    let stdout = tree
+        .root
+        .child("chosen")
+        .and_then(|node| node.property("stdout-path"))
+        .cloned();
     let mut chosen = node("chosen", [strings("bootargs", &[what.bootargs])]);
     if let Some(stdout) = stdout {
         chosen.add_property(stdout);
@@ -66,5 +80,6 @@ pub(super) fn chosen(tree: &mut DeviceTree, what: &Description<'_>) {
 }
 
 fn has_type(node: &DeviceTreeNode, kind: &[u8]) -> bool {
-    node.property("device_type").is_some_and(|property| property.value() == kind)
+    node.property("device_type")
+        .is_some_and(|property| property.value() == kind)
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The tree of a board that has none of its own: CPUs, GIC, timer and console, and nothing more.
 //!
-//! There is no /psci node: how the guest reaches its firmware is what a board is about, so the board says it.
+//! There is no /psci node: how the guest reaches its firmware is what a board is about, so the
+//! board says it.
 
 use dtoolkit::model::{DeviceTree, DeviceTreeNode};
 
@@ -14,8 +15,8 @@ const CLOCK: u32 = 2;
 const SPI: u32 = 0;
 const PPI: u32 = 1;
 const LEVEL_HIGH: u32 = 4;
-/// Private interrupts of the generic timer as numbers among the PPIs: secure, non-secure, virtual, hypervisor. KVM's
-/// are these by default (Documentation/virt/kvm/devices/vcpu.rst, 2.1).
+/// Private interrupts of the generic timer as numbers among the PPIs: secure, non-secure, virtual,
+/// hypervisor. KVM's are these by default (Documentation/virt/kvm/devices/vcpu.rst, 2.1).
 const TIMER: [u32; 4] = [13, 14, 11, 10];
 
 /// Generates the tree, but for memory and /chosen's words.
@@ -25,7 +26,10 @@ pub(super) fn tree(what: &Description<'_>) -> DeviceTree {
     let root = &mut tree.root;
     for property in [
         strings("compatible", &["linux,dummy-virt"]),
-        strings("model", &[&format!("Fake Monitor board {}", what.board.name)]),
+        strings(
+            "model",
+            &[&format!("Fake Monitor board {}", what.board.name)],
+        ),
         cells("#address-cells", &[2]),
         cells("#size-cells", &[2]),
         cells("interrupt-parent", &[GIC]),
@@ -64,7 +68,10 @@ fn cpus(what: &Description<'_>) -> DeviceTreeNode {
         Isa::Arm64 => "arm,armv8",
         Isa::Arm32 => "arm,cortex-a15",
     };
-    let mut cpus = node("cpus", [cells("#address-cells", &[1]), cells("#size-cells", &[0])]);
+    let mut cpus = node(
+        "cpus",
+        [cells("#address-cells", &[1]), cells("#size-cells", &[0])],
+    );
     for &mpidr in what.mpidr {
         cpus.add_child(node(
             &format!("cpu@{mpidr:x}"),
@@ -83,10 +90,16 @@ fn gic(what: &Description<'_>) -> DeviceTreeNode {
     let gic = &what.board.machine.gic;
     let cpus = what.mpidr.len() as u64;
     let (compatible, reg) = match what.gic {
-        2 => ("arm,cortex-a15-gic", reg(&[(gic.dist, 0x1000), (gic.cpu.unwrap_or(0), 0x2000)])),
+        2 => (
+            "arm,cortex-a15-gic",
+            reg(&[(gic.dist, 0x1000), (gic.cpu.unwrap_or(0), 0x2000)]),
+        ),
         _ => (
             "arm,gic-v3",
-            reg(&[(gic.dist, 0x1_0000), (gic.redist.unwrap_or(0), cpus * 0x2_0000)]),
+            reg(&[
+                (gic.dist, 0x1_0000),
+                (gic.redist.unwrap_or(0), cpus * 0x2_0000),
+            ]),
         ),
     };
     node(
@@ -110,9 +123,15 @@ fn timer(what: &Description<'_>) -> DeviceTreeNode {
         Isa::Arm32 => "arm,armv7-timer",
     };
     // With a GICv2 the flags also say which CPUs get the interrupt; a GICv3 has no such field.
-    let cpu_mask = if what.gic == 2 { (1 << what.mpidr.len().min(8)) - 1 } else { 0 };
-    let interrupts: Vec<u32> =
-        TIMER.iter().flat_map(|&irq| [PPI, irq, cpu_mask << 8 | LEVEL_HIGH]).collect();
+    let cpu_mask = if what.gic == 2 {
+        (1 << what.mpidr.len().min(8)) - 1
+    } else {
+        0
+    };
+    let interrupts: Vec<u32> = TIMER
+        .iter()
+        .flat_map(|&irq| [PPI, irq, cpu_mask << 8 | LEVEL_HIGH])
+        .collect();
     node(
         "timer",
         [
@@ -124,7 +143,9 @@ fn timer(what: &Description<'_>) -> DeviceTreeNode {
 }
 
 fn reg(ranges: &[(u64, u64)]) -> dtoolkit::model::DeviceTreeProperty {
-    let list: Vec<u32> =
-        ranges.iter().flat_map(|&(base, size)| [pair(base), pair(size)].concat()).collect();
+    let list: Vec<u32> = ranges
+        .iter()
+        .flat_map(|&(base, size)| [pair(base), pair(size)].concat())
+        .collect();
     cells("reg", &list)
 }

@@ -26,34 +26,54 @@ fn value(dtb: &[u8], path: &str, name: &str) -> Option<Vec<u8>> {
     for part in path.split('/').filter(|part| !part.is_empty()) {
         node = node.children().find(|child| child.name() == part)?;
     }
-    node.property(name).map(|property| property.value().to_vec())
+    node.property(name)
+        .map(|property| property.value().to_vec())
 }
 
 fn cells(dtb: &[u8], path: &str, name: &str) -> Vec<u32> {
     let bytes = value(dtb, path, name).expect("the property is there");
-    bytes.as_chunks().0.iter().map(|cell| u32::from_be_bytes(*cell)).collect()
+    bytes
+        .as_chunks()
+        .0
+        .iter()
+        .map(|cell| u32::from_be_bytes(*cell))
+        .collect()
 }
 
 #[test]
 fn a_generated_tree_describes_the_machine() {
     let board = board("");
     let dtb = build(&describe(&board, &[0, 1, 0x100]), None).expect("built");
-    assert_eq!(cells(&dtb, "/memory@40000000", "reg"), [0, 0x4000_0000, 0, 512 << 20]);
+    assert_eq!(
+        cells(&dtb, "/memory@40000000", "reg"),
+        [0, 0x4000_0000, 0, 512 << 20]
+    );
     assert_eq!(cells(&dtb, "/cpus/cpu@100", "reg"), [0x100]);
     let gic = cells(&dtb, "/intc@8000000", "reg");
-    assert_eq!(gic, [0, 0x0800_0000, 0, 0x1_0000, 0, 0x080a_0000, 0, 0x6_0000]);
+    assert_eq!(
+        gic,
+        [0, 0x0800_0000, 0, 0x1_0000, 0, 0x080a_0000, 0, 0x6_0000]
+    );
     let bootargs = value(&dtb, "/chosen", "bootargs");
     assert_eq!(bootargs.as_deref(), Some(&b"console=ttyAMA0\0"[..]));
     assert_eq!(cells(&dtb, "/chosen", "linux,initrd-end"), [0, 0x5000_1234]);
     let stdout = value(&dtb, "/chosen", "stdout-path");
     assert_eq!(stdout.as_deref(), Some(&b"/pl011@9000000\0"[..]));
-    assert_eq!(value(&dtb, "/psci", "method"), None, "firmware is the board's business");
+    assert_eq!(
+        value(&dtb, "/psci", "method"),
+        None,
+        "firmware is the board's business"
+    );
 }
 
 #[test]
 fn a_gic_v2_tree_names_the_cpus_that_get_the_timer() {
     let board = board("");
-    let what = Description { gic: 2, isa: Isa::Arm32, ..describe(&board, &[0, 1, 2]) };
+    let what = Description {
+        gic: 2,
+        isa: Isa::Arm32,
+        ..describe(&board, &[0, 1, 2])
+    };
     let dtb = build(&what, None).expect("built");
     assert_eq!(cells(&dtb, "/timer", "interrupts")[..3], [1, 13, 0x704]);
     let compatible = value(&dtb, "/intc@8000000", "compatible");
@@ -100,10 +120,17 @@ fn a_base_tree_keeps_its_devices_and_gets_this_machines_cpus_and_memory() {
     what.initrd = None;
     let tree = read("base.dtb", &base).expect("a device tree");
     let dtb = build(&what, Some(tree)).expect("built");
-    assert_eq!(cells(&dtb, "/memory@40000000", "reg"), [0, 0x4000_0000, 0, 256 << 20]);
+    assert_eq!(
+        cells(&dtb, "/memory@40000000", "reg"),
+        [0, 0x4000_0000, 0, 256 << 20]
+    );
     assert_eq!(cells(&dtb, "/cpus/cpu@3", "reg"), [3]);
     assert_eq!(value(&dtb, "/chosen", "linux,initrd-start"), None);
-    assert_eq!(value(&dtb, "/pl011@9000000", "reg"), None, "the board removed it");
+    assert_eq!(
+        value(&dtb, "/pl011@9000000", "reg"),
+        None,
+        "the board removed it"
+    );
     assert!(value(&dtb, "/timer", "interrupts").is_some());
     let tree = read("base.dtb", &base).expect("a device tree");
     let fewer = build(&describe(&plain, &[0]), Some(tree)).expect("built");
@@ -124,7 +151,10 @@ fn a_reference_to_a_node_that_is_not_there_says_which() {
         );
     }
     let board = board("[[guest.dt]]\npath = \"/soc/none\"\nremove = true");
-    assert!(build(&describe(&board, &[0]), None).is_ok(), "it is not there, as it should be");
+    assert!(
+        build(&describe(&board, &[0]), None).is_ok(),
+        "it is not there, as it should be"
+    );
 }
 
 #[test]
@@ -133,9 +163,20 @@ fn a_file_that_is_no_device_tree_is_refused() {
     let good = build(&describe(&board, &[0]), None).expect("built");
     let mut flipped = good.clone();
     flipped[0x38] ^= 0x40;
-    for bytes in [&b""[..], b"MZ", &good[..good.len() - 4], &[0xff; 200], &flipped] {
-        let error = read("x.dtb", bytes).expect_err("not a device tree").to_string();
-        assert!(error.starts_with("x.dtb is not a device tree blob: "), "{error}");
+    for bytes in [
+        &b""[..],
+        b"MZ",
+        &good[..good.len() - 4],
+        &[0xff; 200],
+        &flipped,
+    ] {
+        let error = read("x.dtb", bytes)
+            .expect_err("not a device tree")
+            .to_string();
+        assert!(
+            error.starts_with("x.dtb is not a device tree blob: "),
+            "{error}"
+        );
     }
     let mut deep = dtoolkit::model::DeviceTreeNode::new_unchecked("n");
     for _ in 0..MAX_DEPTH {
@@ -145,6 +186,8 @@ fn a_file_that_is_no_device_tree_is_refused() {
     }
     let mut tree = DeviceTree::new();
     tree.root.add_child(deep);
-    let error = read("x.dtb", &tree.to_dtb()).expect_err("too deep").to_string();
+    let error = read("x.dtb", &tree.to_dtb())
+        .expect_err("too deep")
+        .to_string();
     assert!(error.ends_with("nested more than 64 deep"), "{error}");
 }

@@ -40,9 +40,16 @@ pub(super) fn pair(number: u64) -> [u32; 2] {
     [(number >> 32) as u32, number as u32]
 }
 
-/// A number in as many cells as a parent's #address-cells or #size-cells says; only the low 64 bits can be set.
+/// A number in as many cells as a parent's #address-cells or #size-cells says; only the low 64 bits
+/// can be set.
 pub(super) fn in_cells(number: u64, count: u32) -> Vec<u32> {
-    let cell = |at: u32| if at < 2 { (number >> (32 * at)) as u32 } else { 0 };
+    let cell = |at: u32| {
+        if at < 2 {
+            (number >> (32 * at)) as u32
+        } else {
+            0
+        }
+    };
     (0..count.min(4)).rev().map(cell).collect()
 }
 
@@ -66,7 +73,8 @@ pub(super) fn make<'a>(
         if node.child_mut(name).is_none() {
             node.add_child(DeviceTreeNode::new(name).map_err(|error| error.to_string())?);
         }
-        node.child_mut(name).ok_or_else(|| "the node is gone".to_owned())
+        node.child_mut(name)
+            .ok_or_else(|| "the node is gone".to_owned())
     })
 }
 

@@ -40,5 +40,9 @@ pub fn parse(bytes: Vec<u8>) -> Result<Kernel, String> {
     if offset >= 0x20_0000 {
         return Err(format!("its text offset is {offset:#x}"));
     }
-    Ok(Kernel { footprint: size.max(bytes.len() as u64), bytes, offset })
+    Ok(Kernel {
+        footprint: size.max(bytes.len() as u64),
+        bytes,
+        offset,
+    })
 }

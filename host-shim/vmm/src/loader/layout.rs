@@ -53,10 +53,17 @@ pub fn plan(
             let (size, limit) = (initrd / MIB, (reach - taken.min(reach)) / MIB);
             return Err(LoadError::InitrdTooBig { size, limit });
         }
-        return Err(LoadError::TooSmall { have: ram / MIB, need: need.div_ceil(MIB) });
+        return Err(LoadError::TooSmall {
+            have: ram / MIB,
+            need: need.div_ceil(MIB),
+        });
     }
     let top = base + reach;
     let initrd = (top - initrd) & !0xfff;
     let dtb = (initrd - DTB_SPACE) & !(DTB_SPACE - 1);
-    Ok(Layout { kernel: base + kernel.offset, dtb, initrd })
+    Ok(Layout {
+        kernel: base + kernel.offset,
+        dtb,
+        initrd,
+    })
 }

@@ -55,11 +55,31 @@ fn the_wrong_kernel_is_named_with_what_the_board_needs() {
     zboot[4..8].copy_from_slice(b"zimg");
     zboot[56..60].fill(0);
     for (bytes, wanted, message) in [
-        (bzimage, Isa::Arm64, "kernel F is an x86 bzImage; board virt needs an arm64 Image"),
-        (zimage(), Isa::Arm64, "kernel F is a 32-bit Arm zImage; board virt needs an arm64 Image"),
-        (image(), Isa::Arm32, "kernel F is an arm64 Image; board virt needs an 32-bit Arm zImage"),
-        (vec![], Isa::Arm64, "kernel F is empty; board virt needs an arm64 Image"),
-        (b"\x7fELF".to_vec(), Isa::Arm64, "kernel F is an ELF file (a vmlinux is not bootable here); board virt needs an arm64 Image"),
+        (
+            bzimage,
+            Isa::Arm64,
+            "kernel F is an x86 bzImage; board virt needs an arm64 Image",
+        ),
+        (
+            zimage(),
+            Isa::Arm64,
+            "kernel F is a 32-bit Arm zImage; board virt needs an arm64 Image",
+        ),
+        (
+            image(),
+            Isa::Arm32,
+            "kernel F is an arm64 Image; board virt needs a 32-bit Arm zImage",
+        ),
+        (
+            vec![],
+            Isa::Arm64,
+            "kernel F is empty; board virt needs an arm64 Image",
+        ),
+        (
+            b"\x7fELF".to_vec(),
+            Isa::Arm64,
+            "kernel F is an ELF file (a vmlinux is not bootable here); board virt needs an arm64 Image",
+        ),
         (
             zboot,
             Isa::Arm64,
@@ -80,11 +100,19 @@ fn damaged_headers_are_refused() {
     let mut big_endian = image();
     big_endian[24] = 1;
     for bytes in [huge, far, big_endian] {
-        assert!(load(bytes, Isa::Arm64).expect_err("damaged").contains("damaged"));
+        assert!(
+            load(bytes, Isa::Arm64)
+                .expect_err("damaged")
+                .contains("damaged")
+        );
     }
     let mut cut = zimage();
     cut.truncate(100);
-    assert!(load(cut, Isa::Arm32).expect_err("damaged").contains("4096 bytes and has 100"));
+    assert!(
+        load(cut, Isa::Arm32)
+            .expect_err("damaged")
+            .contains("4096 bytes and has 100")
+    );
 }
 
 #[test]
@@ -110,7 +138,10 @@ fn too_little_memory_says_how_much_would_do() {
         error.to_string(),
         "64 MiB of memory is too small for this kernel and initrd; use --mem 84M or more"
     );
-    assert!(plan(Isa::Arm64, 0, 84 * MIB, &kernel, 10 * MIB).is_ok(), "the promise holds");
+    assert!(
+        plan(Isa::Arm64, 0, 84 * MIB, &kernel, 10 * MIB).is_ok(),
+        "the promise holds"
+    );
 }
 
 #[test]

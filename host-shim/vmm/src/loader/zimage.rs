@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The 32-bit Arm zImage (Linux, arch/arm/boot/compressed/head.S), which unpacks itself.
 //!
-//! Debian's armmp kernel places itself at the start of the 128 MiB that its own program counter lies in
-//! (CONFIG_AUTO_ZRELADDR). Loaded 32 MiB further up it need not move itself out of its own way first
-//! (Documentation/arch/arm/booting.rst, "Calling the kernel image").
+//! Debian's armmp kernel places itself at the start of the 128 MiB that its own program counter
+//! lies in (CONFIG_AUTO_ZRELADDR). Loaded 32 MiB further up it need not move itself out of its own
+//! way first (Documentation/arch/arm/booting.rst, "Calling the kernel image").
 
 use super::{Kernel, word};
 
@@ -34,7 +34,14 @@ pub fn parse(bytes: Vec<u8>) -> Result<Kernel, String> {
         return Err("it is not little-endian".into());
     }
     if size > bytes.len() {
-        return Err(format!("it should have {size} bytes and has {}", bytes.len()));
+        return Err(format!(
+            "it should have {size} bytes and has {}",
+            bytes.len()
+        ));
     }
-    Ok(Kernel { footprint: 2 * bytes.len() as u64 + MARGIN, bytes, offset: OFFSET })
+    Ok(Kernel {
+        footprint: 2 * bytes.len() as u64 + MARGIN,
+        bytes,
+        offset: OFFSET,
+    })
 }

@@ -97,7 +97,8 @@ fn boots(
             }
         }
         let outcome = vm.run(&mut events, &console, summary);
-        let console = console.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut console = console.lock().unwrap_or_else(PoisonError::into_inner);
+        console.flush();
         let last_words = console.last_words().map(|(words, _)| words);
         if let Some(ending) = after(outcome, last_words, !args.no_reboot) {
             return ending;

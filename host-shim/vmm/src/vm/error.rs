@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What can go wrong with a VM; all of it is the host's or the blob's fault unless it says otherwise.
+//! What can go wrong with a VM; all of it is the host's or the blob's fault unless it says
+//! otherwise.
 
 use fakemon_host::FilterError;
 use fakemon_host::regs::RegisterError;
@@ -17,7 +18,9 @@ pub enum VmError {
     #[error("no permission for /dev/kvm; add yourself to its group (often kvm) and log in again")]
     NoPermission,
     /// The CPU has no 32-bit EL1.
-    #[error("board {0} has a 32-bit kernel, and this host's CPU has no 32-bit EL1; use one that has, such as cortex-a57")]
+    #[error(
+        "board {0} has a 32-bit kernel; this host's CPU has no 32-bit EL1, use one like cortex-a57"
+    )]
     No32Bit(String),
     /// The host has too few.
     #[error("KVM on this host runs {0} vCPUs at most; use a smaller --smp")]
@@ -69,7 +72,10 @@ impl VmError {
         match source.errno() {
             libc::ENOENT | libc::ENODEV | libc::ENXIO => VmError::NoKvm,
             libc::EACCES | libc::EPERM => VmError::NoPermission,
-            _ => VmError::Kvm { what: "be opened", source },
+            _ => VmError::Kvm {
+                what: "be opened",
+                source,
+            },
         }
     }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! KVM's virtual GIC (Documentation/virt/kvm/devices/arm-vgic.rst and arm-vgic-v3.rst) and its input lines.
+//! KVM's virtual GIC (Documentation/virt/kvm/devices/arm-vgic.rst and arm-vgic-v3.rst) and its
+//! input lines.
 
 use std::sync::Arc;
 
@@ -39,7 +40,8 @@ impl Gic {
     }
 }
 
-/// Makes the GIC of a board for vCPUs that have all been created: `wanted`, or the first of its versions that KVM has.
+/// Makes the GIC of a board for vCPUs that have all been created: `wanted`, or the first of its
+/// versions that KVM has.
 pub(super) fn create(
     vm: &VmFd,
     board: &Board,
@@ -50,7 +52,12 @@ pub(super) fn create(
     let usable = |version: &u32| {
         wanted.is_none_or(|wanted| wanted == *version) && (*version == 3 || cpus <= GICV2_CPUS)
     };
-    let versions: Vec<u32> = gic.versions.iter().map(|&v| v.into()).filter(usable).collect();
+    let versions: Vec<u32> = gic
+        .versions
+        .iter()
+        .map(|&v| v.into())
+        .filter(usable)
+        .collect();
     for &version in &versions {
         let (kind, addresses) = match version {
             2 => (
@@ -68,8 +75,14 @@ pub(super) fn create(
                 ],
             ),
         };
-        let mut request = kvm_create_device { type_: kind, fd: 0, flags: 0 };
-        let Ok(device) = vm.create_device(&mut request) else { continue };
+        let mut request = kvm_create_device {
+            type_: kind,
+            fd: 0,
+            flags: 0,
+        };
+        let Ok(device) = vm.create_device(&mut request) else {
+            continue;
+        };
         for (which, address) in addresses {
             if let Some(address) = address {
                 let what = "place the GIC where the board has it";
@@ -78,13 +91,35 @@ pub(super) fn create(
         }
         let irqs = (FIRST_SPI + board.machine.uart.irq + 1).next_multiple_of(32);
         let irqs = irqs.clamp(MIN_IRQS, MAX_IRQS);
-        set(&device, KVM_DEV_ARM_VGIC_GRP_NR_IRQS, 0, &irqs, "size the GIC")?;
+        set(
+            &device,
+            KVM_DEV_ARM_VGIC_GRP_NR_IRQS,
+            0,
+            &irqs,
+            "size the GIC",
+        )?;
         let init = KVM_DEV_ARM_VGIC_CTRL_INIT;
-        set(&device, KVM_DEV_ARM_VGIC_GRP_CTRL, init, &0_u64, "initialise the GIC")?;
-        return Ok(Gic { version, _device: device });
+        set(
+            &device,
+            KVM_DEV_ARM_VGIC_GRP_CTRL,
+            init,
+            &0_u64,
+            "initialise the GIC",
+        )?;
+        return Ok(Gic {
+            version,
+            _device: device,
+        });
     }
-    let wanted = versions.iter().map(u32::to_string).collect::<Vec<_>>().join(" or GICv");
-    Err(VmError::NoGic { board: board.name.clone(), wanted })
+    let wanted = versions
+        .iter()
+        .map(u32::to_string)
+        .collect::<Vec<_>>()
+        .join(" or GICv");
+    Err(VmError::NoGic {
+        board: board.name.clone(),
+        wanted,
+    })
 }
 
 fn set<T>(
@@ -100,7 +135,9 @@ fn set<T>(
         addr: (&raw const *value).expose_provenance() as u64,
         flags: 0,
     };
-    device.set_device_attr(&attribute).map_err(VmError::kvm(what))
+    device
+        .set_device_attr(&attribute)
+        .map_err(VmError::kvm(what))
 }
 
 /// An SPI of the GIC as a device drives it.
@@ -112,7 +149,10 @@ struct Line {
 /// The line of an SPI, numbered from 0.
 pub(super) fn line(vm: &Arc<VmFd>, spi: u32) -> impl IrqLine + use<> {
     let irq = KVM_ARM_IRQ_TYPE_SPI << KVM_ARM_IRQ_TYPE_SHIFT | (FIRST_SPI + spi);
-    Line { vm: vm.clone(), irq }
+    Line {
+        vm: vm.clone(),
+        irq,
+    }
 }
 
 impl IrqLine for Line {

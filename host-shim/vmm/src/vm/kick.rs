@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Kicks: makes another thread's vCPU come out of KVM_RUN.
 //!
-//! A signal alone is lost when it arrives just before KVM_RUN, so the kick first sets the vCPU's `immediate_exit`, with
-//! which KVM_RUN returns EINTR at once (Documentation/virt/kvm/api.rst, struct kvm_run). The vCPU's thread clears it and
-//! only then looks for what it was kicked for, so no kick is lost.
+//! A signal alone is lost when it arrives just before KVM_RUN, so the kick first sets the vCPU's
+//! `immediate_exit`, with which KVM_RUN returns EINTR at once (Documentation/virt/kvm/api.rst,
+//! struct kvm_run). The vCPU's thread clears it and only then looks for what it was kicked for, so
+//! no kick is lost.
 
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -28,8 +29,8 @@ struct Target {
     thread: libc::pthread_t,
 }
 
-// SAFETY: the pointer is only used while the slot that holds it is locked, and `Running` empties the slot before the
-// vCPU, whose memory it points to, can be dropped.
+// SAFETY: the pointer is only used while the slot that holds it is locked, and `Running` empties
+// the slot before the vCPU, whose memory it points to, can be dropped.
 unsafe impl Send for Target {}
 
 /// Where others find a vCPU; empty while its thread does not run it.
@@ -41,8 +42,9 @@ impl Slot {
     pub(super) fn kick(&self, signal: c_int) {
         let slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(target) = &*slot else { return };
-        // SAFETY: the slot is not empty and locked, so the vCPU's kvm_run is mapped. The kernel reads the byte and the
-        // owner writes it through a pointer, so nobody holds a reference that this would alias.
+        // SAFETY: the slot is not empty and locked, so the vCPU's kvm_run is mapped. The kernel
+        // reads the byte and the owner writes it through a pointer, so nobody holds a reference
+        // that this would alias.
         let immediate_exit = unsafe { AtomicU8::from_ptr(target.immediate_exit.as_ptr()) };
         immediate_exit.store(1, Ordering::SeqCst);
         if let Some(monitor) = &target.monitor {

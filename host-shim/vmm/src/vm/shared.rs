@@ -42,7 +42,17 @@ impl Shared {
     ) -> Self {
         let slots = cpus.mpidr().iter().map(|_| Slot::default()).collect();
         let (control, reports) = (Control::default(), AtomicU32::new(0));
-        Shared { board, cpus, control, tracer, slots, bus, memory, kick_signal, reports }
+        Shared {
+            board,
+            cpus,
+            control,
+            tracer,
+            slots,
+            bus,
+            memory,
+            kick_signal,
+            reports,
+        }
     }
 
     /// Carries out a load from the bus.
@@ -65,7 +75,9 @@ impl Shared {
     /// Tells whether a guest physical address lies in the guest's memory.
     pub(super) fn is_memory(&self, address: u64) -> bool {
         self.memory.iter().any(|region| {
-            address.checked_sub(region.guest).is_some_and(|offset| offset < region.size)
+            address
+                .checked_sub(region.guest)
+                .is_some_and(|offset| offset < region.size)
         })
     }
 
@@ -78,7 +90,9 @@ impl Shared {
 
     /// Makes all vCPUs come out of KVM_RUN.
     pub(super) fn kick_all(&self) {
-        self.slots.iter().for_each(|slot| slot.kick(self.kick_signal));
+        self.slots
+            .iter()
+            .for_each(|slot| slot.kick(self.kick_signal));
     }
 
     fn report(&self, cpu: u32, what: &str, address: u64, secure: bool) {

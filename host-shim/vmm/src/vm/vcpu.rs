@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A vCPU's thread: runs it, and does what its exits ask for.
 //!
-//! Every vCPU is in KVM_RUN from the start, also the secondary ones: KVM keeps a vCPU that is off waiting there, whether
-//! it is KVM's own PSCI that will start it or a blob's. In the second case the starter leaves the entry point in
-//! [`Cpus`](crate::cpus::Cpus) and kicks the thread, which resets the vCPU and enters KVM_RUN again.
+//! Every vCPU is in KVM_RUN from the start, also the secondary ones: KVM keeps a vCPU that is off
+//! waiting there, whether it is KVM's own PSCI that will start it or a blob's. In the second case
+//! the starter leaves the entry point in [`Cpus`](crate::cpus::Cpus) and kicks the thread, which
+//! resets the vCPU and enters KVM_RUN again.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -48,17 +49,21 @@ pub(super) fn create(
     mpidr: Option<u64>,
 ) -> Result<Created, VmError> {
     let mut init = kvm_vcpu_init::default();
-    vm.get_preferred_target(&mut init).map_err(VmError::kvm("name its CPU model"))?;
+    vm.get_preferred_target(&mut init)
+        .map_err(VmError::kvm("name its CPU model"))?;
     init.features[0] |= 1 << KVM_ARM_VCPU_PSCI_0_2;
     if width == Width::AArch32 {
         init.features[0] |= 1 << KVM_ARM_VCPU_EL1_32BIT;
     }
-    let fd = vm.create_vcpu(number.into()).map_err(VmError::kvm("create a vCPU"))?;
+    let fd = vm
+        .create_vcpu(number.into())
+        .map_err(VmError::kvm("create a vCPU"))?;
     let mut first = init;
     if number > 0 {
         first.features[0] |= 1 << KVM_ARM_VCPU_POWER_OFF;
     }
-    fd.vcpu_init(&first).map_err(VmError::kvm("initialise a vCPU"))?;
+    fd.vcpu_init(&first)
+        .map_err(VmError::kvm("initialise a vCPU"))?;
     if let Some(mpidr) = mpidr {
         let registers = Registers::of(&fd);
         let fixed = registers.get(regs::MPIDR_EL1)? & !AFFINITY;
@@ -98,14 +103,24 @@ impl Vcpu {
         shared: Arc<Shared>,
     ) -> Self {
         let (Created { fd, init }, counts) = (created, Counts::default());
-        Vcpu { number, fd, init, width, monitor, policy, shared, counts }
+        Vcpu {
+            number,
+            fd,
+            init,
+            width,
+            monitor,
+            policy,
+            shared,
+            counts,
+        }
     }
 
     pub(super) fn number(&self) -> u32 {
         self.number
     }
 
-    /// Makes the vCPU enter the kernel (arm64 booting.rst; arm booting.rst, where r1 is "no machine number").
+    /// Makes the vCPU enter the kernel (arm64 booting.rst; arm booting.rst, where r1 is "no machine
+    /// number").
     pub(super) fn boot(&self, kernel: u64, dtb: u64) -> Result<(), VmError> {
         let registers = Registers::of(&self.fd);
         match self.width {
@@ -129,6 +144,16 @@ impl Vcpu {
             if let Err(error) = self.step() {
                 shared.control.stop(Outcome::Host(error.to_string()));
             }
+        }
+        // Somebody had enough of waiting: that is where the guest hangs.
+        if matches!(
+            shared.control.outcome(),
+            Some(Outcome::Signal(_) | Outcome::Quit)
+        ) {
+            say!(
+                "{}",
+                self.at_pc(&format!("CPU {} has stopped", self.number))
+            );
         }
         std::mem::take(&mut self.counts)
     }
@@ -171,9 +196,12 @@ impl Vcpu {
                 self.fd.set_kvm_immediate_exit(0);
                 Exit::Done
             }
-            // KVM cannot tell what an access to a device by such an instruction (a pair, or with write-back) was for.
+            // KVM cannot tell what an access to a device by such an instruction (a pair, or with
+            // write-back) was for.
             Err(error) if error.errno() == libc::ENOSYS => {
-                let what = format!("CPU {cpu} accessed a device with an instruction that KVM cannot decode");
+                let what = format!(
+                    "CPU {cpu} accessed a device with an instruction that KVM cannot decode"
+                );
                 Exit::Failed(Outcome::Guest(self.at_pc(&what)))
             }
             Err(error) => {
@@ -195,11 +223,14 @@ impl Vcpu {
             return Ok(inject_undefined(&self.fd, self.width)?);
         }
         let run = self.fd.get_kvm_run();
-        // SAFETY: KVM has filled in this arm of the union, because the exit reason is KVM_EXIT_HYPERCALL.
+        // SAFETY: KVM has filled in this arm of the union, because the exit reason is
+        // KVM_EXIT_HYPERCALL.
         let hypercall = unsafe { run.__bindgen_anon_1.hypercall };
         // SAFETY: on arm64 the member of this inner union is `flags`.
         let flags = unsafe { hypercall.__bindgen_anon_1.flags };
-        let Some(mut monitor) = self.monitor.take() else { return Ok(()) };
+        let Some(mut monitor) = self.monitor.take() else {
+            return Ok(());
+        };
         let result = self.serve(&mut monitor, Trap::from_exit(nr, flags));
         self.monitor = Some(monitor);
         result
@@ -208,7 +239,10 @@ impl Vcpu {
     /// Carries a call to the blob and does what its answer asks for.
     fn serve(&mut self, monitor: &mut MonitorVcpu, trap: Trap) -> Result<(), VmError> {
         let shared = self.shared.clone();
-        let mut host = HostCalls { cpu: self.number, shared: &shared };
+        let mut host = HostCalls {
+            cpu: self.number,
+            shared: &shared,
+        };
         let begin = Instant::now();
         let mut step = monitor.call(trap, &mut host)?;
         loop {
@@ -237,14 +271,27 @@ impl Vcpu {
         let board = &self.shared.board;
         self.counts.add(board.function_id(args));
         if let Some(tracer) = &self.shared.tracer {
-            let results = if returned { &record.after[..record.outputs] } else { &[] };
+            let results = if returned {
+                &record.after[..record.outputs]
+            } else {
+                &[]
+            };
             let (cpu, end) = (self.number, Instant::now());
-            tracer.call(board, &Call { cpu, start: begin, end, args, results });
+            tracer.call(
+                board,
+                &Call {
+                    cpu,
+                    start: begin,
+                    end,
+                    args,
+                    results,
+                },
+            );
         }
     }
 
     /// Does what KVM's own PSCI was asked for.
-    fn system(&mut self, event: u32) -> Result<(), VmError> {
+    fn system(&self, event: u32) -> Result<(), VmError> {
         match event {
             KVM_SYSTEM_EVENT_SHUTDOWN => self.end(Outcome::Off),
             KVM_SYSTEM_EVENT_RESET => self.end(Outcome::Reset),
@@ -255,7 +302,9 @@ impl Vcpu {
                 self.suspend(Start { entry, context })
             }
             KVM_SYSTEM_EVENT_WAKEUP => self.set_state(KVM_MP_STATE_RUNNABLE),
-            other => self.end(Outcome::Host(format!("KVM reports an unknown system event {other}"))),
+            other => self.end(Outcome::Host(format!(
+                "KVM reports an unknown system event {other}"
+            ))),
         }
     }
 
@@ -265,20 +314,24 @@ impl Vcpu {
     }
 
     /// Resets the vCPU and has it start there.
-    fn start(&mut self, start: Start) -> Result<(), VmError> {
-        self.fd.vcpu_init(&self.init).map_err(VmError::kvm("reset a vCPU"))?;
+    fn start(&self, start: Start) -> Result<(), VmError> {
+        self.fd
+            .vcpu_init(&self.init)
+            .map_err(VmError::kvm("reset a vCPU"))?;
         Ok(Registers::of(&self.fd).start_at(self.width, start.entry, start.context)?)
     }
 
-    fn off(&mut self) -> Result<(), VmError> {
+    fn off(&self) -> Result<(), VmError> {
         self.set_state(KVM_MP_STATE_STOPPED)?;
         if !self.shared.cpus.stop(self.number as usize) {
-            return self.end(Outcome::Guest("the guest has switched all its CPUs off".into()));
+            return self.end(Outcome::Guest(
+                "the guest has switched all its CPUs off".into(),
+            ));
         }
         Ok(())
     }
 
-    fn suspend(&mut self, start: Start) -> Result<(), VmError> {
+    fn suspend(&self, start: Start) -> Result<(), VmError> {
         say!("the guest is suspended; it wakes up in a second, or at a key");
         self.shared.control.suspend(SUSPEND);
         say!("the guest wakes up");
@@ -303,7 +356,9 @@ impl Vcpu {
 
     fn set_state(&self, mp_state: u32) -> Result<(), VmError> {
         let state = kvm_mp_state { mp_state };
-        self.fd.set_mp_state(state).map_err(VmError::kvm("change a vCPU's power state"))
+        self.fd
+            .set_mp_state(state)
+            .map_err(VmError::kvm("change a vCPU's power state"))
     }
 }
 
@@ -313,7 +368,10 @@ struct Alarm<'a>(&'a Shared, u32);
 impl Drop for Alarm<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let what = format!("the thread of CPU {} panicked, which is a bug of fakemon's", self.1);
+            let what = format!(
+                "the thread of CPU {} panicked, which is a bug of fakemon's",
+                self.1
+            );
             self.0.control.stop(Outcome::Host(what));
         }
     }

@@ -33,14 +33,22 @@ impl World {
 }
 
 fn at(offset: u64) -> Access {
-    Access { offset, size: 4, secure: false }
+    Access {
+        offset,
+        size: 4,
+        secure: false,
+    }
 }
 
 #[test]
 fn it_identifies_itself_as_a_pl011() {
     let mut uart = World::default().uart();
     let id = (0..4).fold(0, |id, n| id | uart.read(at(0xfe0 + 4 * n)) << (8 * n));
-    assert_eq!(id & 0xf_ffff, 0x4_1011, "the AMBA bus matches on part and designer");
+    assert_eq!(
+        id & 0xf_ffff,
+        0x4_1011,
+        "the AMBA bus matches on part and designer"
+    );
     let cell = (0..4).fold(0, |id, n| id | uart.read(at(0xff0 + 4 * n)) << (8 * n));
     assert_eq!(cell, 0xb105_f00d);
 }
@@ -69,7 +77,11 @@ fn received_bytes_raise_the_interrupt_until_all_are_read() {
     assert_eq!(uart.read(at(MIS)), u64::from(INT_RX));
     let _ = uart.write(at(ICR), INT_RX.into());
     assert_eq!(uart.read(at(DR)), u64::from(b'a'));
-    assert_eq!(world.irq(), [true], "there is one more byte, so clearing does nothing");
+    assert_eq!(
+        world.irq(),
+        [true],
+        "there is one more byte, so clearing does nothing"
+    );
     assert_eq!(uart.read(at(DR)), u64::from(b'b'));
     assert_eq!(world.irq(), [true, false]);
     assert_ne!(uart.read(at(FR)) & u64::from(FR_RXFE), 0);
@@ -94,6 +106,13 @@ fn the_line_settings_read_back_and_a_byte_of_a_register_can_be_read() {
     let mut uart = World::default().uart();
     let _ = uart.write(at(CR), 0x301);
     assert_eq!(uart.read(at(CR)), 0x301);
-    assert_eq!(uart.read(Access { offset: CR + 1, size: 1, secure: false }), 0x3);
+    assert_eq!(
+        uart.read(Access {
+            offset: CR + 1,
+            size: 1,
+            secure: false
+        }),
+        0x3
+    );
     assert_eq!(uart.read(at(0x800)), 0, "no register there");
 }
