@@ -5,10 +5,13 @@ fn main() {
     #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
     let tests = [
         calls::tests(),
+        conduit::tests(),
         contract::tests(),
         faults::tests(),
         kick::tests(),
+        policy::tests(),
         returns::tests(),
+        undefined::tests(),
     ]
     .into_iter()
     .flatten()
@@ -21,10 +24,16 @@ fn main() {
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 mod calls;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+mod conduit;
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 mod contract;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 mod faults;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 mod kick;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+mod policy;
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 mod returns;
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+mod undefined;

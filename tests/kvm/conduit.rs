@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! SMC and HVC lead into vector tables of their own (DESIGN 3, "separate trampolines").
+
+use fakemon_abi::layout::{HYP_VECTORS, MONITOR_BASE, VECTOR_LOWER_AARCH64};
+use fakemon_abi::note::{CONDUIT_HVC, CONDUIT_SMC};
+use fakemon_host::regs::PC;
+use fakemon_host::{Blob, Conduit};
+use fakemon_tests::elf::{blob_with, note};
+use fakemon_tests::machine::{Machine, Options, RAM};
+use fakemon_tests::{program, trials};
+use libtest_mimic::Trial;
+
+program!(
+    monitor,
+    "adr x1, .",
+    "mov x0, #0x5c",
+    "mrs x2, esr_el1",
+    "mrs x3, elr_el1",
+    "eret",
+);
+
+program!(
+    hypervisor,
+    "adr x1, .",
+    "mov x0, #0x4c",
+    "mrs x2, esr_el1",
+    "mrs x3, elr_el1",
+    "eret",
+);
+
+program!(
+    both_calls,
+    "1: movz x0, #0xc300, lsl #16",
+    "smc #0",
+    "movz x0, #0xc300, lsl #16",
+    "hvc #0",
+    "b 1b",
+);
+
+/// Each table's program, its address, and ESR_EL1 with EC 0x17 or 0x16 and IL.
+const FROM_SMC: [u64; 3] = [
+    0x5c,
+    MONITOR_BASE + VECTOR_LOWER_AARCH64,
+    0x17 << 26 | 1 << 25,
+];
+const FROM_HVC: [u64; 3] = [
+    0x4c,
+    MONITOR_BASE + HYP_VECTORS + VECTOR_LOWER_AARCH64,
+    0x16 << 26 | 1 << 25,
+];
+
+fn blob(conduits: u32) -> Blob {
+    let mut note = note();
+    note.conduits = conduits;
+    blob_with(note, monitor(), hypervisor())
+}
+
+/// Makes both calls twice. The answer to one that is not served has no expectation but NOT_SUPPORTED.
+fn both(blob: &Blob, smc: Option<[u64; 3]>, hvc: Option<[u64; 3]>) {
+    let mut machine = Machine::new(blob, both_calls(), &Options::default());
+    let cpu = &mut machine.cpus[0];
+    for _ in 0..2 {
+        for (conduit, after, expected) in
+            [(Conduit::Smc, RAM + 8, smc), (Conduit::Hvc, RAM + 16, hvc)]
+        {
+            let trap = cpu.next_call(&[1, 2, 3]);
+            assert_eq!(trap.conduit, conduit);
+            let stop = cpu.serve(trap);
+            assert!(stop.is_none(), "{stop:?}");
+            assert_eq!(cpu.get(PC), after);
+            match expected {
+                Some([x0, x1, x2]) => {
+                    assert_eq!(cpu.x()[..4], [x0, x1, x2, after]);
+                    let firmware = cpu.firmware.as_ref().expect("a blob");
+                    assert_eq!(firmware.last_call().conduit, conduit);
+                }
+                None => assert_eq!(cpu.x()[..4], [u64::MAX, 1, 2, 3]),
+            }
+        }
+    }
+}
+
+fn smc_and_hvc_enter_their_own_vectors() {
+    both(
+        &blob(CONDUIT_SMC | CONDUIT_HVC),
+        Some(FROM_SMC),
+        Some(FROM_HVC),
+    );
+}
+
+fn an_smc_blob_leaves_hvc_unanswered() {
+    both(&blob(CONDUIT_SMC), Some(FROM_SMC), None);
+}
+
+fn an_hvc_blob_leaves_smc_unanswered() {
+    both(&blob(CONDUIT_HVC), None, Some(FROM_HVC));
+}
+
+pub(crate) fn tests() -> Vec<Trial> {
+    trials![
+        smc_and_hvc_enter_their_own_vectors,
+        an_smc_blob_leaves_hvc_unanswered,
+        an_hvc_blob_leaves_smc_unanswered,
+    ]
+}
