@@ -8,6 +8,7 @@ fn main() {
         conduit::tests(),
         contract::tests(),
         faults::tests(),
+        hostcalls::tests(),
         kick::tests(),
         policy::tests(),
         returns::tests(),
@@ -29,6 +30,8 @@ mod conduit;
 mod contract;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 mod faults;
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+mod hostcalls;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 mod kick;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]

@@ -24,6 +24,7 @@ misbehaves!(
 );
 misbehaves!(load, "ldr x11, [x4]");
 misbehaves!(store, "str x9, [x4]");
+misbehaves!(load_pair, "ldp x11, x12, [x4]");
 misbehaves!(jump, "br x4");
 misbehaves!(stack_overflow, "2: str x9, [sp, #-16]!", "b 2b");
 
@@ -31,6 +32,12 @@ fn no_read(address: u64) -> Reason {
     Reason::Exactly(FaultReason::Exit(format!(
         "read of {address:#x}, where nothing is"
     )))
+}
+
+/// KVM cannot describe such an access to the VMM, and gives up.
+fn no_syndrome() -> Reason {
+    let error = std::io::Error::from_raw_os_error(libc::ENOSYS);
+    Reason::Exactly(FaultReason::Exit(error.to_string()))
 }
 
 fn cases() -> Vec<Case> {
@@ -96,6 +103,13 @@ fn cases() -> Vec<Case> {
             0,
             nested(0x8400_0008),
             BODY + 12,
+        ),
+        case(
+            "loads_a_pair_of_registers_from_a_device",
+            load_pair,
+            0x0a00_0000,
+            no_syndrome(),
+            BODY,
         ),
         loads("loads_from_an_unmapped_page", UNMAPPED),
         loads("loads_from_its_translation_tables", TABLES_BASE),

@@ -9,7 +9,9 @@ use std::mem::offset_of;
 use std::time::Duration;
 
 use fakemon_abi::frame::{Frame, SPSR_IL};
-use fakemon_abi::layout::{GATE, MONITOR_BASE, TABLES_BASE, VECTOR_LOWER_AARCH64, vcpu_block};
+use fakemon_abi::layout::{
+    FRAME, GATE, MONITOR_BASE, TABLES_BASE, VECTOR_LOWER_AARCH64, vcpu_block,
+};
 use fakemon_host::{FaultReason, OnFault};
 use fakemon_tests::elf::RODATA;
 use fakemon_tests::trials;
@@ -23,11 +25,12 @@ misbehaves!(
     "mrs x10, tpidr_el1",
     "str x4, [x10, #{SPSR}]",
     "str x5, [x10, #{TAKEN}]",
-    "sub x10, x10, #0x2000",
+    "sub x10, x10, #{FRAME}",
     "ldr wzr, [x10]",
     "udf #0";
     SPSR = offset_of!(Frame, spsr),
-    TAKEN = offset_of!(Frame, taken)
+    TAKEN = offset_of!(Frame, taken),
+    FRAME = FRAME
 );
 
 // Makes data and descriptors big-endian for itself and the gate.

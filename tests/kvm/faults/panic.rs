@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use fakemon_abi::frame::{Frame, PANIC_TEXT};
 use fakemon_abi::hostcall;
-use fakemon_abi::layout::{MONITOR_BASE, VCPU_STRIDE, VECTOR_LOWER_AARCH64, vcpu_block};
+use fakemon_abi::layout::{FRAME, MONITOR_BASE, VCPU_STRIDE, VECTOR_LOWER_AARCH64, vcpu_block};
 use fakemon_host::{FaultReason, OnFault};
-use fakemon_tests::elf::DATA;
+use fakemon_tests::elf::{DATA, RODATA};
 use fakemon_tests::machine::RAM;
 use fakemon_tests::trials;
 use libtest_mimic::Trial;
@@ -27,14 +27,15 @@ misbehaves!(
     "stp w12, w13, [x11, #24]",
     "mov x12, #{PANIC}",
     "str x12, [x10, #{CALL}]",
-    "sub x10, x10, #0x2000",
+    "sub x10, x10, #{FRAME}",
     "ldr wzr, [x10, #8]",
     "udf #0",
     ".ascii \"services.rs\"",
     ".ascii \"too \\033[31mred\\n\"";
     RECORD = offset_of!(Frame, panic),
     PANIC = hostcall::PANIC,
-    CALL = offset_of!(Frame, call)
+    CALL = offset_of!(Frame, call),
+    FRAME = FRAME
 );
 
 /// Where the texts begin: after 18 instructions.
@@ -85,15 +86,15 @@ fn a_panic_without_a_message_has_an_empty_one() {
 }
 
 fn a_panic_record_that_points_nowhere_quotes_nothing() {
-    let end_of_data = DATA + 0x2000;
+    let end_of_constants = RODATA + 0x1000;
     let end_of_block = vcpu_block(1) + VCPU_STRIDE;
     for text in [
         (0, 8),
         (RAM, 8),
         (u64::MAX, 8),
         (u64::MAX - 3, u64::from(u32::MAX)),
-        (end_of_data - 4, 8),
-        (end_of_data, 1),
+        (end_of_constants - 4, 8),
+        (end_of_constants, 1),
         (end_of_block - 4, 8),
         (vcpu_block(0), 8),
     ] {

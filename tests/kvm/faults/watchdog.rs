@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A blob that does not return is ended by the watchdog, however it spends its time; a call that has been left is not.
 
+use std::mem::offset_of;
 use std::time::Duration;
 
+use fakemon_abi::frame::Frame;
 use fakemon_abi::hostcall;
+use fakemon_abi::layout::FRAME;
 use fakemon_host::{FaultReason, OnFault, Step};
 use fakemon_tests::elf::DATA;
 use fakemon_tests::trials;
@@ -18,10 +21,12 @@ misbehaves!(device_loop, "2: ldr x11, [x4]", "b 2b");
 misbehaves!(
     host_call_loop,
     "mrs x10, tpidr_el1",
-    "str x4, [x10, #0xd8]",
-    "sub x10, x10, #0x2000",
+    "str x4, [x10, #{CALL}]",
+    "sub x10, x10, #{FRAME}",
     "2: ldr wzr, [x10, #8]",
-    "b 2b",
+    "b 2b";
+    CALL = offset_of!(Frame, call),
+    FRAME = FRAME
 );
 // Its next exception, the return itself, has nowhere to go.
 misbehaves!(vector_base, "msr vbar_el1, x4", "isb", "eret");
@@ -37,11 +42,13 @@ misbehaves!(
 misbehaves!(
     left,
     "mrs x10, tpidr_el1",
-    "str x4, [x10, #0xd8]",
-    "sub x10, x10, #0x2000",
+    "str x4, [x10, #{CALL}]",
+    "sub x10, x10, #{FRAME}",
     "ldr wzr, [x10, #8]",
     "add x0, x2, x3",
-    "eret",
+    "eret";
+    CALL = offset_of!(Frame, call),
+    FRAME = FRAME
 );
 
 /// Long enough for a call that works on a busy machine.
