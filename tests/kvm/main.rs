@@ -9,6 +9,7 @@ fn main() {
         contract::tests(),
         faults::tests(),
         hostcalls::tests(),
+        isolation::tests(),
         kick::tests(),
         policy::tests(),
         returns::tests(),
@@ -32,6 +33,8 @@ mod contract;
 mod faults;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 mod hostcalls;
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+mod isolation;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 mod kick;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
