@@ -11,6 +11,7 @@ fn main() {
         hostcalls::tests(),
         isolation::tests(),
         kick::tests(),
+        memory::tests(),
         policy::tests(),
         returns::tests(),
         undefined::tests(),
@@ -37,6 +38,8 @@ mod hostcalls;
 mod isolation;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 mod kick;
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+mod memory;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 mod policy;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
