@@ -14,6 +14,7 @@ fn main() {
         memory::tests(),
         policy::tests(),
         returns::tests(),
+        smp::tests(),
         undefined::tests(),
     ]
     .into_iter()
@@ -44,5 +45,7 @@ mod memory;
 mod policy;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 mod returns;
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+mod smp;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 mod undefined;
