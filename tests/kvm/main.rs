@@ -4,6 +4,7 @@
 fn main() {
     #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
     let tests = [
+        aarch32::tests(),
         calls::tests(),
         conduit::tests(),
         contract::tests(),
@@ -25,6 +26,8 @@ fn main() {
     libtest_mimic::run(&libtest_mimic::Arguments::from_args(), tests).exit();
 }
 
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+mod aarch32;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 mod calls;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
