@@ -8,6 +8,7 @@ fn main() {
         calls::tests(),
         conduit::tests(),
         contract::tests(),
+        example::tests(),
         faults::tests(),
         hostcalls::tests(),
         isolation::tests(),
@@ -34,6 +35,8 @@ mod calls;
 mod conduit;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 mod contract;
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+mod example;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 mod faults;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
