@@ -2,8 +2,8 @@
 //! Compares the calls of a boot with the stored ones.
 //!
 //! A golden trace has one call in a line, in order of time whatever the CPU: `NAME(ARGS) = RESULTS`, the registers
-//! from the second on, zeros at the end left out; `NAME(ARGS) does not return`. A `*` stands for a register that may
-//! have any value. `ignore NAME` leaves out a function whose calls depend on timing, and `#` begins a comment.
+//! from the second on, zeros at the end left out; `NAME(ARGS) does not return`. A `*` stands for one register of any value,
+//! and `...` for any rest of them. `ignore NAME` leaves out a function whose calls depend on timing, and `#` begins a comment.
 
 use serde_json::Value;
 
@@ -94,14 +94,29 @@ fn list(registers: &[u64]) -> String {
     texts.join(", ")
 }
 
-/// Compares two lines, where each `*` of the golden one stands for one register.
+/// Compares two lines: the name, the arguments, the results.
 fn matches(golden: &str, line: &str) -> bool {
-    let parts = |text: &str| -> Vec<String> {
-        text.split(['(', ')', ',', '=', ' '])
-            .filter(|part| !part.is_empty())
-            .map(str::to_owned)
-            .collect()
+    fn parts(line: &str) -> Option<(&str, &str, &str)> {
+        let (name, rest) = line.split_once('(')?;
+        let (args, results) = rest.split_once(')')?;
+        Some((name, args, results.trim_start_matches([' ', '='])))
+    }
+    let (Some(golden), Some(line)) = (parts(golden), parts(line)) else {
+        return false;
     };
-    let (golden, line) = (parts(golden), parts(line));
-    golden.len() == line.len() && golden.iter().zip(&line).all(|(a, b)| a == "*" || a == b)
+    golden.0 == line.0 && list_matches(golden.1, line.1) && list_matches(golden.2, line.2)
+}
+
+fn list_matches(golden: &str, line: &str) -> bool {
+    let items = |text| str::split(text, ", ").filter(|item| !item.is_empty());
+    let mut line = items(line);
+    for item in items(golden) {
+        match (item, line.next()) {
+            ("...", _) => return true,
+            ("*", Some(_)) => {}
+            (wanted, got) if got == Some(wanted) => {}
+            _ => return false,
+        }
+    }
+    line.next().is_none()
 }
