@@ -27,6 +27,11 @@ const TEMPLATE: &[(&str, &str)] = &[
         include_str!("../templates/board/tests.rs.in"),
     ),
     ("README.md", include_str!("../templates/board/README.md.in")),
+    // The template's board is virt with a call that no kernel makes.
+    (
+        "golden.trace",
+        include_str!("../../boards/virt/golden.trace"),
+    ),
 ];
 
 /// The ELF note has room for this many bytes of a name.

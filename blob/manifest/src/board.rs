@@ -9,8 +9,8 @@ use serde::Deserialize;
 use crate::error::ManifestError;
 use crate::guest::Guest;
 use crate::machine::Machine;
-use crate::note::Note;
-use crate::{check, number};
+use crate::note::{Note, Window};
+use crate::{check, number, standard};
 
 /// A board, read from its directory and checked.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -28,7 +28,7 @@ pub struct Board {
     pub test: TestKind,
     /// What its blob claims.
     pub note: Note,
-    /// Names of functions by function ID.
+    /// Names of the board's own functions by function ID; those of PSCI and TRNG are known.
     #[serde(default, deserialize_with = "number::keyed")]
     pub functions: BTreeMap<u64, String>,
     /// Where a call's function ID is.
@@ -126,16 +126,21 @@ impl Board {
         first
             .into_iter()
             .chain(ids)
-            .find(|id| self.functions.contains_key(id))
+            .find(|&id| self.name(id).is_some())
             .or(first)
             .unwrap_or(0)
     }
 
     /// The name of the function that `regs` (x0 or r0 first) call, if the board gives it one.
     pub fn function_name(&self, regs: &[u64]) -> Option<&str> {
-        self.ids(regs)
-            .find_map(|id| self.functions.get(&id))
-            .map(String::as_str)
+        self.ids(regs).find_map(|id| self.name(id))
+    }
+
+    /// The board's name for a function ID, or else the standard's if the board follows SMCCC.
+    fn name(&self, id: u64) -> Option<&str> {
+        let own = self.functions.get(&id).map(String::as_str);
+        let smccc = self.note.window != Window::Legacy32;
+        own.or_else(|| standard::function_name(id).filter(|_| smccc))
     }
 
     fn ids<'a>(&'a self, regs: &'a [u64]) -> impl Iterator<Item = u64> + 'a {

@@ -21,6 +21,7 @@ mod guest;
 mod machine;
 mod note;
 mod number;
+mod standard;
 
 pub use board::{Board, FunctionIdRule, Register, TestKind};
 pub use dt::{Cell, DtChange, DtValue};

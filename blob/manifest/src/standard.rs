@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Names of the functions that Arm's standards define, which no board needs to repeat.
+
+/// PSCI functions (DEN 0022) by number, from 0.
+const PSCI: [&str; 21] = [
+    "PSCI_VERSION",
+    "PSCI_CPU_SUSPEND",
+    "PSCI_CPU_OFF",
+    "PSCI_CPU_ON",
+    "PSCI_AFFINITY_INFO",
+    "PSCI_MIGRATE",
+    "PSCI_MIGRATE_INFO_TYPE",
+    "PSCI_MIGRATE_INFO_UP_CPU",
+    "PSCI_SYSTEM_OFF",
+    "PSCI_SYSTEM_RESET",
+    "PSCI_FEATURES",
+    "PSCI_CPU_FREEZE",
+    "PSCI_CPU_DEFAULT_SUSPEND",
+    "PSCI_NODE_HW_STATE",
+    "PSCI_SYSTEM_SUSPEND",
+    "PSCI_SET_SUSPEND_MODE",
+    "PSCI_STAT_RESIDENCY",
+    "PSCI_STAT_COUNT",
+    "PSCI_SYSTEM_RESET2",
+    "PSCI_MEM_PROTECT",
+    "PSCI_MEM_PROTECT_CHECK_RANGE",
+];
+/// TRNG functions (DEN 0098) from 0x50.
+const TRNG: [&str; 4] = [
+    "TRNG_VERSION",
+    "TRNG_FEATURES",
+    "TRNG_GET_UUID",
+    "TRNG_RND",
+];
+
+/// The name of a function of a standard service, in the 32-bit or the 64-bit convention.
+pub(crate) fn function_name(id: u64) -> Option<&'static str> {
+    /// Fast call, standard service; the bit that says 64-bit is left out (DEN 0028, 2.5).
+    const STANDARD: u64 = 0x8400_0000;
+    const CONVENTION_64: u64 = 1 << 30;
+    let number = (id & !CONVENTION_64).checked_sub(STANDARD)?;
+    match number {
+        0xff00 => Some("STANDARD_CALL_COUNT"),
+        0xff01 => Some("STANDARD_CALL_UID"),
+        0xff03 => Some("STANDARD_REVISION"),
+        _ => {
+            let number = usize::try_from(number).ok()?;
+            let trng = || TRNG.get(number.checked_sub(0x50)?);
+            PSCI.get(number).or_else(trng).copied()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_conventions_have_the_same_names() {
+        assert_eq!(function_name(0x8400_0003), Some("PSCI_CPU_ON"));
+        assert_eq!(function_name(0xc400_0003), Some("PSCI_CPU_ON"));
+        assert_eq!(
+            function_name(0xc400_0014),
+            Some("PSCI_MEM_PROTECT_CHECK_RANGE")
+        );
+        assert_eq!(function_name(0xc400_0053), Some("TRNG_RND"));
+        assert_eq!(function_name(0x8400_ff03), Some("STANDARD_REVISION"));
+    }
+
+    #[test]
+    fn other_ids_have_none() {
+        for id in [0, 0x102, 0x8200_0003, 0x8400_0015, 0x8400_0054, 0x8500_0000] {
+            assert_eq!(function_name(id), None, "{id:#x}");
+        }
+    }
+}
