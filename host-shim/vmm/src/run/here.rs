@@ -36,13 +36,7 @@ pub fn run(args: &RunArgs) -> Ending {
         Ok(signals) => signals,
         Err(error) => return Ending::Host(format!("cannot catch signals: {error}")),
     };
-    let mut summary = Summary::default();
-    let ending = boots(args, &input, &options, Events::new(signals), &mut summary);
-    match options.policy {
-        Policy::Blob => say!("{}", summary.table(&input.board)),
-        policy => say!("no blob served this guest (policy {policy})"),
-    }
-    ending
+    boots(args, &input, &options, Events::new(signals))
 }
 
 fn options(args: &RunArgs, tracer: Option<Arc<Tracer>>) -> Options {
@@ -71,13 +65,8 @@ fn options(args: &RunArgs, tracer: Option<Arc<Tracer>>) -> Options {
 }
 
 /// Boots the guest until it ends otherwise than by a reset.
-fn boots(
-    args: &RunArgs,
-    input: &Input,
-    options: &Options,
-    mut events: Events,
-    summary: &mut Summary,
-) -> Ending {
+fn boots(args: &RunArgs, input: &Input, options: &Options, mut events: Events) -> Ending {
+    let mut summary = Summary::default();
     let console = Arc::new(Mutex::new(Console::new(Box::new(std::io::stdout()))));
     let mut terminal = None;
     loop {
@@ -96,11 +85,15 @@ fn boots(
                 say!("Ctrl-A x ends the guest");
             }
         }
-        let outcome = vm.run(&mut events, &console, summary);
+        let outcome = vm.run(&mut events, &console, &mut summary);
         let mut console = console.lock().unwrap_or_else(PoisonError::into_inner);
         console.flush();
         let last_words = console.last_words().map(|(words, _)| words);
         if let Some(ending) = after(outcome, last_words, !args.no_reboot) {
+            match options.policy {
+                Policy::Blob => say!("{}", summary.table(&input.board)),
+                policy => say!("no blob served this guest (policy {policy})"),
+            }
             return ending;
         }
         say!("the guest has reset itself and boots again");

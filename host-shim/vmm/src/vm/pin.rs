@@ -4,7 +4,7 @@
 //! A host that is emulated needs this for 32-bit guests with several vCPUs. QEMU's TCG keeps the
 //! SPSR of the AArch32 mode that a CPU is in apart from the register that a hypervisor saves and
 //! restores, so that two such vCPUs which take turns on one CPU get each other's
-//! (docs/decisions/0005-pinning.md).
+//! (docs/decisions/0005-emulated-32-bit.md).
 
 use std::io;
 use std::mem::{size_of, zeroed};
