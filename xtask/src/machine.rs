@@ -46,7 +46,7 @@ pub(crate) enum Cpu {
 /// How many CPUs a host VM needs for a guest with `guest` CPUs.
 ///
 /// An emulated host can run a 32-bit guest only with each of its CPUs pinned to one of the host's
-/// (docs/decisions/0005-pinning.md). Other guests share the two that most machines can spare.
+/// (docs/decisions/0005-emulated-32-bit.md). Other guests share the two that most machines can spare.
 pub(crate) fn host_cpus(arch: Arch, guest: u32) -> u32 {
     match arch {
         Arch::Arm64 => 2,
