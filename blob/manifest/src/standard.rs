@@ -26,12 +26,7 @@ const PSCI: [&str; 21] = [
     "PSCI_MEM_PROTECT_CHECK_RANGE",
 ];
 /// TRNG functions (DEN 0098) from 0x50.
-const TRNG: [&str; 4] = [
-    "TRNG_VERSION",
-    "TRNG_FEATURES",
-    "TRNG_GET_UUID",
-    "TRNG_RND",
-];
+const TRNG: [&str; 4] = ["TRNG_VERSION", "TRNG_FEATURES", "TRNG_GET_UUID", "TRNG_RND"];
 
 /// The name of a function of a standard service, in the 32-bit or the 64-bit convention.
 pub(crate) fn function_name(id: u64) -> Option<&'static str> {

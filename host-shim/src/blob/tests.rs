@@ -89,7 +89,10 @@ fn a_sound_blob_is_taken_apart() {
     assert_eq!(blob.note(), &note());
     assert_eq!(blob.ranges().len(), 1);
     assert_eq!(blob.vectors(), MONITOR_BASE);
-    let found = blob.segments().iter().map(|s| (s.address, s.size, s.access));
+    let found = blob
+        .segments()
+        .iter()
+        .map(|s| (s.address, s.size, s.access));
     let found: Vec<_> = found.collect();
     assert_eq!(
         found,
