@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The table of the calls served, printed at the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use fakemon_abi::frame::REGS;
 use fakemon_manifest::Board;
 
 /// The most CPUs that get a column of their own.
@@ -37,7 +38,7 @@ impl Summary {
         }
     }
 
-    /// The table, one line for each function, in the order of their IDs.
+    /// The table, one line for each name, in the order of the IDs.
     pub fn table<'a>(&'a self, board: &'a Board) -> impl fmt::Display + 'a {
         Table {
             summary: self,
@@ -51,33 +52,56 @@ struct Table<'a> {
     board: &'a Board,
 }
 
+impl Table<'_> {
+    /// Name and calls of each CPU, for each function. The 32-bit and 64-bit IDs of a function share
+    /// its name, and so a row.
+    fn rows(&self) -> Vec<(String, Vec<u64>)> {
+        let cpus = &self.summary.cpus;
+        let functions: BTreeSet<u64> = cpus.iter().flat_map(|cpu| cpu.0.keys()).copied().collect();
+        let mut rows: Vec<(String, Vec<u64>)> = Vec::new();
+        for function in functions {
+            // Whichever register the board looks at, this is what it finds.
+            let registers = [function; REGS];
+            let name = match self.board.function_name(&registers) {
+                Some(name) => name.to_owned(),
+                None => format!("{function:#010x}"),
+            };
+            let at = rows
+                .iter()
+                .position(|row| row.0 == name)
+                .unwrap_or_else(|| {
+                    rows.push((name, vec![0; cpus.len()]));
+                    rows.len() - 1
+                });
+            for (count, cpu) in rows[at].1.iter_mut().zip(cpus) {
+                *count += cpu.0.get(&function).unwrap_or(&0);
+            }
+        }
+        rows
+    }
+}
+
 impl fmt::Display for Table<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let cpus = &self.summary.cpus;
-        let mut functions: BTreeMap<u64, u64> = BTreeMap::new();
-        for (&function, count) in cpus.iter().flat_map(|cpu| &cpu.0) {
-            *functions.entry(function).or_default() += count;
-        }
-        if functions.is_empty() {
+        let rows = self.rows();
+        if rows.is_empty() {
             return write!(f, "no firmware calls reached the blob");
         }
-        let name = |function: &u64| match self.board.functions.get(function) {
-            Some(name) => name.clone(),
-            None => format!("{function:#010x}"),
-        };
-        let width = functions
-            .keys()
-            .map(|id| name(id).len())
-            .fold("calls served".len(), usize::max);
-        let columns = if cpus.len() <= COLUMNS { cpus.len() } else { 0 };
-        write!(f, "{:<width$} {:>9}", "calls served", "total")?;
+        let title = "calls served";
+        let width = rows
+            .iter()
+            .map(|row| row.0.len())
+            .fold(title.len(), usize::max);
+        let cpus = self.summary.cpus.len();
+        let columns = if cpus <= COLUMNS { cpus } else { 0 };
+        write!(f, "{title:<width$} {:>9}", "total")?;
         for cpu in 0..columns {
             write!(f, " {:>8}", format!("cpu{cpu}"))?;
         }
-        for (function, total) in &functions {
-            write!(f, "\n{:<width$} {total:>9}", name(function))?;
-            for cpu in &cpus[..columns] {
-                write!(f, " {:>8}", cpu.0.get(function).unwrap_or(&0))?;
+        for (name, counts) in &rows {
+            write!(f, "\n{name:<width$} {:>9}", counts.iter().sum::<u64>())?;
+            for count in &counts[..columns] {
+                write!(f, " {count:>8}")?;
             }
         }
         Ok(())
@@ -91,11 +115,12 @@ mod tests {
 
     #[test]
     fn the_table_has_a_line_for_each_function_and_a_column_for_each_cpu() {
-        let board = testing::board("[functions]\n\"0x84000000\" = \"PSCI_VERSION\"");
+        let board = testing::board("");
         let (mut first, mut second) = (Counts::default(), Counts::default());
-        first.add(0x8400_0000);
+        first.add(0x8400_0003);
         first.add(0xc300_0001);
         second.add(0xc300_0001);
+        second.add(0xc400_0003);
         let mut summary = Summary::default();
         summary.add(0, &first);
         summary.add(1, &second);
@@ -103,7 +128,7 @@ mod tests {
         assert_eq!(
             summary.table(&board).to_string(),
             "calls served     total     cpu0     cpu1\n\
-             PSCI_VERSION         1        1        0\n\
+             PSCI_CPU_ON          3        1        2\n\
              0xc3000001           3        1        2"
         );
     }
