@@ -51,11 +51,11 @@ impl FromStr for Policy {
 /// What becomes of a call during which the blob fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnFault {
-    /// The call ends in [`Error::Blob`](crate::Error::Blob) and the VMM stops the guest.
+    /// The call ends in `Error::Blob` and the VMM stops the guest.
     #[default]
     Fatal,
     /// The guest is answered NOT_SUPPORTED and goes on; the VMM hears of it through
-    /// [`Host::fault`](crate::Host::fault).
+    /// `Host::fault`.
     NotSupported,
 }
 
