@@ -146,10 +146,7 @@ impl Vcpu {
             }
         }
         // Somebody had enough of waiting: that is where the guest hangs.
-        if matches!(
-            shared.control.outcome(),
-            Some(Outcome::Signal(_) | Outcome::Quit)
-        ) {
+        if let Some(Outcome::Signal(_)) = shared.control.outcome() {
             say!(
                 "{}",
                 self.at_pc(&format!("CPU {} has stopped", self.number))
