@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A whole VMM: one vCPU, one page of RAM, and one SMC that a blob answers.
 //!
-//! Run it on arm64 Linux with /dev/kvm, and give it the blob of board virt: `minimal target/blobs/virt.elf`.
+//! Run it on arm64 Linux with /dev/kvm, and give it the blob of board virt: `minimal
+//! target/blobs/virt.elf`.
 
 #[cfg(not(all(target_arch = "aarch64", target_os = "linux")))]
 fn main() {
@@ -35,7 +36,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         fn fault(&mut self, _fault: &BlobFault) {}
     }
 
-    // The guest: PSCI_VERSION by SMC, then a store of the answer to an address where there is only the VMM.
+    // The guest: PSCI_VERSION by SMC, then a store of the answer to an address where there is only
+    // the VMM.
     const GUEST: [u32; 4] = [
         0x52b0_8000, // mov w0, #0x84000000
         0xd400_0003, // smc #0

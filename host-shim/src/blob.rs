@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Loader: turns the bytes of an ELF file into a [`Blob`] that is safe to map, or says why not.
 //!
-//! The file may be damaged or hostile. Everything that the engine relies on later (segments inside the blob's space,
-//! page-aligned, apart, never writable and executable; vectors where the entry point says; a note that this shim
-//! understands) is checked here, once.
+//! The file may be damaged or hostile. Everything that the engine relies on later (segments inside
+//! the blob's space, page-aligned, apart, never writable and executable; vectors where the entry
+//! point says; a note that this shim understands) is checked here, once.
 
 use fakemon_abi::layout::{
     BLOB_MAX_IMAGE, BLOB_SPACE, HYP_VECTORS, MAX_STACK, MONITOR_BASE, VECTOR_ALIGN,

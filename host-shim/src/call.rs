@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! One SMC, from the guest's exit to the moment when the guest can go on.
 //!
-//! This is the hot path. It makes two world switches and touches no register that the call does not use: the caller's
-//! PC, PSTATE and the inputs of its function are read, the outputs that changed are written back. The monitor's side
-//! needs no register ioctl at all, because the gate loads and stores the frame. Nothing is allocated, and no lock is
-//! shared with another vCPU.
+//! This is the hot path. It makes two world switches and touches no register that the call does not
+//! use: the caller's PC, PSTATE and the inputs of its function are read, the outputs that changed
+//! are written back. The monitor's side needs no register ioctl at all, because the gate loads and
+//! stores the frame. Nothing is allocated, and no lock is shared with another vCPU.
 
 use fakemon_abi::frame::{REGS, SPSR_IL};
 use fakemon_abi::layout::{
@@ -48,7 +48,8 @@ pub enum Step {
     Done,
     /// A signal or a kick came: do what it was for, then [`resume`](MonitorVcpu::resume).
     Interrupted,
-    /// Wait until an interrupt is pending for the guest's vCPU, then [`resume`](MonitorVcpu::resume).
+    /// Wait until an interrupt is pending for the guest's vCPU, then
+    /// [`resume`](MonitorVcpu::resume).
     WaitForInterrupt,
     /// The guest's vCPU is off until another one starts it.
     CpuOff,
@@ -92,7 +93,8 @@ const MODE: u64 = 0x1f;
 impl MonitorVcpu {
     /// Serves a call of the guest's vCPU, which has just exited with KVM_EXIT_HYPERCALL.
     ///
-    /// A call that the blob does not claim is answered NOT_SUPPORTED, which is what KVM does with it by itself.
+    /// A call that the blob does not claim is answered NOT_SUPPORTED, which is what KVM does with
+    /// it by itself.
     ///
     /// # Errors
     /// The blob failed and the policy is to stop, or the host could not carry the call out.
@@ -143,8 +145,8 @@ impl MonitorVcpu {
         record.inputs = range.inputs.into();
         record.outputs = range.outputs.into();
         record.before = [0; REGS];
-        // KVM has read w0 already, and nothing else of x0 means anything to SMCCC (DEN 0028, 2.5). A legacy call has
-        // data there, of which later kernels may mask bits in `nr`.
+        // KVM has read w0 already, and nothing else of x0 means anything to SMCCC (DEN 0028, 2.5).
+        // A legacy call has data there, of which later kernels may mask bits in `nr`.
         record.before[0] = trap.function.into();
         let known = usize::from(self.shared.blob.note().window != WINDOW_LEGACY32);
         for n in known..record.inputs {
@@ -242,9 +244,10 @@ impl MonitorVcpu {
 
     /// Decides whether what brought the vCPU back into the gate was the blob's return.
     ///
-    /// PSTATE.IL is set by an ERET with SPSR.IL, or by an illegal ERET, and by nothing else; the exception that it
-    /// raises saves it. So a saved SPSR.IL means that the blob has returned, even where an abort or misalignment at
-    /// the target was reported in place of the Illegal Execution State exception.
+    /// PSTATE.IL is set by an ERET with SPSR.IL, or by an illegal ERET, and by nothing else; the
+    /// exception that it raises saves it. So a saved SPSR.IL means that the blob has returned, even
+    /// where an abort or misalignment at the target was reported in place of the Illegal Execution
+    /// State exception.
     fn check_return(&self) -> Result<(), FaultReason> {
         let (spsr, taken) = (self.frame.get(SPSR), self.frame.get(TAKEN));
         if taken % 0x200 != 0 {

@@ -8,8 +8,8 @@ use crate::filter::FilterError;
 use crate::regs::RegisterError;
 use crate::width::Width;
 
-/// An error of the engine. [`Error::Blob`] is the blob's fault, the `GuestMemory` and `Cpus` ones the VMM's, the rest
-/// the host's.
+/// An error of the engine. [`Error::Blob`] is the blob's fault, the `GuestMemory` and `Cpus` ones
+/// the VMM's, the rest the host's.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The blob failed and the policy is to stop: who, where and why.

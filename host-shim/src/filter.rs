@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! KVM's SMCCC filter: which calls of a VM exit to user space (Linux 6.4 or later).
 //!
-//! The filter sees only w0 or r0, treats SMC and HVC alike, and must be complete before any vCPU of the VM has run
-//! (Documentation/virt/kvm/devices/vm.rst, 6). The Arm architecture calls 0x8000xxxx and 0xc000xxxx stay KVM's own.
+//! The filter sees only w0 or r0, treats SMC and HVC alike, and must be complete before any vCPU of
+//! the VM has run (Documentation/virt/kvm/devices/vm.rst, 6). The Arm architecture calls 0x8000xxxx
+//! and 0xc000xxxx stay KVM's own.
 
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
@@ -90,7 +91,8 @@ fn set(vm: &impl AsRawFd, first: u32, last: u32, action: u32) -> Result<(), Filt
     if unsafe { ioctl_with_ref(&fd, HAS_DEVICE_ATTR, &attribute) } != 0 {
         return Err(FilterError::Unsupported);
     }
-    // SAFETY: for this attribute the kernel reads one kvm_smccc_filter at `addr`; `filter` outlives the call.
+    // SAFETY: for this attribute the kernel reads one kvm_smccc_filter at `addr`; `filter` outlives
+    // the call.
     if unsafe { ioctl_with_ref(&fd, SET_DEVICE_ATTR, &attribute) } == 0 {
         return Ok(());
     }

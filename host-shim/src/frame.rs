@@ -60,7 +60,8 @@ impl FramePtr {
 
     fn word(&self, offset: usize) -> NonNull<u64> {
         assert!(offset.is_multiple_of(8) && offset + 8 <= size_of::<Frame>());
-        // SAFETY: the assertion keeps the word within the frame, which `memory.frame` found mapped as a whole.
+        // SAFETY: the assertion keeps the word within the frame, which `memory.frame` found mapped
+        // as a whole.
         unsafe { self.words.byte_add(offset) }
     }
 

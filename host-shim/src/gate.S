@@ -2,19 +2,21 @@
 //
 // The gate: one page of code per monitor vCPU, and the only way into and out of the blob.
 //
-// A monitor vCPU spends its life parked at the load in `park`. Nothing backs the doorbell's address, so the load exits
-// to the host, and the vCPU stays there until the next SMC. Then the shim has filled the frame and runs the vCPU: the
-// load completes into wzr, so that parking uses no register, and the gate goes on to enter the blob. It gives the blob
-// what EL3 firmware finds after an SMC: the caller's PC, PSTATE and syndrome in ELR, SPSR and ESR, the caller's
-// registers in x0-x17, a stack, and a PC in the vector table.
+// A monitor vCPU spends its life parked at the load in `park`. Nothing backs the doorbell's
+// address, so the load exits to the host, and the vCPU stays there until the next SMC. Then the
+// shim has filled the frame and runs the vCPU: the load completes into wzr, so that parking uses no
+// register, and the gate goes on to enter the blob. It gives the blob what EL3 firmware finds after
+// an SMC: the caller's PC, PSTATE and syndrome in ELR, SPSR and ESR, the caller's registers in
+// x0-x17, a stack, and a PC in the vector table.
 //
-// The blob leaves with ERET. The SPSR that it was given has the IL bit set, so the CPU takes an Illegal Execution State
-// exception (Arm ARM D1.3.5.4) before the first instruction after the return, wherever that would have been: in guest
-// RAM, in the blob, in AArch32, at EL0. VBAR_EL1 points here, so every such return, and every fault of the blob, arrives
-// in one of these vectors. The gate notes the registers and the reason, and parks again. The shim decides what it was.
+// The blob leaves with ERET. The SPSR that it was given has the IL bit set, so the CPU takes an
+// Illegal Execution State exception (Arm ARM D1.3.5.4) before the first instruction after the
+// return, wherever that would have been: in guest RAM, in the blob, in AArch32, at EL0. VBAR_EL1
+// points here, so every such return, and every fault of the blob, arrives in one of these vectors.
+// The gate notes the registers and the reason, and parks again. The shim decides what it was.
 //
-// The page is mapped read-only and executable, at GATE in the vCPU's block; DOORBELL lies one page below, the frame one
-// page above. TPIDRRO_EL0 is the gate's own scratch register.
+// The page is mapped read-only and executable, at GATE in the vCPU's block; DOORBELL lies one page
+// below, the frame one page above. TPIDRRO_EL0 is the gate's own scratch register.
 
     .section .rodata.fakemon_gate, "a"
     .balign 4096
@@ -23,8 +25,9 @@ fakemon_gate_start:
     .set doorbell, fakemon_gate_start - 0x1000
     .set frame, fakemon_gate_start + 0x1000
 
-    // x30 is the only register that can be set aside, so it becomes the frame's address at once. x0 then carries the
-    // number of the vector, since ESR_EL1 says nothing about an interrupt or an SError.
+    // x30 is the only register that can be set aside, so it becomes the frame's address at once. x0
+    // then carries the number of the vector, since ESR_EL1 says nothing about an interrupt or an
+    // SError.
     .macro vector offset
     .org fakemon_gate_start + \offset
     msr tpidrro_el0, x30

@@ -28,8 +28,8 @@ unsafe extern "C" {
 /// The gate's instructions, less than a page.
 pub(crate) fn code() -> &'static [u8] {
     let start = &raw const fakemon_gate_start;
-    // SAFETY: both symbols delimit one constant array in .rodata, emitted by gate.S above, which lives as long as the
-    // program.
+    // SAFETY: both symbols delimit one constant array in .rodata, emitted by gate.S above, which
+    // lives as long as the program.
     unsafe { std::slice::from_raw_parts(start, offset_of(&raw const fakemon_gate_end)) }
 }
 

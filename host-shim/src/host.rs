@@ -9,17 +9,18 @@ use crate::fault::BlobFault;
 
 /// The VMM, as the engine sees it from one vCPU's thread.
 ///
-/// Everything here is asked by a blob, so the arguments are whatever the blob says; the VMM checks them.
+/// Everything here is asked by a blob, so the arguments are whatever the blob says; the VMM checks
+/// them.
 pub trait Host {
     /// Shows bytes that the blob writes to its console, 256 at most.
     fn console(&mut self, text: &[u8]);
 
-    /// Starts the CPU with this MPIDR at guest physical address `entry`, with `context` in x0 or r0. Returns a
-    /// `fakemon_abi::status` code, as PSCI CPU_ON does.
+    /// Starts the CPU with this MPIDR at guest physical address `entry`, with `context` in x0 or
+    /// r0. Returns a `fakemon_abi::status` code, as PSCI CPU_ON does.
     fn cpu_on(&mut self, mpidr: u64, entry: u64, context: u64) -> i32;
 
-    /// Returns 0 (on), 1 (off) or 2 (start pending) for the CPUs that `mpidr` names at this affinity level, or a
-    /// negative status code, as PSCI AFFINITY_INFO does.
+    /// Returns 0 (on), 1 (off) or 2 (start pending) for the CPUs that `mpidr` names at this
+    /// affinity level, or a negative status code, as PSCI AFFINITY_INFO does.
     fn cpu_affinity(&mut self, mpidr: u64, level: u64) -> i32;
 
     /// Reads 1, 2, 4 or 8 bytes of a device, as a secure access.

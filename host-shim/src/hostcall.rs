@@ -18,7 +18,8 @@ use crate::translate::{Access, Regime, translate};
 use crate::vcpu::{MonitorVcpu, State};
 
 impl MonitorVcpu {
-    /// Serves the host call in the frame. [`None`] sends the blob on; a step ends the call or leaves it.
+    /// Serves the host call in the frame. [`None`] sends the blob on; a step ends the call or
+    /// leaves it.
     pub(crate) fn host_call(&mut self, host: &mut dyn Host) -> Result<Option<Step>, Error> {
         let number = self.frame.get(CALL_NR);
         let args: [u64; 6] = std::array::from_fn(|n| self.frame.get(call_arg(n)));
@@ -156,7 +157,8 @@ impl MonitorVcpu {
         }
     }
 
-    /// Collects the registers of a blob that failed: from the frame for what the gate has saved, else from the vCPU.
+    /// Collects the registers of a blob that failed: from the frame for what the gate has saved,
+    /// else from the vCPU.
     pub(crate) fn describe(&self, reason: FaultReason, in_gate: bool) -> Result<BlobFault, Error> {
         let own = Registers::of(&self.fd);
         let mut registers = [0; 31];

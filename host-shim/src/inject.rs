@@ -7,8 +7,8 @@ use crate::regs::{self, RegisterError, Registers};
 use crate::undefined::{Before, aarch32, aarch64};
 use crate::width::Width;
 
-/// Makes the guest's vCPU, which has just exited with KVM_EXIT_HYPERCALL, take the exception that the SMC or HVC
-/// raises on a CPU without EL3 or EL2.
+/// Makes the guest's vCPU, which has just exited with KVM_EXIT_HYPERCALL, take the exception that
+/// the SMC or HVC raises on a CPU without EL3 or EL2.
 ///
 /// # Errors
 /// What the kernel says of the first register that cannot be read or written.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The monitor VM's own memory: one anonymous mapping, laid out as `fakemon_abi::layout` says.
 //!
-//! The blob can write most of it at any time, so nothing here hands out references: every access is a bounded copy.
+//! The blob can write most of it at any time, so nothing here hands out references: every access is
+//! a bounded copy.
 
 use std::io;
 use std::ptr::{self, NonNull};
@@ -35,16 +36,19 @@ pub(crate) struct MonitorMemory {
     pieces: Vec<Piece>,
 }
 
-// SAFETY: the mapping is plain memory that no thread owns, and all access to it is by volatile or bounded raw copies.
+// SAFETY: the mapping is plain memory that no thread owns, and all access to it is by volatile or
+// bounded raw copies.
 unsafe impl Send for MonitorMemory {}
 // SAFETY: as above; no method makes a reference into the mapping.
 unsafe impl Sync for MonitorMemory {}
 
 impl MonitorMemory {
-    /// Maps and fills the memory: the blob's segments, `tables`, and a gate and frame for each of `cpus` vCPUs.
+    /// Maps and fills the memory: the blob's segments, `tables`, and a gate and frame for each of
+    /// `cpus` vCPUs.
     ///
-    /// What nobody in the monitor VM should write is read-only in stage 2 as well, so that a vCPU whose EL1 state is
-    /// reset finds gate and tables as they were, even after a blob that has switched its MMU off.
+    /// What nobody in the monitor VM should write is read-only in stage 2 as well, so that a vCPU
+    /// whose EL1 state is reset finds gate and tables as they were, even after a blob that has
+    /// switched its MMU off.
     pub(crate) fn new(blob: &Blob, tables: &Tables, cpus: u32) -> io::Result<Arc<Self>> {
         let tables = tables.to_bytes();
         let mut pieces = Vec::new();
@@ -82,18 +86,21 @@ impl MonitorMemory {
         self.base.as_ptr().expose_provenance() as u64 + piece.offset as u64
     }
 
-    /// Where `size` bytes at `address` lie in the mapping; [`None`] unless one piece holds them all.
+    /// Where `size` bytes at `address` lie in the mapping; [`None`] unless one piece holds them
+    /// all.
     fn locate(&self, address: u64, size: usize) -> Option<NonNull<u8>> {
         let piece = self.pieces.iter().find(|p| address >= p.address && address - p.address < p.size)?;
         let inside = address - piece.address;
         if size as u64 > piece.size - inside {
             return None;
         }
-        // SAFETY: pieces lie within the mapping one after the other, and `inside + size` is within this one.
+        // SAFETY: pieces lie within the mapping one after the other, and `inside + size` is within
+        // this one.
         Some(unsafe { self.base.add(piece.offset + inside as usize) })
     }
 
-    /// Copies bytes into the monitor's memory; what has no memory behind it is a mistake of this library.
+    /// Copies bytes into the monitor's memory; what has no memory behind it is a mistake of this
+    /// library.
     fn write(&self, address: u64, bytes: &[u8]) {
         let to = self.locate(address, bytes.len()).expect("the layout has room for what is loaded");
         // SAFETY: `locate` found bytes.len() bytes there, and `bytes` is no part of the mapping.
@@ -104,7 +111,8 @@ impl MonitorMemory {
     pub(crate) fn read(&self, address: u64, size: usize) -> Option<Vec<u8>> {
         let from = self.locate(address, size)?;
         let mut bytes = vec![0; size];
-        // SAFETY: `locate` found `size` bytes there; a vCPU that writes them meanwhile changes bytes, nothing else.
+        // SAFETY: `locate` found `size` bytes there; a vCPU that writes them meanwhile changes
+        // bytes, nothing else.
         unsafe { ptr::copy_nonoverlapping(from.as_ptr(), bytes.as_mut_ptr(), size) };
         Some(bytes)
     }
@@ -142,7 +150,8 @@ pub(crate) fn map_monitor(tables: &mut Tables, blob: &Blob, cpus: u32) {
 }
 
 fn map(size: usize) -> io::Result<NonNull<u8>> {
-    // SAFETY: a new anonymous mapping at an address of the kernel's choice touches no existing memory.
+    // SAFETY: a new anonymous mapping at an address of the kernel's choice touches no existing
+    // memory.
     let base = unsafe {
         libc::mmap(
             ptr::null_mut(),
@@ -156,8 +165,8 @@ fn map(size: usize) -> io::Result<NonNull<u8>> {
     if base == libc::MAP_FAILED {
         return Err(io::Error::last_os_error());
     }
-    // A huge page would make each vCPU's few touched pages cost two megabytes. Failure costs only memory.
-    // SAFETY: the advice is about the mapping just made.
+    // A huge page would make each vCPU's few touched pages cost two megabytes. Failure costs only
+    // memory. SAFETY: the advice is about the mapping just made.
     unsafe { libc::madvise(base, size, libc::MADV_NOHUGEPAGE) };
     NonNull::new(base.cast()).ok_or_else(|| io::Error::other("a mapping at address zero"))
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The monitor VM: a tiny VM beside the guest's, whose memory the guest cannot reach.
 //!
-//! arm64 KVM has one stage 2 per VM, so what one vCPU may see all may see. A blob that the guest must not see therefore
-//! lives in a VM of its own, with one vCPU for each of the guest's; guest RAM is mapped into it as the blob's note
-//! asks, and not at all if it does not ask (docs/decisions/0001-two-vms.md).
+//! arm64 KVM has one stage 2 per VM, so what one vCPU may see all may see. A blob that the guest
+//! must not see therefore lives in a VM of its own, with one vCPU for each of the guest's; guest
+//! RAM is mapped into it as the blob's note asks, and not at all if it does not ask
+//! (docs/decisions/0001-two-vms.md).
 
 use std::io;
 use std::os::fd::AsRawFd;
@@ -61,8 +62,8 @@ impl Monitor {
     /// The guest's RAM lies in the monitor's own window, there are too many vCPUs, or KVM refuses.
     ///
     /// # Safety
-    /// Each range of `memory` is mapped in this process, writable, and stays so until the `Monitor` and all its vCPUs
-    /// are dropped.
+    /// Each range of `memory` is mapped in this process, writable, and stays so until the `Monitor`
+    /// and all its vCPUs are dropped.
     pub unsafe fn new(
         blob: &Blob,
         memory: &[GuestMemory],
@@ -99,8 +100,8 @@ impl Monitor {
             let region =
                 kvm_userspace_memory_region { slot, flags, guest_phys_addr, memory_size, userspace_addr };
             slot += 1;
-            // SAFETY: the monitor's own memory is kept by `Shared`, which owns the VM too; the caller keeps the
-            // guest's RAM mapped for as long.
+            // SAFETY: the monitor's own memory is kept by `Shared`, which owns the VM too; the
+            // caller keeps the guest's RAM mapped for as long.
             let added = unsafe { vm.set_user_memory_region(region) };
             added.map_err(Error::kvm("give the monitor VM memory"))
         };
@@ -130,8 +131,8 @@ impl Monitor {
 
     /// Makes the monitor vCPU that serves the guest's vCPU number `cpu`, whose EL1 is `width` wide.
     ///
-    /// `guest` must stay open as long as the result is used. The result may move to the thread that runs the guest's
-    /// vCPU; make it once for each vCPU.
+    /// `guest` must stay open as long as the result is used. The result may move to the thread that
+    /// runs the guest's vCPU; make it once for each vCPU.
     ///
     /// # Errors
     /// The blob does not serve such callers, `cpu` is out of range or taken, or KVM refuses.
@@ -152,7 +153,8 @@ impl Monitor {
         MonitorVcpu::new(self.shared.clone(), cpu, Registers::of(guest), width)
     }
 
-    /// The ranges of monitor-physical addresses that have memory of the monitor's own, as address and size in bytes.
+    /// The ranges of monitor-physical addresses that have memory of the monitor's own, as address
+    /// and size in bytes.
     pub fn memory_map(&self) -> impl Iterator<Item = (u64, u64)> {
         self.shared.memory.pieces().iter().map(|piece| (piece.address, piece.size))
     }
@@ -173,8 +175,9 @@ impl Shared {
         let host = range.host_addr + (address - range.guest_addr);
         let mut bytes = [0; 8];
         let from = std::ptr::with_exposed_provenance::<u8>(host as usize);
-        // SAFETY: `Monitor::new` requires the range to be mapped, `size` bytes from here are inside it, and a guest that
-        // writes them meanwhile changes bytes, nothing else. `bytes` has room for 8, the most that a walk reads.
+        // SAFETY: `Monitor::new` requires the range to be mapped, `size` bytes from here are inside
+        // it, and a guest that writes them meanwhile changes bytes, nothing else. `bytes` has room
+        // for 8, the most that a walk reads.
         unsafe { std::ptr::copy_nonoverlapping(from, bytes.as_mut_ptr(), size.min(8)) };
         Some(u64::from_le_bytes(bytes))
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What becomes of a guest's firmware calls: the modes that the 2013 thread asked for, chosen for each VM.
+//! What becomes of a guest's firmware calls: the modes that the 2013 thread asked for, chosen for
+//! each VM.
 
 use std::fmt;
 use std::str::FromStr;
@@ -66,8 +67,9 @@ pub struct Config {
     pub on_fault: OnFault,
     /// How long a blob may run within one call. Zero switches the watchdog off.
     pub watchdog: Duration,
-    /// The signal that interrupts a vCPU thread in KVM_RUN when the watchdog fires. Its handler must be installed
-    /// without SA_RESTART and may do nothing; if the signal has its default action, the library installs one.
+    /// The signal that interrupts a vCPU thread in KVM_RUN when the watchdog fires. Its handler
+    /// must be installed without SA_RESTART and may do nothing; if the signal has its default
+    /// action, the library installs one.
     pub kick_signal: i32,
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Registers of a vCPU by KVM_GET_ONE_REG and KVM_SET_ONE_REG, on any VMM's vCPU file descriptor.
 //!
-//! Ids are those of Documentation/virt/kvm/api.rst, 4.68: architecture, size, then either the 32-bit word offset in
-//! `struct kvm_regs` (core registers) or a system register's encoding.
+//! Ids are those of Documentation/virt/kvm/api.rst, 4.68: architecture, size, then either the
+//! 32-bit word offset in `struct kvm_regs` (core registers) or a system register's encoding.
 
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
@@ -74,7 +74,8 @@ pub const CPSR_SVC_MASKED: u64 = 0x1d3;
 
 /// A vCPU of whatever VMM, borrowed by its file descriptor's number.
 ///
-/// A number that is no vCPU makes every call fail with the error of ioctl(2); it can do no other harm.
+/// A number that is no vCPU makes every call fail with the error of ioctl(2); it can do no other
+/// harm.
 #[derive(Clone, Copy, Debug)]
 pub struct Registers(RawFd);
 
@@ -97,8 +98,8 @@ impl Registers {
     pub fn get(&self, id: u64) -> Result<u64, RegisterError> {
         let mut value = 0_u64;
         let request = kvm_one_reg { id, addr: (&raw mut value).expose_provenance() as u64 };
-        // SAFETY: every id in this module names a register of 64 bits (size field 3), so the kernel writes eight bytes
-        // to `value`, which outlives the call.
+        // SAFETY: every id in this module names a register of 64 bits (size field 3), so the kernel
+        // writes eight bytes to `value`, which outlives the call.
         let result = unsafe { ioctl_with_ref(self, GET_ONE_REG, &request) };
         RegisterError::check(result, id, "read").map(|()| value)
     }
@@ -114,10 +115,12 @@ impl Registers {
         RegisterError::check(result, id, "write")
     }
 
-    /// Puts an initialised vCPU into the state in which PSCI starts a CPU: at `entry`, `context` in x0 or r0, at EL1h
-    /// or in Supervisor mode, interrupts masked. Bit 0 of an AArch32 `entry` selects Thumb.
+    /// Puts an initialised vCPU into the state in which PSCI starts a CPU: at `entry`, `context` in
+    /// x0 or r0, at EL1h or in Supervisor mode, interrupts masked. Bit 0 of an AArch32 `entry`
+    /// selects Thumb.
     ///
-    /// The MMU is off because KVM_ARM_VCPU_INIT leaves it so; call that first for a vCPU that has run.
+    /// The MMU is off because KVM_ARM_VCPU_INIT leaves it so; call that first for a vCPU that has
+    /// run.
     ///
     /// # Errors
     /// What the kernel says of the first register that cannot be written.

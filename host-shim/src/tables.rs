@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Stage-1 translation tables of the monitor VM (Arm ARM D8.3, 4 KiB granule, 39-bit addresses).
 //!
-//! The shim writes them once, before the blob runs. They map addresses to themselves and add what stage 2 cannot say:
-//! memory types and W^X. Below the monitor's window everything starts as Device memory that nobody can execute;
-//! guest RAM is then laid over it as the blob's note asks. Inside the window only what is named is mapped.
+//! The shim writes them once, before the blob runs. They map addresses to themselves and add what
+//! stage 2 cannot say: memory types and W^X. Below the monitor's window everything starts as Device
+//! memory that nobody can execute; guest RAM is then laid over it as the blob's note asks. Inside
+//! the window only what is named is mapped.
 
 use fakemon_abi::layout::{MONITOR_BASE, TABLES_BASE, VA_BITS};
 
@@ -53,8 +54,8 @@ impl Tables {
         tables
     }
 
-    /// Maps `address..address + size` to itself. Both are multiples of [`PAGE`] inside the 39-bit space; a later
-    /// mapping replaces an earlier one.
+    /// Maps `address..address + size` to itself. Both are multiples of [`PAGE`] inside the 39-bit
+    /// space; a later mapping replaces an earlier one.
     pub(crate) fn map(&mut self, address: u64, size: u64, access: Access) {
         debug_assert!(
             address.is_multiple_of(PAGE)
@@ -67,7 +68,8 @@ impl Tables {
         }
     }
 
-    /// Writes the largest descriptor that fits at `at` into `room` bytes, and returns what it covers.
+    /// Writes the largest descriptor that fits at `at` into `room` bytes, and returns what it
+    /// covers.
     fn map_one(&mut self, at: u64, room: u64, access: Access) -> u64 {
         let mut table = 0;
         for (level, &span) in SPAN.iter().enumerate().skip(1) {
@@ -81,7 +83,8 @@ impl Tables {
         unreachable!("addresses and sizes are multiples of a page")
     }
 
-    /// Returns the table below a descriptor, and makes it where there is none; a block is split into its parts.
+    /// Returns the table below a descriptor, and makes it where there is none; a block is split
+    /// into its parts.
     fn descend(&mut self, table: usize, index: usize, level: usize) -> usize {
         let old = self.pages[table][index];
         if old & (VALID | TABLE_OR_PAGE) == VALID | TABLE_OR_PAGE {
@@ -110,7 +113,8 @@ impl Tables {
     }
 }
 
-/// Lower and upper attributes of a block or page descriptor (Arm ARM D8.3.2). EL0 can never reach or execute it.
+/// Lower and upper attributes of a block or page descriptor (Arm ARM D8.3.2). EL0 can never reach
+/// or execute it.
 fn attributes(access: Access, level: usize) -> u64 {
     const ACCESS_FLAG: u64 = 1 << 10;
     const INNER_SHAREABLE: u64 = 0b11 << 8;

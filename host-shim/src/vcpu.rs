@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A monitor vCPU: set up once, then parked in the gate between calls.
 //!
-//! Its EL1 state stays in place from one call to the next; only a fault of the blob makes it start over.
+//! Its EL1 state stays in place from one call to the next; only a fault of the blob makes it start
+//! over.
 
 use std::sync::Arc;
 
@@ -21,8 +22,9 @@ use crate::tables;
 use crate::watchdog::Slot;
 use crate::width::{Conduit, Width};
 
-/// SCTLR_EL1 of the monitor: MMU and caches on, stack alignment checked, nothing writable executes (WXN), and the bits
-/// that are RES1 on cores without the features behind them (Arm ARM, SCTLR_EL1).
+/// SCTLR_EL1 of the monitor: MMU and caches on, stack alignment checked, nothing writable executes
+/// (WXN), and the bits that are RES1 on cores without the features behind them (Arm ARM,
+/// SCTLR_EL1).
 const SCTLR: u64 = {
     const M: u64 = 1 << 0;
     const C: u64 = 1 << 2;
@@ -61,7 +63,8 @@ pub struct CallRecord {
     pub(crate) pstate: u64,
 }
 
-/// The monitor's half of one guest vCPU: carries the calls of the guest's vCPU to the blob and back.
+/// The monitor's half of one guest vCPU: carries the calls of the guest's vCPU to the blob and
+/// back.
 #[derive(Debug)]
 pub struct MonitorVcpu {
     pub(crate) fd: VcpuFd,
@@ -133,7 +136,8 @@ impl MonitorVcpu {
 
     /// Abandons what the blob was doing, with all the EL1 state that it leaves, and parks the vCPU.
     pub(crate) fn start_over(&mut self) -> Result<(), Error> {
-        // An access that has exited completes on the next KVM_RUN and then advances the PC, so that must be over first.
+        // An access that has exited completes on the next KVM_RUN and then advances the PC, so that
+        // must be over first.
         self.fd.set_kvm_immediate_exit(1);
         let _interrupted = self.fd.run();
         self.fd.set_kvm_immediate_exit(0);
@@ -164,7 +168,8 @@ impl MonitorVcpu {
                     return Ok(());
                 }
                 Ok(exit) => return Err(failed(format!("unexpected exit {exit:?}"))),
-                // A signal of the VMM's: nothing has happened yet, and the VMM will see it after this.
+                // A signal of the VMM's: nothing has happened yet, and the VMM will see it after
+                // this.
                 Err(error) if error.errno() == libc::EINTR => {
                     self.fd.set_kvm_immediate_exit(0);
                     if self.slot().fired() {
@@ -191,8 +196,8 @@ impl MonitorVcpu {
         &self.record
     }
 
-    /// A handle with which any thread can make [`call`](Self::call) and [`resume`](Self::resume) return
-    /// [`Step::Interrupted`](crate::Step::Interrupted).
+    /// A handle with which any thread can make [`call`](Self::call) and [`resume`](Self::resume)
+    /// return [`Step::Interrupted`](crate::Step::Interrupted).
     pub fn kick_handle(&self) -> KickHandle {
         KickHandle { shared: self.shared.clone(), cpu: self.cpu }
     }
@@ -213,8 +218,9 @@ pub struct KickHandle {
 }
 
 impl KickHandle {
-    /// Makes a call in progress, or else the next one, return at its next entry into the blob. A blob that is running
-    /// this very moment is interrupted by the signal that the VMM then sends to the vCPU's thread.
+    /// Makes a call in progress, or else the next one, return at its next entry into the blob. A
+    /// blob that is running this very moment is interrupted by the signal that the VMM then sends
+    /// to the vCPU's thread.
     pub fn kick(&self) {
         self.shared.watchdog.slot(self.cpu).kick();
     }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The blob watchdog: no call may keep the blob running longer than the VMM allows.
 //!
-//! A vCPU's thread only increments and stores one word when a call enters and leaves the blob. One thread per monitor
-//! VM wakes eight times per limit and looks at these words. It counts its own ticks and reads no clock, so that a host
-//! which was suspended or starved does not make the watchdog bite: it slept as well. A vCPU that was in the same call at
-//! eight ticks is kicked out of KVM_RUN by a signal, which also ends a WFI.
+//! A vCPU's thread only increments and stores one word when a call enters and leaves the blob. One
+//! thread per monitor VM wakes eight times per limit and looks at these words. It counts its own
+//! ticks and reads no clock, so that a host which was suspended or starved does not make the
+//! watchdog bite: it slept as well. A vCPU that was in the same call at eight ticks is kicked out
+//! of KVM_RUN by a signal, which also ends a WFI.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
@@ -34,7 +35,8 @@ pub(crate) struct Slot {
     fired: AtomicU64,
     /// Thread that runs the vCPU, as gettid(2) numbers it.
     thread: AtomicI32,
-    /// The vCPU's `immediate_exit` in its kvm_run page. The lock is for kicks alone, never for calls.
+    /// The vCPU's `immediate_exit` in its kvm_run page. The lock is for kicks alone, never for
+    /// calls.
     immediate_exit: Mutex<Option<ExitFlag>>,
 }
 
@@ -42,11 +44,13 @@ pub(crate) struct Slot {
 #[derive(Debug)]
 struct ExitFlag(*mut u8);
 
-// SAFETY: the byte is made for being written by other threads than the vCPU's (KVM API, 5: "immediate_exit").
+// SAFETY: the byte is made for being written by other threads than the vCPU's (KVM API, 5:
+// "immediate_exit").
 unsafe impl Send for ExitFlag {}
 
 impl Slot {
-    /// The current thread is about to enter the blob; `new_call` unless it goes on with an interrupted call.
+    /// The current thread is about to enter the blob; `new_call` unless it goes on with an
+    /// interrupted call.
     pub(crate) fn enter(&self, new_call: bool) {
         self.thread.store(THREAD.with(|id| *id), Ordering::Relaxed);
         let call = (self.state.load(Ordering::Relaxed) >> 1) + u64::from(new_call);
@@ -76,8 +80,8 @@ impl Slot {
     pub(crate) fn kick(&self) {
         let flag = self.immediate_exit.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(ExitFlag(at)) = *flag {
-            // SAFETY: whoever set the flag keeps the byte mapped until it has taken the flag back, which the lock
-            // makes wait for this write.
+            // SAFETY: whoever set the flag keeps the byte mapped until it has taken the flag back,
+            // which the lock makes wait for this write.
             unsafe { at.write_volatile(1) };
         }
     }
@@ -87,7 +91,8 @@ impl Slot {
         self.fired.store(call, Ordering::Release);
         self.kick();
         let thread = self.thread.load(Ordering::Relaxed);
-        // SAFETY: tgkill touches no memory; a thread that has ended meanwhile makes it fail, which is as good.
+        // SAFETY: tgkill touches no memory; a thread that has ended meanwhile makes it fail, which
+        // is as good.
         unsafe { libc::syscall(libc::SYS_tgkill, std::process::id(), thread, signal) };
     }
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Compares the calls of a boot with the stored ones.
 //!
-//! A golden trace has one call in a line, in order of time whatever the CPU: `NAME(ARGS) = RESULTS`, the registers
-//! from the second on, zeros at the end left out; `NAME(ARGS) does not return`. A `*` stands for one register of any value,
-//! and `...` for any rest of them. `ignore NAME` leaves out a function whose calls depend on timing, and `#` begins a comment.
+//! A golden trace has one call in a line, in order of time whatever the CPU: `NAME(ARGS) =
+//! RESULTS`, the registers from the second on, zeros at the end left out; `NAME(ARGS) does not
+//! return`. A `*` stands for one register of any value, and `...` for any rest of them. `ignore
+//! NAME` leaves out a function whose calls depend on timing, and `#` begins a comment.
 
 use serde_json::Value;
 

@@ -12,7 +12,8 @@ use regex_lite::Regex;
 
 use crate::assets::Assets;
 
-/// After this time a boot hangs. One takes about 15 s; other work on the machine may slow it down a lot.
+/// After this time a boot hangs. One takes about 15 s; other work on the machine may slow it down a
+/// lot.
 const TIMEOUT: Duration = Duration::from_secs(240);
 
 /// A running `fakemon`; dropping it kills it.
@@ -25,7 +26,8 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    /// Boots the board's kernel with more options for fakemon, and words for the kernel's command line.
+    /// Boots the board's kernel with more options for fakemon, and words for the kernel's command
+    /// line.
     pub(crate) fn start(
         assets: &Assets,
         board: &Board,

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Boots of real kernels: every board's own, with its blob and, as the counter-proof, without it.
 //!
-//! The boards are those that the runner has put into the assets. What a boot must show is the board's own data:
-//! `expect`, `unexpected` and `counter` in board.toml, and the calls in golden.trace.
+//! The boards are those that the runner has put into the assets. What a boot must show is the
+//! board's own data: `expect`, `unexpected` and `counter` in board.toml, and the calls in
+//! golden.trace.
 
 use fakemon_manifest::Board;
 use libtest_mimic::{Arguments, Completion, Trial};
@@ -47,8 +48,8 @@ fn trials(assets: &Assets, board: Board) -> Vec<Trial> {
     checks.into_iter().map(make).collect()
 }
 
-/// The kernel comes up, all checks of the initramfs pass, the guest powers itself off, and the calls were the golden
-/// ones.
+/// The kernel comes up, all checks of the initramfs pass, the guest powers itself off, and the
+/// calls were the golden ones.
 fn serves_a_whole_boot(assets: &Assets, board: &Board) -> Result<(), String> {
     let trace = std::env::temp_dir().join(format!("{}.jsonl", board.name));
     let trace_option = format!("--trace={}", trace.display());

@@ -55,7 +55,8 @@ fn blob(conduits: u32) -> Blob {
     blob_with(note, monitor(), hypervisor())
 }
 
-/// Makes both calls twice. The answer to one that is not served has no expectation but NOT_SUPPORTED.
+/// Makes both calls twice. The answer to one that is not served has no expectation but
+/// NOT_SUPPORTED.
 fn both(blob: &Blob, smc: Option<[u64; 3]>, hvc: Option<[u64; 3]>) {
     let mut machine = Machine::new(blob, both_calls(), &Options::default());
     let cpu = &mut machine.cpus[0];

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The register contract (DESIGN 5): what the blob is entered with, and what of its doings the caller can see.
+//! The register contract (DESIGN 5): what the blob is entered with, and what of its doings the
+//! caller can see.
 //!
-//! One blob serves all tests. It puts everything that it was entered with on its stack, for the test to read, and then
-//! overwrites every register there is before it returns. The test fills the caller's registers at the moment of the
-//! call, and looks at them afterwards.
+//! One blob serves all tests. It puts everything that it was entered with on its stack, for the
+//! test to read, and then overwrites every register there is before it returns. The test fills the
+//! caller's registers at the moment of the call, and looks at them afterwards.
 
 use fakemon_abi::frame::SPSR_IL;
 use fakemon_abi::layout::{FRAME, MONITOR_BASE, VCPU_STRIDE, VECTOR_LOWER_AARCH64, vcpu_block};
@@ -48,7 +49,8 @@ program!(
     "mrs x0, elr_el1",
     "mrs x1, spsr_el1",
     "stp x0, x1, [sp, #0x120]",
-    // An exclusive store succeeds only on a claim from before the entry, and then leaves one for the next.
+    // An exclusive store succeeds only on a claim from before the entry, and then leaves one for
+    // the next.
     "mrs x0, esr_el1",
     "add x2, sp, #0x130",
     "stxr w1, x0, [x2]",

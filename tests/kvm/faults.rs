@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A blob that does what it must not is reported with who, where and why, and harms nobody else (DESIGN 3, 5).
+//! A blob that does what it must not is reported with who, where and why, and harms nobody else
+//! (DESIGN 3, 5).
 //!
-//! Every blob here adds two numbers as long as x1 is zero, and misbehaves otherwise. Each is tried with both ways of
-//! treating a fault: *fatal* ends in an error for the VMM, *not supported* in an answer for the guest. Either way the
-//! host goes on, and the next call finds a blob that works.
+//! Every blob here adds two numbers as long as x1 is zero, and misbehaves otherwise. Each is tried
+//! with both ways of treating a fault: *fatal* ends in an error for the VMM, *not supported* in an
+//! answer for the guest. Either way the host goes on, and the next call finds a blob that works.
 
 use std::time::Duration;
 

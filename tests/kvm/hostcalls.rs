@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Every host call does what `fakemon_abi::hostcall` says, and refuses what it cannot do by a status (DESIGN 5).
+//! Every host call does what `fakemon_abi::hostcall` says, and refuses what it cannot do by a
+//! status (DESIGN 5).
 //!
-//! The blob makes whatever host call the guest's x1 to x7 name, and returns the status and the results.
+//! The blob makes whatever host call the guest's x1 to x7 name, and returns the status and the
+//! results.
 
 use std::mem::offset_of;
 

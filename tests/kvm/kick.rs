@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A call can be left at any moment and goes on where it was (issue 2: "a signal or `immediate_exit` while the blob
-//! runs returns to the VMM at once").
+//! A call can be left at any moment and goes on where it was (issue 2: "a signal or
+//! `immediate_exit` while the blob runs returns to the VMM at once").
 //!
-//! The blob here waits for a word in the guest's RAM that only the test writes, so it is certain that a call which came
-//! back before that was interrupted in the middle.
+//! The blob here waits for a word in the guest's RAM that only the test writes, so it is certain
+//! that a call which came back before that was interrupted in the middle.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -79,7 +79,8 @@ fn completes(machine: &mut Machine) {
     assert_eq!(cpu.x()[0], 7);
 }
 
-/// Begins a call, lets another thread do `kick` again and again until the call is left, and completes it.
+/// Begins a call, lets another thread do `kick` again and again until the call is left, and
+/// completes it.
 fn left_by(program: &[u8], kick: impl FnOnce(&Cpu) -> Box<dyn FnMut() + Send>) {
     let mut machine = machine(program);
     let cpu = &mut machine.cpus[0];

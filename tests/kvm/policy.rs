@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Who answers a call is the policy's choice, and what no policy can change is written down here (DESIGN 4, issue 2).
+//! Who answers a call is the policy's choice, and what no policy can change is written down here
+//! (DESIGN 4, issue 2).
 
 use fakemon_abi::layout::{MAX_VCPUS, MONITOR_BASE};
 use fakemon_abi::note::CALLER_AARCH32;
@@ -43,7 +44,8 @@ const NO: u64 = u64::MAX;
 /// What KVM answers to SMCCC_VERSION, 0x80000000: 1.1.
 const SMCCC_1_1: u64 = 0x1_0001;
 
-/// The probe's reports under a policy. With a blob, only the claimed SMC may exit; otherwise nothing may.
+/// The probe's reports under a policy. With a blob, only the claimed SMC may exit; otherwise
+/// nothing may.
 fn probed(policy: Policy, blob: &Blob) -> Vec<u64> {
     let options = Options {
         policy,

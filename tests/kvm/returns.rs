@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Wherever the blob's ERET points, it arrives in the gate before an instruction has executed there (DESIGN 3.4).
+//! Wherever the blob's ERET points, it arrives in the gate before an instruction has executed there
+//! (DESIGN 3.4).
 //!
-//! The blob returns to the address and PSTATE that the test hands over. At every such place that is memory lie
-//! *tripwires*: instructions that change x0 and make a secure access, so that one step too far would show. The blob may
-//! also take the IL bit out, which makes the return fail or stay within the blob, but never run what is the guest's.
+//! The blob returns to the address and PSTATE that the test hands over. At every such place that is
+//! memory lie *tripwires*: instructions that change x0 and make a secure access, so that one step
+//! too far would show. The blob may also take the IL bit out, which makes the return fail or stay
+//! within the blob, but never run what is the guest's.
 
 use fakemon_abi::frame::SPSR_IL;
 use fakemon_abi::layout::{GATE, MONITOR_BASE, VECTOR_LOWER_AARCH64, vcpu_block};
@@ -73,7 +75,8 @@ fn machine(program: &[u8], guest_memory: u32) -> Machine {
     machine
 }
 
-/// Returns to `target` with `spsr`, for a caller that was at `caller_pc`, and expects the guest to go on as `after`.
+/// Returns to `target` with `spsr`, for a caller that was at `caller_pc`, and expects the guest to
+/// go on as `after`.
 fn arrives(caller_pc: Option<u64>, target: u64, spsr: u64, after: u64) {
     for guest_memory in [GUEST_MEMORY_NONE, GUEST_MEMORY_WRITE] {
         let mut machine = machine(return_as_told(), guest_memory);
@@ -137,7 +140,8 @@ fn the_blob_itself_without_il() {
     assert_eq!((cpu.x()[0], cpu.get(PC), cpu.get(PSTATE)), (7, pc, EL1H));
 }
 
-/// A CPU that has AArch32 at EL0 takes such a return; another one finds it illegal and stays at EL1.
+/// A CPU that has AArch32 at EL0 takes such a return; another one finds it illegal and stays at
+/// EL1.
 fn aarch32_at_el0() {
     const ID_AA64PFR0_EL1: u64 = 0x6030_0000_0013_c020;
     let probe = machine(return_as_told(), GUEST_MEMORY_NONE);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A call that nobody is to answer raises the exception that an undefined instruction raises (issue 2, policy undef).
+//! A call that nobody is to answer raises the exception that an undefined instruction raises (issue
+//! 2, policy undef).
 //!
-//! The CPU itself is the oracle. Two guests differ in one instruction: one makes a call under the policy `undef`, the
-//! other executes UDF. Whatever state they start from, they must arrive in the handler with the same registers.
+//! The CPU itself is the oracle. Two guests differ in one instruction: one makes a call under the
+//! policy `undef`, the other executes UDF. Whatever state they start from, they must arrive in the
+//! handler with the same registers.
 
 use fakemon_abi::layout::VECTOR_LOWER_AARCH64;
 use fakemon_host::Policy;
@@ -84,9 +86,11 @@ const UNMASKED: u64 = 0x3c0;
 const NEGATIVE_OVERFLOW: u64 = 0b1001 << 28;
 /// PSTATE.SSBS, PAN, UAO, DIT and TCO; a CPU without one of them drops it.
 const EXTENSIONS: u64 = 1 << 12 | 1 << 22 | 1 << 23 | 1 << 24 | 1 << 25;
-/// PSTATE.NZCV and DIT: an exception leaves them as they are (Arm ARM, AArch64.TakeException), but QEMU clears them.
+/// PSTATE.NZCV and DIT: an exception leaves them as they are (Arm ARM, AArch64.TakeException), but
+/// QEMU clears them.
 const KEPT: u64 = 0xf << 28 | 1 << 24;
-/// PSTATE.ALLINT: a CPU with FEAT_NMI sets it, which a guest does not know of because KVM hides the feature.
+/// PSTATE.ALLINT: a CPU with FEAT_NMI sets it, which a guest does not know of because KVM hides the
+/// feature.
 const ALLINT: u64 = 1 << 13;
 /// SCTLR_EL1.SPAN: 0 sets PAN on every exception.
 const SPAN: u64 = 1 << 23;

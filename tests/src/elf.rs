@@ -18,7 +18,8 @@ pub const RODATA: u64 = MONITOR_BASE + 0x3000;
 /// Name of the only symbol of a test blob; it stands at `MONITOR_BASE`.
 pub const SYMBOL: &str = "vectors";
 
-/// A note for a test blob: SMC from both widths in the SMCCC window, claiming [`FUNCTION`] and 15 more.
+/// A note for a test blob: SMC from both widths in the SMCCC window, claiming [`FUNCTION`] and 15
+/// more.
 pub fn note() -> Note {
     Note {
         abi: ABI_VERSION,
@@ -39,7 +40,8 @@ pub fn note() -> Note {
     }
 }
 
-/// A blob that runs `program` for every call: at the vectors for both widths, and for HVC 0x800 further.
+/// A blob that runs `program` for every call: at the vectors for both widths, and for HVC 0x800
+/// further.
 pub fn blob(program: &[u8]) -> Blob {
     blob_with(note(), program, program)
 }
@@ -49,7 +51,8 @@ pub fn blob_with(note: Note, smc: &[u8], hvc: &[u8]) -> Blob {
     Blob::parse(&file(note, smc, hvc)).expect("the test's blob is sound")
 }
 
-/// The bytes of such a blob's ELF file: two pages of code at `MONITOR_BASE`, one page at [`DATA`], one at [`RODATA`].
+/// The bytes of such a blob's ELF file: two pages of code at `MONITOR_BASE`, one page at [`DATA`],
+/// one at [`RODATA`].
 fn file(note: Note, smc: &[u8], hvc: &[u8]) -> Vec<u8> {
     const TEXT: usize = 0x1000;
     const TEXT_END: usize = TEXT + 0x2000;
@@ -111,7 +114,8 @@ fn symbol_sections(at: u64) -> Vec<u8> {
         [2 << 32, 0, 0, symbols_at, SYMBOLS, 2 | 1 << 32, 8, 24],
         [3 << 32, 0, 0, names_at, names.len() as u64, 0, 1, 0],
     ];
-    // A null symbol, then: name 1, a global function (0x12), in an absolute section (0xfff1); value; size.
+    // A null symbol, then: name 1, a global function (0x12), in an absolute section (0xfff1);
+    // value; size.
     let symbols = [0, 0, 0, 1 | 0x12 << 32 | 0xfff1 << 48, MONITOR_BASE, 0x2000];
     let words = sections.as_flattened().iter().chain(&symbols);
     let mut bytes: Vec<u8> = words.flat_map(|word| word.to_le_bytes()).collect();

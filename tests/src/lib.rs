@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What the tests in real KVM share: programs in assembly, blobs made of them, and a machine to run them on.
+//! What the tests in real KVM share: programs in assembly, blobs made of them, and a machine to run
+//! them on.
 
 #![cfg(all(target_arch = "aarch64", target_os = "linux"))]
 

@@ -105,8 +105,8 @@ pub struct Log {
     pub secure: Vec<Access>,
     /// Accesses of the guest to addresses without memory: address, and whether it is a write.
     pub holes: Vec<(u64, bool)>,
-    /// Accesses of the guest to addresses without memory that KVM could not describe, such as atomics: the address.
-    /// Each was answered with an external abort.
+    /// Accesses of the guest to addresses without memory that KVM could not describe, such as
+    /// atomics: the address. Each was answered with an external abort.
     pub blind: Vec<u64>,
     /// Events that the blob logged.
     pub events: Vec<(u64, [u64; 3])>,
@@ -168,12 +168,14 @@ fn value(data: &[u8]) -> u64 {
 }
 
 impl Machine {
-    /// Makes a machine whose vCPUs all start at the beginning of `program`, with their number in x0 or r0.
+    /// Makes a machine whose vCPUs all start at the beginning of `program`, with their number in x0
+    /// or r0.
     pub fn new(blob: &Blob, program: &[u8], options: &Options) -> Machine {
         let kvm = Kvm::new().expect("/dev/kvm");
         let vm = kvm.create_vm().expect("a VM");
         set_policy(&vm, options.policy, Some(blob)).expect("a policy");
-        // Accesses without syndrome, such as atomics to a hole, come to us instead of failing KVM_RUN.
+        // Accesses without syndrome, such as atomics to a hole, come to us instead of failing
+        // KVM_RUN.
         let nisv = kvm_enable_cap {
             cap: KVM_CAP_ARM_NISV_TO_USER,
             ..Default::default()
@@ -318,7 +320,8 @@ impl Cpu {
         firmware.resume(&mut self.log)
     }
 
-    /// Runs [`caller`](crate::program::caller) to its next call, and gives that call these inputs from x1 up.
+    /// Runs [`caller`](crate::program::caller) to its next call, and gives that call these inputs
+    /// from x1 up.
     pub fn next_call(&mut self, inputs: &[u64]) -> Trap {
         let trap = self.run_to_call().expect("a guest that calls");
         for (n, &value) in (1..).zip(inputs) {
@@ -327,7 +330,8 @@ impl Cpu {
         trap
     }
 
-    /// Makes a call of [`caller`](crate::program::caller) with these inputs from x1 up; [`None`] when it is done.
+    /// Makes a call of [`caller`](crate::program::caller) with these inputs from x1 up; [`None`]
+    /// when it is done.
     pub fn ask(&mut self, inputs: &[u64]) -> Option<Stop> {
         let trap = self.next_call(inputs);
         self.serve(trap)

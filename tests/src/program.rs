@@ -3,9 +3,9 @@
 
 /// Defines a function that returns the bytes of an assembly program.
 ///
-/// The program must not depend on its address. It reports by storing to [`REPORT`](crate::machine::REPORT) and ends by
-/// storing to [`END`](crate::machine::END). Numbers of the ABI come in after a semicolon, as `NAME = value`, and stand
-/// in the text as `{NAME}`.
+/// The program must not depend on its address. It reports by storing to
+/// [`REPORT`](crate::machine::REPORT) and ends by storing to [`END`](crate::machine::END). Numbers
+/// of the ABI come in after a semicolon, as `NAME = value`, and stand in the text as `{NAME}`.
 #[macro_export]
 macro_rules! program {
     ($(#[$meta:meta])* $name:ident, $($line:expr),+ $(,)? $(; $($operand:ident = $value:expr),+ $(,)?)?) => {
@@ -31,7 +31,8 @@ macro_rules! program {
             }
             let start = &raw const START;
             let size = (&raw const END).addr() - start.addr();
-            // SAFETY: both symbols delimit constant bytes that the assembly above puts into .rodata.
+            // SAFETY: both symbols delimit constant bytes that the assembly above puts into
+            // .rodata.
             unsafe { core::slice::from_raw_parts(start, size) }
         }
     };
@@ -50,8 +51,8 @@ macro_rules! trials {
 
 program!(forever, "1: movz x0, #0xc300, lsl #16", "smc #0", "b 1b",);
 
-/// A guest that calls [`FUNCTION`](crate::elf::FUNCTION) again and again and touches no register but x0; the test
-/// hands over the inputs with [`Cpu::ask`](crate::machine::Cpu::ask).
+/// A guest that calls [`FUNCTION`](crate::elf::FUNCTION) again and again and touches no register
+/// but x0; the test hands over the inputs with [`Cpu::ask`](crate::machine::Cpu::ask).
 pub fn caller() -> &'static [u8] {
     forever()
 }

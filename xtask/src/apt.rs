@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Debian packages, fetched by the distribution's own client into a private root.
 //!
-//! apt runs with a configuration of ours: its state, its cache and its list of sources lie in the cache directory, its
-//! package database is empty, and it knows the foreign architectures. So it needs no root, changes nothing on the
-//! machine, and resolves QEMU down to the C library. Hooks of the machine's configuration are left out; how it
-//! reaches the network (proxies) is kept. apt checks what it downloads against the archive's signature.
+//! apt runs with a configuration of ours: its state, its cache and its list of sources lie in the
+//! cache directory, its package database is empty, and it knows the foreign architectures. So it
+//! needs no root, changes nothing on the machine, and resolves QEMU down to the C library. Hooks of
+//! the machine's configuration are left out; how it reaches the network (proxies) is kept. apt
+//! checks what it downloads against the archive's signature.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -75,7 +76,8 @@ impl Apt {
         Ok(apt)
     }
 
-    /// The package that a meta package such as `linux-image-arm64` stands for; an exact one is its own answer.
+    /// The package that a meta package such as `linux-image-arm64` stands for; an exact one is its
+    /// own answer.
     pub(crate) fn resolve_kernel(&self, package: &str, arch: &str) -> Result<String> {
         let name = format!("{package}:{arch}");
         let output = self
@@ -238,7 +240,8 @@ impl Apt {
 }
 
 impl Drop for Apt {
-    /// Leaves the lists, which make the next update quick; apt's cache of them is large and soon made.
+    /// Leaves the lists, which make the next update quick; apt's cache of them is large and soon
+    /// made.
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.cache);
     }

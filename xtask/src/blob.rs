@@ -51,7 +51,8 @@ impl Blob {
     }
 }
 
-/// Builds the blobs of the boards called `names`, or of all boards, into blobs/ of the target directory.
+/// Builds the blobs of the boards called `names`, or of all boards, into blobs/ of the target
+/// directory.
 pub(crate) fn build(names: &[String]) -> Result<Vec<Built>> {
     let mut boards: Vec<String> = match names {
         [] => workspace::boards()?

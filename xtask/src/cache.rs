@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The cache: what was fetched, checked by hash, shared by all checkouts.
 //!
-//! Each thing that setup fetches is a *component*: a directory, and in `manifest.json` the size, time and SHA-256 of
-//! every file in it. A component is made in a scratch directory and moved into place whole, so a run that was
-//! interrupted leaves either all of it or nothing. Before use a file's size and time are compared, which is quick;
-//! where they differ, and always in `cargo xtask setup`, the hash decides, and what is damaged is fetched again.
+//! Each thing that setup fetches is a *component*: a directory, and in `manifest.json` the size,
+//! time and SHA-256 of every file in it. A component is made in a scratch directory and moved into
+//! place whole, so a run that was interrupted leaves either all of it or nothing. Before use a
+//! file's size and time are compared, which is quick; where they differ, and always in `cargo xtask
+//! setup`, the hash decides, and what is damaged is fetched again.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -53,7 +54,8 @@ struct Artefact {
 }
 
 impl Cache {
-    /// Opens the cache in `$FAKEMON_CACHE`, `$XDG_CACHE_HOME/fakemon` or `~/.cache/fakemon`; waits for other runs.
+    /// Opens the cache in `$FAKEMON_CACHE`, `$XDG_CACHE_HOME/fakemon` or `~/.cache/fakemon`; waits
+    /// for other runs.
     pub(crate) fn open() -> Result<Cache> {
         let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let dir = match (

@@ -84,7 +84,8 @@ pub(crate) fn build_host_vm_init() -> Result<PathBuf> {
     )?)
 }
 
-/// Runs a build and lists the programs that it is about; errors of the compiler are shown as they come.
+/// Runs a build and lists the programs that it is about; errors of the compiler are shown as they
+/// come.
 pub(crate) fn build(what: &str, command: &mut Command) -> Result<Vec<Program>> {
     let progress = Progress::start(&format!("building {what}"));
     let output = command

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Builds a board's default initramfs: busybox, the init script of tests/initramfs, and the board's kernel modules.
+//! Builds a board's default initramfs: busybox, the init script of tests/initramfs, and the board's
+//! kernel modules.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -12,7 +13,8 @@ use crate::archive::Archive;
 use crate::supplies::{Kernel, Supplies};
 use crate::{modules, workspace};
 
-/// Builds the initramfs of `board` for its `kernel`, whose modules it holds in the order of loading.
+/// Builds the initramfs of `board` for its `kernel`, whose modules it holds in the order of
+/// loading.
 pub(crate) fn initramfs(
     supplies: &mut Supplies,
     board: &Board,

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Ctrl-C at any moment: tidies up and exits with 130.
 //!
-//! Programs that xtask starts either sit in the same terminal and get the signal themselves (cargo, apt), or asked
-//! the kernel to be killed when xtask ends (QEMU). So only what is left behind in files and in the terminal counts.
+//! Programs that xtask starts either sit in the same terminal and get the signal themselves (cargo,
+//! apt), or asked the kernel to be killed when xtask ends (QEMU). So only what is left behind in
+//! files and in the terminal counts.
 
 use std::sync::Mutex;
 

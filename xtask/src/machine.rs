@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Where a program that needs KVM runs: on this machine if it is an Arm one with KVM, else in a host VM.
+//! Where a program that needs KVM runs: on this machine if it is an Arm one with KVM, else in a
+//! host VM.
 //!
-//! The host VM is an emulated Arm machine whose Linux has real KVM at EL2. Everything that the program needs rides in
-//! its initramfs; there is no disk and no network. A [`Stage`] hides the difference: what is put on it gets a path
-//! that is right for the place where the program will run.
+//! The host VM is an emulated Arm machine whose Linux has real KVM at EL2. Everything that the
+//! program needs rides in its initramfs; there is no disk and no network. A [`Stage`] hides the
+//! difference: what is put on it gets a path that is right for the place where the program will
+//! run.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -46,7 +48,8 @@ pub(crate) enum Cpu {
 /// How many CPUs a host VM needs for a guest with `guest` CPUs.
 ///
 /// An emulated host can run a 32-bit guest only with each of its CPUs pinned to one of the host's
-/// (docs/decisions/0005-emulated-32-bit.md). Other guests share the two that most machines can spare.
+/// (docs/decisions/0005-emulated-32-bit.md). Other guests share the two that most machines can
+/// spare.
 pub(crate) fn host_cpus(arch: Arch, guest: u32) -> u32 {
     match arch {
         Arch::Arm64 => 2,
@@ -144,7 +147,8 @@ impl Stage {
         Ok(format!("{}/{name}", self.root()))
     }
 
-    /// Announces a file that the program makes and that shall end up in `to`; returns the path to make it under.
+    /// Announces a file that the program makes and that shall end up in `to`; returns the path to
+    /// make it under.
     pub(crate) fn output(&mut self, to: &Path) -> Result<String> {
         let to = std::path::absolute(to)?;
         // A place where nothing can be written is found now rather than after the run.
@@ -167,7 +171,8 @@ impl Stage {
     }
 }
 
-/// Waits until a program ends; kills it and returns [`None`] when the time is over, or soon after the user has quit.
+/// Waits until a program ends; kills it and returns [`None`] when the time is over, or soon after
+/// the user has quit.
 fn wait(
     child: &mut Child,
     timeout: Option<Duration>,

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Kernel modules: which ones a module needs, and their content as a plain ELF file.
 //!
-//! Debian ships them compressed and busybox's insmod wants them plain. Which modules must be there first stands in each
-//! module's own `.modinfo` section; a package has no modules.dep, which depmod would write at installation.
+//! Debian ships them compressed and busybox's insmod wants them plain. Which modules must be there
+//! first stands in each module's own `.modinfo` section; a package has no modules.dep, which depmod
+//! would write at installation.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -21,7 +22,8 @@ pub(crate) struct Module {
     pub(crate) content: Vec<u8>,
 }
 
-/// Reads the modules called `names` below `dir` and all that they need, in the order in which they must be loaded.
+/// Reads the modules called `names` below `dir` and all that they need, in the order in which they
+/// must be loaded.
 pub(crate) fn load(dir: &Path, names: &[String]) -> Result<Vec<Module>> {
     let files = files_below(dir)?;
     let mut loaded = Vec::new();

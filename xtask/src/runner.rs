@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `runner`: what cargo starts in place of a test program for Arm: runs it where KVM is.
 //!
-//! One boot of the host VM serves one whole test program. What tests need is put under /fakemon there (on an Arm
-//! machine with KVM: in some directory), and `FAKEMON_ASSETS` tells where:
+//! One boot of the host VM serves one whole test program. What tests need is put under /fakemon
+//! there (on an Arm machine with KVM: in some directory), and `FAKEMON_ASSETS` tells where:
 //!
 //! ```text
 //! bin/fakemon, bin/minimal        the reference VMM and the embedder's example

@@ -99,7 +99,8 @@ impl Supplies {
         Ok(self.kernel(HOST_KERNEL, "arm64", &wishes)?.image())
     }
 
-    /// The kernel of a board's guest, with the device trees and modules that all boards want of this package.
+    /// The kernel of a board's guest, with the device trees and modules that all boards want of
+    /// this package.
     pub(crate) fn guest_kernel(&mut self, board: &Board) -> Result<Kernel> {
         let package = &board.guest.kernel;
         if let Some(kernels) = given("FAKEMON_KERNELS")? {

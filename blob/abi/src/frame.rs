@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The frame: one page per vCPU that carries registers between the two worlds.
 //!
-//! The shim fills it, the gate loads it into the registers and enters the blob; when the blob has returned, the gate
-//! stores the registers back and the shim reads them. While the blob runs, TPIDR_EL1 holds the frame's address and
-//! the blob uses [`Frame::call`] and [`Frame::panic`]; the rest is the gate's.
+//! The shim fills it, the gate loads it into the registers and enters the blob; when the blob has
+//! returned, the gate stores the registers back and the shim reads them. While the blob runs,
+//! TPIDR_EL1 holds the frame's address and the blob uses [`Frame::call`] and [`Frame::panic`]; the
+//! rest is the gate's.
 //!
 //! Neither side trusts what it reads here: the shim copies each value once and checks the copy.
 
@@ -18,13 +19,15 @@ pub const REGS: usize = 18;
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct Frame {
-    /// In and out: x0 to x17. What is outside the call's window is zero on entry and is not read back.
+    /// In and out: x0 to x17. What is outside the call's window is zero on entry and is not read
+    /// back.
     pub x: [u64; REGS],
     /// In: the caller's PC, already past the SMC or HVC. Out: where the blob asks to continue.
     pub elr: u64,
     /// In: the caller's PSTATE with [`SPSR_IL`] set. Out: the PSTATE that the return asked for.
     pub spsr: u64,
-    /// In: the syndrome of the trapped SMC or HVC. Out: the syndrome with which the gate caught the return.
+    /// In: the syndrome of the trapped SMC or HVC. Out: the syndrome with which the gate caught the
+    /// return.
     pub esr: u64,
     /// Out: FAR_EL1 when the gate caught the return.
     pub far: u64,
@@ -51,7 +54,8 @@ pub const SPSR_IL: u64 = 1 << 20;
 
 /// What a panicking blob leaves behind: two strings in its own memory, and a place.
 ///
-/// Addresses are the blob's; the shim reads at most [`PANIC_TEXT`] bytes of each and only from the blob's segments.
+/// Addresses are the blob's; the shim reads at most [`PANIC_TEXT`] bytes of each and only from the
+/// blob's segments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct PanicRecord {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Host calls: what a blob may ask of the host, the "backdoor" of the 2013 thread.
 //!
-//! The blob fills [`HostCall::nr`] and [`HostCall::args`] in its frame and loads from the doorbell register
-//! [`DOORBELL_CALL`](crate::layout::DOORBELL_CALL). When the load completes, [`HostCall::status`] holds one of the
-//! [status](crate::status) codes and, where it is SUCCESS, [`HostCall::results`] the answer. A number that the shim
-//! does not know is answered NOT_SUPPORTED, never by a fault. Calls marked *no return* end the SMC: the caller goes on
-//! as the call says and the blob's stack is abandoned.
+//! The blob fills [`HostCall::nr`] and [`HostCall::args`] in its frame and loads from the doorbell
+//! register [`DOORBELL_CALL`](crate::layout::DOORBELL_CALL). When the load completes,
+//! [`HostCall::status`] holds one of the [status](crate::status) codes and, where it is SUCCESS,
+//! [`HostCall::results`] the answer. A number that the shim does not know is answered
+//! NOT_SUPPORTED, never by a fault. Calls marked *no return* end the SMC: the caller goes on as the
+//! call says and the blob's stack is abandoned.
 
 use core::mem::{offset_of, size_of};
 
@@ -27,19 +28,22 @@ pub struct HostCall {
 pub const VERSION: u64 = 0;
 /// `(address, length)`: writes bytes of the blob's own memory to the VMM's log, 256 at most.
 pub const CONSOLE_WRITE: u64 = 1;
-/// `(mpidr, entry, context)`: starts a CPU at guest physical address `entry` with `context` in its x0 or r0.
+/// `(mpidr, entry, context)`: starts a CPU at guest physical address `entry` with `context` in its
+/// x0 or r0.
 pub const CPU_ON: u64 = 2;
 /// `()`, no return: stops the calling CPU until somebody starts it again.
 pub const CPU_OFF: u64 = 3;
 /// `(mpidr, level) -> state`: 0 on, 1 off, 2 start pending (PSCI AFFINITY_INFO).
 pub const CPU_AFFINITY: u64 = 4;
-/// `()`: returns when an interrupt is pending for the calling CPU, or at once if the VMM cannot tell.
+/// `()`: returns when an interrupt is pending for the calling CPU, or at once if the VMM cannot
+/// tell.
 pub const WAIT_FOR_INTERRUPT: u64 = 5;
 /// `(entry, context)`, no return: resumes the calling CPU in its reset state at `entry`.
 pub const CPU_RESUME: u64 = 6;
 /// `()`, no return: powers the guest off.
 pub const SYSTEM_OFF: u64 = 7;
-/// `(kind, cookie)`, no return: resets the guest; `kind` as in PSCI SYSTEM_RESET2, 0 is a plain reset.
+/// `(kind, cookie)`, no return: resets the guest; `kind` as in PSCI SYSTEM_RESET2, 0 is a plain
+/// reset.
 pub const SYSTEM_RESET: u64 = 8;
 /// `(entry, context)`, no return: suspends the guest; on wake-up the calling CPU starts at `entry`.
 pub const SYSTEM_SUSPEND: u64 = 9;
@@ -47,13 +51,15 @@ pub const SYSTEM_SUSPEND: u64 = 9;
 pub const TIME: u64 = 10;
 /// `(words) -> w0..w3`: 1 to 4 words of 64 random bits.
 pub const ENTROPY: u64 = 11;
-/// `(va, access) -> pa`: translates an address of the caller; `access` is 0 for a read, 1 for a write.
+/// `(va, access) -> pa`: translates an address of the caller; `access` is 0 for a read, 1 for a
+/// write.
 pub const TRANSLATE: u64 = 12;
 /// `(address, size, value, write) -> value`: 1, 2, 4 or 8 bytes on the VMM's bus, marked secure.
 pub const MMIO: u64 = 13;
 /// `(code, a, b, c)`: leaves an event in the VMM's trace.
 pub const LOG_EVENT: u64 = 14;
-/// `()`, no return: the blob has filled the frame's [`PanicRecord`](crate::frame::PanicRecord) and gives up.
+/// `()`, no return: the blob has filled the frame's [`PanicRecord`](crate::frame::PanicRecord) and
+/// gives up.
 pub const PANIC: u64 = 15;
 
 /// The most bytes that one [`CONSOLE_WRITE`] takes.

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Where things are in the monitor VM (guest physical addresses there; stage 1 maps them one to one).
+//! Where things are in the monitor VM (guest physical addresses there; stage 1 maps them one to
+//! one).
 //!
-//! Everything that is the monitor's own lies in one 4 GiB window at the top of a 39-bit space. Below it the blob sees
-//! the guest's own physical addresses: RAM as the note asks, and all else as Device memory that exits to the VMM.
+//! Everything that is the monitor's own lies in one 4 GiB window at the top of a 39-bit space.
+//! Below it the blob sees the guest's own physical addresses: RAM as the note asks, and all else as
+//! Device memory that exits to the VMM.
 //!
 //! ```text
 //! 0x00_0000_0000  the guest's physical addresses, one to one

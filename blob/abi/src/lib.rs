@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The contract between a blob and the host shim, as data.
 //!
-//! Both sides are built from this crate and from nothing else in common: the blob on bare metal, the shim on Linux.
-//! The prose of the contract (entry state, registers, memory types, faults) is docs/abi.md; the numbers are here,
-//! and every offset that assembly relies on is asserted when the crate compiles.
+//! Both sides are built from this crate and from nothing else in common: the blob on bare metal,
+//! the shim on Linux. The prose of the contract (entry state, registers, memory types, faults) is
+//! docs/abi.md; the numbers are here, and every offset that assembly relies on is asserted when the
+//! crate compiles.
 //!
 //! * [`frame`]: the page that carries registers between the two worlds.
 //! * [`note`]: what a blob says of itself in its ELF file.
@@ -21,7 +22,8 @@ pub mod status;
 
 /// Version of this contract, major in the high half, minor in the low half.
 ///
-/// The shim takes a blob of its own major version and of a minor version that is not newer than its own.
+/// The shim takes a blob of its own major version and of a minor version that is not newer than its
+/// own.
 pub const ABI_VERSION: u32 = version(1, 0);
 
 /// Packs a version: `major` and `minor` become the high and the low 16 bits.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a blob says of itself: the descriptor of an ELF note in section `.note.FakeMonitor`.
 //!
-//! All numbers are little-endian, as the blob is. The shim refuses a note that it does not fully understand.
+//! All numbers are little-endian, as the blob is. The shim refuses a note that it does not fully
+//! understand.
 
 use core::mem::{offset_of, size_of};
 
@@ -14,7 +15,8 @@ pub const SECTION: &str = ".note.FakeMonitor";
 
 /// The blob serves SMC, through the vectors at the ELF's entry point (MVBAR).
 pub const CONDUIT_SMC: u32 = 1 << 0;
-/// The blob serves HVC, through the vectors [`HYP_VECTORS`](crate::layout::HYP_VECTORS) bytes further on.
+/// The blob serves HVC, through the vectors [`HYP_VECTORS`](crate::layout::HYP_VECTORS) bytes
+/// further on.
 pub const CONDUIT_HVC: u32 = 1 << 1;
 
 /// x0-x7 in, x0-x3 out (SMCCC 1.1, DEN 0028).
@@ -141,7 +143,8 @@ pub const fn ranges(list: &[Range]) -> [Range; MAX_RANGES] {
     padded
 }
 
-/// How many registers a window carries in and out at most; [`None`] for a window that nobody defined.
+/// How many registers a window carries in and out at most; [`None`] for a window that nobody
+/// defined.
 pub const fn window_registers(window: u32) -> Option<(u16, u16)> {
     match window {
         WINDOW_SMCCC => Some((8, 4)),

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Error codes, as PSCI spells them (Arm DEN 0022, 5.2.2 "Return error codes").
 //!
-//! SMCCC (DEN 0028) and TRNG (DEN 0098) share the first few; host calls use the same list, so that a PSCI service
-//! can pass an answer of the host on as it is.
+//! SMCCC (DEN 0028) and TRNG (DEN 0098) share the first few; host calls use the same list, so that
+//! a PSCI service can pass an answer of the host on as it is.
 
 /// The call succeeded.
 pub const SUCCESS: i32 = 0;

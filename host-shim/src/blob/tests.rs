@@ -32,7 +32,8 @@ fn note() -> Note {
     }
 }
 
-/// The words of a program header: type and flags, offset, virtual and physical address, file and memory size, alignment.
+/// The words of a program header: type and flags, offset, virtual and physical address, file and
+/// memory size, alignment.
 type Segments = [[u64; 6]; 3];
 
 const fn segment(
@@ -70,7 +71,8 @@ fn elf(note: Note, segments: Segments, entry: u64) -> Vec<u8> {
     }
     assert_eq!(bytes.len(), NOTE_AT);
     let note = ElfNote::new(note);
-    // SAFETY: ElfNote is repr(C) without padding (its parts are u32 and u16 pairs and bytes), so all bytes are set.
+    // SAFETY: ElfNote is repr(C) without padding (its parts are u32 and u16 pairs and bytes), so
+    // all bytes are set.
     bytes.extend(unsafe {
         std::slice::from_raw_parts((&raw const note).cast::<u8>(), size_of::<ElfNote>())
     });

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! An instruction that a blob must not execute, or an address that is not its own, is reported for what it is.
+//! An instruction that a blob must not execute, or an address that is not its own, is reported for
+//! what it is.
 
 use std::time::Duration;
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A blob that does the gate's work itself, or spoils what the gate needs, is caught as well.
 //!
-//! The frame is the blob's to write, and it can touch the doorbell as the gate does. So it can claim to have returned
-//! in a way that no CPU allows, and the shim has to look at everything that it takes from there. Gate and tables are
-//! not the blob's to write, even without the MMU that says so.
+//! The frame is the blob's to write, and it can touch the doorbell as the gate does. So it can
+//! claim to have returned in a way that no CPU allows, and the shim has to look at everything that
+//! it takes from there. Gate and tables are not the blob's to write, even without the MMU that says
+//! so.
 
 use std::mem::offset_of;
 use std::time::Duration;
@@ -71,7 +72,8 @@ fn reason(program: &[u8], inputs: &[u64]) -> FaultReason {
 }
 
 fn a_forged_return_to_a_mode_that_no_caller_has_is_reported() {
-    // EL2t, EL2h, EL3h, Hyp, Monitor, a mode that nobody defined, and Supervisor: not below an AArch64 kernel.
+    // EL2t, EL2h, EL3h, Hyp, Monitor, a mode that nobody defined, and Supervisor: not below an
+    // AArch64 kernel.
     for mode in [0x8, 0x9, 0xd, 0x1a, 0x16, 0x2, 0x13] {
         let forged = mode | SPSR_IL | u64::MAX << 32;
         match reason(forge(), &[1, 40, 2, forged, 0x200]) {
@@ -96,7 +98,8 @@ fn a_forged_interrupt_is_reported() {
 }
 
 fn a_blob_that_changes_its_byte_order_is_reported() {
-    // A CPU that still has the translations cached runs the gate, which fills the frame with nonsense.
+    // A CPU that still has the translations cached runs the gate, which fills the frame with
+    // nonsense.
     let reason = reason(turn_around(), &[1, 40, 2]);
     let expected = FaultReason::Timeout(LIMIT);
     assert!(

@@ -15,7 +15,8 @@ use libtest_mimic::Trial;
 
 use super::{fault, machine, works};
 
-// Gives up with a record of the caller's: x4 and x5 are the file's name and length, x6 and x7 the message's.
+// Gives up with a record of the caller's: x4 and x5 are the file's name and length, x6 and x7 the
+// message's.
 misbehaves!(
     give_up,
     "mrs x10, tpidr_el1",
@@ -44,7 +45,8 @@ const FILE_LEN: u64 = 11;
 const MESSAGE: u64 = FILE + FILE_LEN;
 const MESSAGE_LEN: u64 = 13;
 
-/// Panics with a record for these texts, each an address and a length, and returns what the report says of them.
+/// Panics with a record for these texts, each an address and a length, and returns what the report
+/// says of them.
 fn panics_with(file: (u64, u64), message: (u64, u64)) -> (String, String) {
     let mut texts = Vec::new();
     for on_fault in [OnFault::Fatal, OnFault::NotSupported] {

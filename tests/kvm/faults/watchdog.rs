@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A blob that does not return is ended by the watchdog, however it spends its time; a call that has been left is not.
+//! A blob that does not return is ended by the watchdog, however it spends its time; a call that
+//! has been left is not.
 
 use std::mem::offset_of;
 use std::time::Duration;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The blob reaches the VMM's devices, by a host call or by plain loads and stores, as a secure master.
+//! The blob reaches the VMM's devices, by a host call or by plain loads and stores, as a secure
+//! master.
 
 use fakemon_abi::{hostcall, status};
 use fakemon_tests::elf::blob;
@@ -26,7 +27,8 @@ program!(
 
 const VALUE: u64 = 0x1122_3344_5566_7788;
 
-/// Stores of 8, 4, 2 and 1 bytes of [`VALUE`], 8 bytes apart, and loads of the same sizes behind them.
+/// Stores of 8, 4, 2 and 1 bytes of [`VALUE`], 8 bytes apart, and loads of the same sizes behind
+/// them.
 fn eight_accesses(device: u64) -> Vec<Access> {
     let store = |n: u64, size, stored| Access {
         address: device + 8 * n,
@@ -76,7 +78,8 @@ fn mmio_of_an_odd_size_is_refused() {
     assert!(cpu.log.secure.is_empty());
 }
 
-/// The blob's map begins at zero, so a null pointer reaches the VMM, and so does RAM that it has not asked for.
+/// The blob's map begins at zero, so a null pointer reaches the VMM, and so does RAM that it has
+/// not asked for.
 fn loads_and_stores_are_secure_accesses() {
     for device in [0x0a00_0000, 0, RAM, 0x7e_ffff_f000] {
         let mut machine = Machine::new(&blob(loads_and_stores()), caller(), &Options::default());

@@ -35,7 +35,8 @@ fn set_entry(machine: &Machine, table: u64, index: u64, entry: u64) {
     machine.write_ram(table + 8 * index, &entry.to_le_bytes());
 }
 
-/// Switches the guest's MMU on, with 39-bit addresses in TTBR0 and no TTBR1. RAM stays where it was.
+/// Switches the guest's MMU on, with 39-bit addresses in TTBR0 and no TTBR1. RAM stays where it
+/// was.
 fn switch_mmu_on(machine: &Machine) {
     const BLOCK: u64 = 0b01 | ACCESS_FLAG | INNER_SHAREABLE;
     const TABLE: u64 = 0b11;

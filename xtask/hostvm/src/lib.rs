@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What xtask and the host VM's PID 1 say to each other.
 //!
-//! Both messages are cpio archives. The initramfs brings the job: the files it needs and [`JOB`], a [`Job`] in JSON.
-//! PID 1 runs it on two consoles, writes an archive with [`REPORT`] and the files that the job asked to have back to
-//! the virtio port named [`PORT`], and powers off. An archive that is not there or is cut short says that the VM died.
+//! Both messages are cpio archives. The initramfs brings the job: the files it needs and [`JOB`], a
+//! [`Job`] in JSON. PID 1 runs it on two consoles, writes an archive with [`REPORT`] and the files
+//! that the job asked to have back to the virtio port named [`PORT`], and powers off. An archive
+//! that is not there or is cut short says that the VM died.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};

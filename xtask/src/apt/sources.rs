@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Finds the machine's own Debian archive and derives the private root's one source from it.
 //!
-//! No mirror is named in this project: the machine knows one already. Both of apt's formats are understood, the
-//! one-line `.list` and the deb822 `.sources`. Among all entries the main archive is the one whose suite is a Debian
-//! release with component `main`; where several are, as some third parties call their suites the same, Debian's own
-//! keyring or a path that ends in `debian` tells.
+//! No mirror is named in this project: the machine knows one already. Both of apt's formats are
+//! understood, the one-line `.list` and the deb822 `.sources`. Among all entries the main archive
+//! is the one whose suite is a Debian release with component `main`; where several are, as some
+//! third parties call their suites the same, Debian's own keyring or a path that ends in `debian`
+//! tells.
 
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// The release that all packages come from: the oldest one whose kernel has the SMCCC filter (Linux 6.4).
+/// The release that all packages come from: the oldest one whose kernel has the SMCCC filter (Linux
+/// 6.4).
 pub(crate) const SUITE: &str = "trixie";
 
 /// Suites under which a Debian archive offers itself.
@@ -32,7 +34,8 @@ const SUITES: &[&str] = &[
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Archive {
     uri: String,
-    /// As apt reads it: a path, or a key block with its continuation lines; empty for the machine's trusted keys.
+    /// As apt reads it: a path, or a key block with its continuation lines; empty for the machine's
+    /// trusted keys.
     signed_by: String,
 }
 

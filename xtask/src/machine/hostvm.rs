@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Runs a job in a host VM: builds its initramfs, starts QEMU, passes the console, reads the report.
+//! Runs a job in a host VM: builds its initramfs, starts QEMU, passes the console, reads the
+//! report.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};

@@ -62,7 +62,8 @@ impl Qemu {
             .then_some(qemu))
     }
 
-    /// The QEMU in a private root, started by the C library's own loader and with nothing of the machine's.
+    /// The QEMU in a private root, started by the C library's own loader and with nothing of the
+    /// machine's.
     pub(crate) fn of_root(root: &Path) -> Result<Qemu> {
         let (loader, libraries) = match std::env::consts::ARCH {
             "x86_64" => ("usr/lib64/ld-linux-x86-64.so.2", "usr/lib/x86_64-linux-gnu"),
@@ -97,7 +98,8 @@ impl Qemu {
         command
     }
 
-    /// The command of a host VM: the job's console on QEMU's standard streams, everything else in files.
+    /// The command of a host VM: the job's console on QEMU's standard streams, everything else in
+    /// files.
     pub(crate) fn host_vm(&self, machine: Machine, initramfs_size: u64, files: &Files) -> Command {
         // The initramfs is in memory twice while the kernel unpacks it.
         let memory = (OWN_MEMORY + machine.memory + 2 * initramfs_size).div_ceil(1 << 20);
