@@ -6,11 +6,11 @@
 //! VM that the guest cannot reach: the *monitor VM*. It is made for any VMM that has a KVM VM and
 //! its vCPUs as file descriptors.
 //!
-//! The way of one SMC is a straight line through the files: the guest's exit arrives in `call.rs`,
-//! which reads the caller's registers into the frame (`frame.rs`) and runs the monitor's vCPU
-//! (`vcpu.rs`); the gate (`gate.S`) enters the blob and catches its return; `call.rs` writes back
-//! what changed. What the blob asks of the host on the way is served in `hostcall.rs`. `blob.rs`,
-//! `tables.rs`, `memory.rs` and `monitor.rs` set all this up.
+//! The way of one SMC is a straight line through the files of `engine/`: the guest's exit arrives in
+//! `call.rs`, which reads the caller's registers into the frame (`frame.rs`) and runs the monitor's
+//! vCPU (`vcpu.rs`); the gate (`gate.S`) enters the blob and catches its return; `call.rs` writes
+//! back what changed. What the blob asks of the host on the way is served in `hostcall.rs`.
+//! `blob.rs`, `tables.rs`, `memory.rs` and `monitor.rs` set all this up.
 //!
 //! Four principles:
 //! * The guest is hostile to both sides, and the blob may be broken or hostile too: whatever either
@@ -28,6 +28,8 @@
 )]
 
 pub mod blob;
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+mod engine;
 pub mod fault;
 pub mod policy;
 mod tables;
@@ -36,35 +38,8 @@ pub mod undefined;
 pub mod width;
 
 pub use blob::{Blob, BlobError};
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+pub use engine::*;
 pub use fault::{BlobFault, FaultReason};
 pub use policy::{Config, OnFault, Policy};
 pub use width::{Conduit, Width};
-
-/// Declares the modules that talk to KVM, which only an arm64 Linux has.
-macro_rules! on_arm64_linux {
-    ($($item:item)*) => { $(#[cfg(all(target_arch = "aarch64", target_os = "linux"))] $item)* };
-}
-
-on_arm64_linux! {
-    mod call;
-    mod error;
-    pub mod filter;
-    mod frame;
-    mod gate;
-    mod host;
-    mod hostcall;
-    mod inject;
-    mod memory;
-    mod monitor;
-    pub mod regs;
-    mod vcpu;
-    mod watchdog;
-
-    pub use call::{Step, Trap};
-    pub use error::Error;
-    pub use filter::{FilterError, set_policy};
-    pub use host::Host;
-    pub use inject::inject_undefined;
-    pub use monitor::{GuestMemory, Monitor};
-    pub use vcpu::{CallRecord, KickHandle, MonitorVcpu};
-}

@@ -59,7 +59,10 @@ impl Slot {
 
     /// The blob no longer has the CPU.
     pub(crate) fn leave(&self) {
-        self.state.store(self.state.load(Ordering::Relaxed) & !IN_BLOB, Ordering::Release);
+        self.state.store(
+            self.state.load(Ordering::Relaxed) & !IN_BLOB,
+            Ordering::Release,
+        );
     }
 
     /// Tells whether the watchdog has ended the current call.
@@ -72,13 +75,19 @@ impl Slot {
     /// # Safety
     /// The byte stays mapped until this is called with [`None`].
     pub(crate) unsafe fn set_immediate_exit(&self, at: Option<*mut u8>) {
-        let mut flag = self.immediate_exit.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut flag = self
+            .immediate_exit
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         *flag = at.map(ExitFlag);
     }
 
     /// Makes the vCPU's next KVM_RUN return at once.
     pub(crate) fn kick(&self) {
-        let flag = self.immediate_exit.lock().unwrap_or_else(PoisonError::into_inner);
+        let flag = self
+            .immediate_exit
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(ExitFlag(at)) = *flag {
             // SAFETY: whoever set the flag keeps the byte mapped until it has taken the flag back,
             // which the lock makes wait for this write.
@@ -119,7 +128,11 @@ impl Watchdog {
             let builder = std::thread::Builder::new().name("blob-watchdog".into());
             Some(builder.spawn(move || watch(&slots, &stop, tick, signal))?)
         };
-        Ok(Watchdog { slots, stop, thread })
+        Ok(Watchdog {
+            slots,
+            stop,
+            thread,
+        })
     }
 
     pub(crate) fn slot(&self, cpu: u32) -> &Slot {

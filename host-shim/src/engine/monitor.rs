@@ -16,14 +16,14 @@ use kvm_bindings::{KVM_MEM_READONLY, kvm_userspace_memory_region};
 use kvm_ioctls::{Kvm, VmFd};
 
 use crate::blob::Blob;
-use crate::error::Error;
-use crate::filter;
-use crate::memory::{MonitorMemory, map_monitor};
+use crate::engine::error::Error;
+use crate::engine::filter;
+use crate::engine::memory::{MonitorMemory, map_monitor};
+use crate::engine::regs::Registers;
+use crate::engine::vcpu::MonitorVcpu;
+use crate::engine::watchdog::Watchdog;
 use crate::policy::Config;
-use crate::regs::Registers;
 use crate::tables::{Access, PAGE, Tables};
-use crate::vcpu::MonitorVcpu;
-use crate::watchdog::Watchdog;
 use crate::width::Width;
 
 /// A range of guest RAM: where the guest sees it, and where the VMM has it mapped.
@@ -73,6 +73,11 @@ impl Monitor {
         if cpus == 0 || cpus > MAX_VCPUS {
             return Err(Error::TooManyCpus(cpus));
         }
+        // SAFETY: sysconf has no memory arguments.
+        let page_size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as u64;
+        if page_size != PAGE {
+            return Err(Error::PageSize(page_size));
+        }
         let mut tables = Tables::new();
         let guest_access = blob.note().guest_memory;
         for range in memory {
@@ -80,7 +85,8 @@ impl Monitor {
             if end.is_none_or(|end| end > MONITOR_BASE) {
                 return Err(Error::GuestMemoryTooHigh(range.guest_addr));
             }
-            if range.guest_addr % PAGE != 0 || range.size % PAGE != 0 || range.host_addr % PAGE != 0 {
+            if range.guest_addr % PAGE != 0 || range.size % PAGE != 0 || range.host_addr % PAGE != 0
+            {
                 return Err(Error::GuestMemoryUnaligned(range.guest_addr));
             }
             match guest_access {
@@ -92,13 +98,20 @@ impl Monitor {
         map_monitor(&mut tables, blob, cpus);
 
         let vm = Kvm::new().map_err(Error::kvm("open /dev/kvm"))?;
-        let vm = vm.create_vm().map_err(Error::kvm("create the monitor VM"))?;
+        let vm = vm
+            .create_vm()
+            .map_err(Error::kvm("create the monitor VM"))?;
         filter::forward_everything(&vm)?;
         let memory_of_monitor = MonitorMemory::new(blob, &tables, cpus).map_err(Error::Memory)?;
         let mut slot = 0;
         let mut add = |guest_phys_addr, userspace_addr, memory_size, flags| {
-            let region =
-                kvm_userspace_memory_region { slot, flags, guest_phys_addr, memory_size, userspace_addr };
+            let region = kvm_userspace_memory_region {
+                slot,
+                flags,
+                guest_phys_addr,
+                memory_size,
+                userspace_addr,
+            };
             slot += 1;
             // SAFETY: the monitor's own memory is kept by `Shared`, which owns the VM too; the
             // caller keeps the guest's RAM mapped for as long.
@@ -107,10 +120,19 @@ impl Monitor {
         };
         for piece in memory_of_monitor.pieces() {
             let flags = if piece.writable { 0 } else { KVM_MEM_READONLY };
-            add(piece.address, memory_of_monitor.host_address(piece), piece.size, flags)?;
+            add(
+                piece.address,
+                memory_of_monitor.host_address(piece),
+                piece.size,
+                flags,
+            )?;
         }
         if guest_access != GUEST_MEMORY_NONE {
-            let flags = if guest_access == GUEST_MEMORY_READ { KVM_MEM_READONLY } else { 0 };
+            let flags = if guest_access == GUEST_MEMORY_READ {
+                KVM_MEM_READONLY
+            } else {
+                0
+            };
             for range in memory {
                 add(range.guest_addr, range.host_addr, range.size, flags)?;
             }
@@ -142,7 +164,10 @@ impl Monitor {
             Width::AArch32 => CALLER_AARCH32,
         };
         if self.shared.blob.note().callers & caller == 0 {
-            return Err(Error::WrongCaller { board: self.shared.blob.board().to_owned(), width });
+            return Err(Error::WrongCaller {
+                board: self.shared.blob.board().to_owned(),
+                width,
+            });
         }
         if cpu >= self.shared.cpus {
             return Err(Error::Kvm {
@@ -156,7 +181,11 @@ impl Monitor {
     /// The ranges of monitor-physical addresses that have memory of the monitor's own, as address
     /// and size in bytes.
     pub fn memory_map(&self) -> impl Iterator<Item = (u64, u64)> {
-        self.shared.memory.pieces().iter().map(|piece| (piece.address, piece.size))
+        self.shared
+            .memory
+            .pieces()
+            .iter()
+            .map(|piece| (piece.address, piece.size))
     }
 
     /// Copies `size` bytes of the monitor's own memory, for debuggers; [`None`] where it has none.
@@ -170,7 +199,9 @@ impl Shared {
     pub(crate) fn read_guest(&self, address: u64, size: usize) -> Option<u64> {
         let range = self.guest.iter().find(|range| {
             address >= range.guest_addr
-                && (address - range.guest_addr).checked_add(size as u64).is_some_and(|end| end <= range.size)
+                && (address - range.guest_addr)
+                    .checked_add(size as u64)
+                    .is_some_and(|end| end <= range.size)
         })?;
         let host = range.host_addr + (address - range.guest_addr);
         let mut bytes = [0; 8];

@@ -19,21 +19,30 @@ use vmm_sys_util::ioctl::{_IOC_WRITE, ioctl_expr, ioctl_with_ref};
 use crate::blob::Blob;
 use crate::policy::Policy;
 
-const SET_DEVICE_ATTR: c_ulong = ioctl_expr(_IOC_WRITE, KVMIO, 0xe1, size_of::<kvm_device_attr>() as u32);
-const HAS_DEVICE_ATTR: c_ulong = ioctl_expr(_IOC_WRITE, KVMIO, 0xe3, size_of::<kvm_device_attr>() as u32);
+const SET_DEVICE_ATTR: c_ulong =
+    ioctl_expr(_IOC_WRITE, KVMIO, 0xe1, size_of::<kvm_device_attr>() as u32);
+const HAS_DEVICE_ATTR: c_ulong =
+    ioctl_expr(_IOC_WRITE, KVMIO, 0xe3, size_of::<kvm_device_attr>() as u32);
 
 /// All function IDs but those that KVM keeps, as first and last.
-const EVERYTHING: [(u32, u32); 3] =
-    [(0, 0x7fff_ffff), (0x8001_0000, 0xbfff_ffff), (0xc001_0000, 0xffff_ffff)];
+const EVERYTHING: [(u32, u32); 3] = [
+    (0, 0x7fff_ffff),
+    (0x8001_0000, 0xbfff_ffff),
+    (0xc001_0000, 0xffff_ffff),
+];
 
 /// The filter could not be set.
 #[derive(Debug, thiserror::Error)]
 pub enum FilterError {
     /// The kernel is older than the filter: the host's fault.
-    #[error("this kernel cannot forward SMC to user space: KVM's SMCCC filter needs Linux 6.4 or later on the host")]
+    #[error(
+        "this kernel cannot forward SMC to user space: KVM's SMCCC filter needs Linux 6.4 or later on the host"
+    )]
     Unsupported,
     /// The VMM was too late.
-    #[error("the SMCCC filter must be set before any vCPU of the guest has run: set the policy right after creating the VM")]
+    #[error(
+        "the SMCCC filter must be set before any vCPU of the guest has run: set the policy right after creating the VM"
+    )]
     TooLate,
     /// The VM has a filter of the VMM's own for some of the blob's IDs.
     #[error("function IDs {first:#010x} to {last:#010x} are filtered already: one VM, one policy")]
@@ -52,14 +61,20 @@ pub enum FilterError {
 ///
 /// # Errors
 /// [`FilterError`]; the VM may then have a part of the filter and should be dropped.
-pub fn set_policy(vm: &impl AsRawFd, policy: Policy, blob: Option<&Blob>) -> Result<(), FilterError> {
+pub fn set_policy(
+    vm: &impl AsRawFd,
+    policy: Policy,
+    blob: Option<&Blob>,
+) -> Result<(), FilterError> {
     match policy {
         Policy::Kvm => Ok(()),
         Policy::Deny => set_everything(vm, DENY),
         Policy::Undef => set_everything(vm, FORWARD),
         Policy::Blob => {
             let ranges = blob.map(Blob::ranges).unwrap_or_default();
-            ranges.iter().try_for_each(|range| set(vm, range.first, range.last, FORWARD))
+            ranges
+                .iter()
+                .try_for_each(|range| set(vm, range.first, range.last, FORWARD))
         }
     }
 }
@@ -70,7 +85,9 @@ pub(crate) fn forward_everything(vm: &impl AsRawFd) -> Result<(), FilterError> {
 }
 
 fn set_everything(vm: &impl AsRawFd, action: u32) -> Result<(), FilterError> {
-    EVERYTHING.iter().try_for_each(|&(first, last)| set(vm, first, last, action))
+    EVERYTHING
+        .iter()
+        .try_for_each(|&(first, last)| set(vm, first, last, action))
 }
 
 fn set(vm: &impl AsRawFd, first: u32, last: u32, action: u32) -> Result<(), FilterError> {

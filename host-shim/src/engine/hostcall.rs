@@ -8,14 +8,14 @@ use fakemon_abi::hostcall as nr;
 use fakemon_abi::layout::{FRAME, vcpu_block};
 use fakemon_abi::{ABI_VERSION, status};
 
-use crate::call::Step;
-use crate::error::Error;
+use crate::engine::error::Error;
+use crate::engine::frame::{self, CALL_NR, CALL_STATUS, call_arg, call_result};
+use crate::engine::host::Host;
+use crate::engine::regs::{self, RegisterError, Registers, x};
+use crate::engine::step::Step;
+use crate::engine::vcpu::{MonitorVcpu, State};
 use crate::fault::{BlobFault, FaultReason};
-use crate::frame::{self, CALL_NR, CALL_STATUS, call_arg, call_result};
-use crate::host::Host;
-use crate::regs::{self, RegisterError, Registers, x};
 use crate::translate::{Access, Regime, translate};
-use crate::vcpu::{MonitorVcpu, State};
 
 impl MonitorVcpu {
     /// Serves the host call in the frame. [`None`] sends the blob on; a step ends the call or
@@ -78,10 +78,20 @@ impl MonitorVcpu {
                 return Ok(Some(Step::WaitForInterrupt));
             }
             nr::CPU_OFF => return self.end(Step::CpuOff),
-            nr::CPU_RESUME => return self.end(Step::CpuResume { entry: a, context: b }),
+            nr::CPU_RESUME => {
+                return self.end(Step::CpuResume {
+                    entry: a,
+                    context: b,
+                });
+            }
             nr::SYSTEM_OFF => return self.end(Step::SystemOff),
             nr::SYSTEM_RESET => return self.end(Step::SystemReset { kind: a, cookie: b }),
-            nr::SYSTEM_SUSPEND => return self.end(Step::SystemSuspend { entry: a, context: b }),
+            nr::SYSTEM_SUSPEND => {
+                return self.end(Step::SystemSuspend {
+                    entry: a,
+                    context: b,
+                });
+            }
             nr::PANIC => {
                 let reason = self.panic_reason();
                 return self.fail(reason, false, host).map(Some);
@@ -106,7 +116,10 @@ impl MonitorVcpu {
     }
 
     fn console_write(&self, address: u64, length: u64, host: &mut dyn Host) -> i32 {
-        let Some(length) = usize::try_from(length).ok().filter(|&n| n <= nr::CONSOLE_MAX) else {
+        let Some(length) = usize::try_from(length)
+            .ok()
+            .filter(|&n| n <= nr::CONSOLE_MAX)
+        else {
             return status::INVALID_PARAMETERS;
         };
         match self.shared.memory.read(address, length) {
@@ -130,24 +143,42 @@ impl MonitorVcpu {
             ttbr0: self.guest.get(regs::TTBR0_EL1)?,
             ttbr1: self.guest.get(regs::TTBR1_EL1)?,
         };
-        let access = if access == 0 { Access::Read } else { Access::Write };
+        let access = if access == 0 {
+            Access::Read
+        } else {
+            Access::Write
+        };
         let mut read = |address, size| self.shared.read_guest(address, size);
         Ok(translate(&regime, va, access, &mut read).ok())
     }
 
     fn panic_reason(&self) -> FaultReason {
         let at = vcpu_block(self.cpu) + FRAME + offset_of!(Frame, panic) as u64;
-        let bytes = self.shared.memory.read(at, size_of::<PanicRecord>()).unwrap_or_default();
-        let word = |n: usize| bytes.get(n..n + 4).map_or(0, |b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+        let bytes = self
+            .shared
+            .memory
+            .read(at, size_of::<PanicRecord>())
+            .unwrap_or_default();
+        let word = |n: usize| {
+            bytes
+                .get(n..n + 4)
+                .map_or(0, |b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+        };
         let long = |n: usize| u64::from(word(n)) | u64::from(word(n + 4)) << 32;
         let text = |address: u64, length: u32| {
-            let bytes = self.shared.memory.read(address, (length as usize).min(PANIC_TEXT));
+            let bytes = self
+                .shared
+                .memory
+                .read(address, (length as usize).min(PANIC_TEXT));
             // The blob chose the bytes, and a terminal may be listening.
             let text = String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned();
             text.replace(char::is_control, " ")
         };
         FaultReason::Panic {
-            file: text(long(offset_of!(PanicRecord, file)), word(offset_of!(PanicRecord, file_len))),
+            file: text(
+                long(offset_of!(PanicRecord, file)),
+                word(offset_of!(PanicRecord, file_len)),
+            ),
             message: text(
                 long(offset_of!(PanicRecord, message)),
                 word(offset_of!(PanicRecord, message_len)),
@@ -183,7 +214,9 @@ impl MonitorVcpu {
             x: registers,
             pc,
             sp,
-            symbol: blob.symbol(pc).map(|(name, distance)| (name.to_owned(), distance)),
+            symbol: blob
+                .symbol(pc)
+                .map(|(name, distance)| (name.to_owned(), distance)),
         })
     }
 }

@@ -8,75 +8,22 @@
 
 use fakemon_abi::frame::{REGS, SPSR_IL};
 use fakemon_abi::layout::{
-    DOORBELL_CALL, DOORBELL_RETURN, HYP_VECTORS, MONITOR_BASE, VECTOR_LOWER_AARCH32, VECTOR_LOWER_AARCH64,
+    DOORBELL_CALL, DOORBELL_RETURN, HYP_VECTORS, MONITOR_BASE, VECTOR_LOWER_AARCH32,
+    VECTOR_LOWER_AARCH64,
 };
 use fakemon_abi::note::{CONDUIT_HVC, CONDUIT_SMC, Range, WINDOW_LEGACY32};
 use fakemon_abi::status;
-use kvm_bindings::KVM_HYPERCALL_EXIT_SMC;
 use kvm_ioctls::VcpuExit;
 
-use crate::error::Error;
+use crate::engine::error::Error;
+use crate::engine::frame::{self, ELR, ENTRY, ESR, FAR, SP, SPSR, TAKEN};
+use crate::engine::host::Host;
+use crate::engine::regs::{self, RegisterError, x};
+use crate::engine::step::{Step, Trap};
+use crate::engine::vcpu::{MonitorVcpu, State};
 use crate::fault::FaultReason;
-use crate::frame::{self, ELR, ENTRY, ESR, FAR, SP, SPSR, TAKEN};
-use crate::host::Host;
 use crate::policy::OnFault;
-use crate::regs::{self, RegisterError, x};
-use crate::vcpu::{MonitorVcpu, State};
 use crate::width::{Conduit, Width};
-
-/// A guest's SMC or HVC, as KVM_EXIT_HYPERCALL reports it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Trap {
-    /// Function ID: w0 or r0.
-    pub function: u32,
-    /// The instruction.
-    pub conduit: Conduit,
-}
-
-impl Trap {
-    /// Takes `nr` and `flags` of `struct kvm_run.hypercall`.
-    pub fn from_exit(nr: u64, flags: u64) -> Self {
-        let smc = flags & u64::from(KVM_HYPERCALL_EXIT_SMC) != 0;
-        Trap { function: nr as u32, conduit: if smc { Conduit::Smc } else { Conduit::Hvc } }
-    }
-}
-
-/// What the VMM does next with the guest's vCPU.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// The call is over: run the guest.
-    Done,
-    /// A signal or a kick came: do what it was for, then [`resume`](MonitorVcpu::resume).
-    Interrupted,
-    /// Wait until an interrupt is pending for the guest's vCPU, then
-    /// [`resume`](MonitorVcpu::resume).
-    WaitForInterrupt,
-    /// The guest's vCPU is off until another one starts it.
-    CpuOff,
-    /// Reset the guest's vCPU and start it at `entry` with `context` in its first register.
-    CpuResume {
-        /// Guest physical address.
-        entry: u64,
-        /// Value for x0 or r0.
-        context: u64,
-    },
-    /// The guest has powered itself off.
-    SystemOff,
-    /// The guest has reset itself.
-    SystemReset {
-        /// Kind of reset as in PSCI SYSTEM_RESET2; 0 is a plain one.
-        kind: u64,
-        /// The guest's cookie.
-        cookie: u64,
-    },
-    /// The guest is suspended; on wake-up its vCPU starts at `entry`, as for [`Step::CpuResume`].
-    SystemSuspend {
-        /// Guest physical address.
-        entry: u64,
-        /// Value for x0 or r0.
-        context: u64,
-    },
-}
 
 /// Why the monitor vCPU came back from KVM_RUN.
 enum Exit {
@@ -134,7 +81,9 @@ impl MonitorVcpu {
         };
         let served = self.shared.blob.note().conduits & conduit != 0;
         let ranges = self.shared.blob.ranges().iter().filter(|_| served);
-        ranges.copied().find(|range| (range.first..=range.last).contains(&trap.function))
+        ranges
+            .copied()
+            .find(|range| (range.first..=range.last).contains(&trap.function))
     }
 
     /// Copies the caller's registers into the frame.
@@ -222,15 +171,17 @@ impl MonitorVcpu {
                     host.mmio_read(address, data);
                     Exit::Mmio
                 }
-                _ => Exit::Fault(FaultReason::Exit(format!("read of {address:#x}, where nothing is"))),
+                _ => Exit::Fault(FaultReason::Exit(format!(
+                    "read of {address:#x}, where nothing is"
+                ))),
             },
             Ok(VcpuExit::MmioWrite(address, data)) if address < MONITOR_BASE => {
                 host.mmio_write(address, data);
                 Exit::Mmio
             }
-            Ok(VcpuExit::MmioWrite(address, _)) => {
-                Exit::Fault(FaultReason::Exit(format!("write to {address:#x}, where it may not write")))
-            }
+            Ok(VcpuExit::MmioWrite(address, _)) => Exit::Fault(FaultReason::Exit(format!(
+                "write to {address:#x}, where it may not write"
+            ))),
             Ok(VcpuExit::Hypercall(call)) => Exit::Fault(FaultReason::NestedCall(call.nr as u32)),
             Ok(VcpuExit::Intr) => Exit::Interrupted,
             Ok(other) => Exit::Fault(FaultReason::Exit(format!("{other:?}"))),
@@ -254,7 +205,10 @@ impl MonitorVcpu {
             return Err(FaultReason::Vector(taken));
         }
         if spsr & SPSR_IL == 0 {
-            return Err(FaultReason::Exception { esr: self.frame.get(ESR), far: self.frame.get(FAR) });
+            return Err(FaultReason::Exception {
+                esr: self.frame.get(ESR),
+                far: self.frame.get(FAR),
+            });
         }
         let problem = match (self.width, spsr & MODE) {
             // EL0t, EL1t, EL1h, and AArch32 at EL0 below an AArch64 kernel.
@@ -270,7 +224,11 @@ impl MonitorVcpu {
     /// Gives the caller the outputs that changed, and its PC and PSTATE if the blob changed them.
     fn store(&mut self) -> Result<(), RegisterError> {
         let record = &mut self.record;
-        let mask = if self.width == Width::AArch32 { 0xffff_ffff } else { u64::MAX };
+        let mask = if self.width == Width::AArch32 {
+            0xffff_ffff
+        } else {
+            u64::MAX
+        };
         for n in 0..record.outputs {
             let value = self.frame.get(frame::x(n)) & mask;
             record.after[n] = value;
@@ -292,18 +250,29 @@ impl MonitorVcpu {
             Width::AArch32 => NZCV | AIF,
         };
         if (spsr ^ record.pstate) & settable != 0 {
-            self.guest.set(regs::PSTATE, record.pstate & !settable | spsr & settable)?;
+            self.guest
+                .set(regs::PSTATE, record.pstate & !settable | spsr & settable)?;
         }
         Ok(())
     }
 
     fn answer_not_supported(&self) -> Result<(), RegisterError> {
-        let mask = if self.width == Width::AArch32 { 0xffff_ffff } else { u64::MAX };
-        self.guest.set(x(0), i64::from(status::NOT_SUPPORTED) as u64 & mask)
+        let mask = if self.width == Width::AArch32 {
+            0xffff_ffff
+        } else {
+            u64::MAX
+        };
+        self.guest
+            .set(x(0), i64::from(status::NOT_SUPPORTED) as u64 & mask)
     }
 
     /// Reports a fault and makes the vCPU fit for the next call.
-    pub(crate) fn fail(&mut self, reason: FaultReason, in_gate: bool, host: &mut dyn Host) -> Result<Step, Error> {
+    pub(crate) fn fail(
+        &mut self,
+        reason: FaultReason,
+        in_gate: bool,
+        host: &mut dyn Host,
+    ) -> Result<Step, Error> {
         let fault = self.describe(reason, in_gate)?;
         self.start_over()?;
         match self.shared.config.on_fault {

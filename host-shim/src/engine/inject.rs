@@ -3,7 +3,7 @@
 
 use std::os::fd::AsRawFd;
 
-use crate::regs::{self, RegisterError, Registers};
+use crate::engine::regs::{self, RegisterError, Registers};
 use crate::undefined::{Before, aarch32, aarch64};
 use crate::width::Width;
 

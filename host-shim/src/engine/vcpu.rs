@@ -7,19 +7,17 @@
 use std::sync::Arc;
 
 use fakemon_abi::frame::REGS;
-use fakemon_abi::layout::{
-    DOORBELL, DOORBELL_RETURN, GATE, TABLES_BASE, VCPU_STRIDE, vcpu_block,
-};
+use fakemon_abi::layout::{DOORBELL, DOORBELL_RETURN, GATE, TABLES_BASE, VCPU_STRIDE, vcpu_block};
 use kvm_bindings::{KVM_ARM_VCPU_PSCI_0_2, kvm_vcpu_init};
 use kvm_ioctls::{VcpuExit, VcpuFd};
 
-use crate::error::Error;
-use crate::frame::FramePtr;
-use crate::gate;
-use crate::monitor::Shared;
-use crate::regs::{self, Registers};
+use crate::engine::error::Error;
+use crate::engine::frame::FramePtr;
+use crate::engine::gate;
+use crate::engine::monitor::Shared;
+use crate::engine::regs::{self, Registers};
+use crate::engine::watchdog::Slot;
 use crate::tables;
-use crate::watchdog::Slot;
 use crate::width::{Conduit, Width};
 
 /// SCTLR_EL1 of the monitor: MMU and caches on, stack alignment checked, nothing writable executes
@@ -89,13 +87,20 @@ impl MonitorVcpu {
     ) -> Result<Self, Error> {
         let mut init = kvm_vcpu_init::default();
         let vm = &shared.vm;
-        vm.get_preferred_target(&mut init).map_err(Error::kvm("ask KVM for the CPU model"))?;
+        vm.get_preferred_target(&mut init)
+            .map_err(Error::kvm("ask KVM for the CPU model"))?;
         init.features[0] |= 1 << KVM_ARM_VCPU_PSCI_0_2;
-        let mut fd =
-            vm.create_vcpu(u64::from(cpu)).map_err(Error::kvm("create a monitor vCPU"))?;
+        let mut fd = vm
+            .create_vcpu(u64::from(cpu))
+            .map_err(Error::kvm("create a monitor vCPU"))?;
         let immediate_exit = &raw mut fd.get_kvm_run().immediate_exit;
         // SAFETY: kvm_run stays mapped as long as `fd`, and Drop takes the address back first.
-        unsafe { shared.watchdog.slot(cpu).set_immediate_exit(Some(immediate_exit)) };
+        unsafe {
+            shared
+                .watchdog
+                .slot(cpu)
+                .set_immediate_exit(Some(immediate_exit))
+        };
         let mut vcpu = MonitorVcpu {
             frame: FramePtr::new(&shared.memory, cpu, shared.cpus),
             fd,
@@ -123,7 +128,9 @@ impl MonitorVcpu {
 
     /// Gives the vCPU its EL1 state from nothing, and parks it.
     fn initialise(&mut self) -> Result<(), Error> {
-        self.fd.vcpu_init(&self.init).map_err(Error::kvm("initialise a monitor vCPU"))?;
+        self.fd
+            .vcpu_init(&self.init)
+            .map_err(Error::kvm("initialise a monitor vCPU"))?;
         let own = Registers::of(&self.fd);
         own.set(regs::MPIDR_EL1, self.guest.get(regs::MPIDR_EL1)?)?;
         own.set(regs::TTBR0_EL1, TABLES_BASE)?;
@@ -164,7 +171,9 @@ impl MonitorVcpu {
         };
         loop {
             match self.fd.run() {
-                Ok(VcpuExit::MmioRead(address, _)) if address == self.doorbell + DOORBELL_RETURN => {
+                Ok(VcpuExit::MmioRead(address, _))
+                    if address == self.doorbell + DOORBELL_RETURN =>
+                {
                     return Ok(());
                 }
                 Ok(exit) => return Err(failed(format!("unexpected exit {exit:?}"))),
@@ -173,7 +182,9 @@ impl MonitorVcpu {
                 Err(error) if error.errno() == libc::EINTR => {
                     self.fd.set_kvm_immediate_exit(0);
                     if self.slot().fired() {
-                        return Err(failed("the gate does not run, the blob has damaged it".into()));
+                        return Err(failed(
+                            "the gate does not run, the blob has damaged it".into(),
+                        ));
                     }
                 }
                 Err(error) => return Err(Error::kvm("park a monitor vCPU")(error)),
@@ -199,7 +210,10 @@ impl MonitorVcpu {
     /// A handle with which any thread can make [`call`](Self::call) and [`resume`](Self::resume)
     /// return [`Step::Interrupted`](crate::Step::Interrupted).
     pub fn kick_handle(&self) -> KickHandle {
-        KickHandle { shared: self.shared.clone(), cpu: self.cpu }
+        KickHandle {
+            shared: self.shared.clone(),
+            cpu: self.cpu,
+        }
     }
 }
 

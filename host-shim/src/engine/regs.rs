@@ -97,7 +97,10 @@ impl Registers {
     /// What the kernel says, with the register's id.
     pub fn get(&self, id: u64) -> Result<u64, RegisterError> {
         let mut value = 0_u64;
-        let request = kvm_one_reg { id, addr: (&raw mut value).expose_provenance() as u64 };
+        let request = kvm_one_reg {
+            id,
+            addr: (&raw mut value).expose_provenance() as u64,
+        };
         // SAFETY: every id in this module names a register of 64 bits (size field 3), so the kernel
         // writes eight bytes to `value`, which outlives the call.
         let result = unsafe { ioctl_with_ref(self, GET_ONE_REG, &request) };
@@ -109,7 +112,10 @@ impl Registers {
     /// # Errors
     /// What the kernel says, with the register's id.
     pub fn set(&self, id: u64, value: u64) -> Result<(), RegisterError> {
-        let request = kvm_one_reg { id, addr: (&raw const value).expose_provenance() as u64 };
+        let request = kvm_one_reg {
+            id,
+            addr: (&raw const value).expose_provenance() as u64,
+        };
         // SAFETY: the kernel reads eight bytes from `value`, which outlives the call.
         let result = unsafe { ioctl_with_ref(self, SET_ONE_REG, &request) };
         RegisterError::check(result, id, "write")
@@ -130,7 +136,11 @@ impl Registers {
             Width::AArch64 => (entry, PSTATE_EL1H_MASKED, context),
             Width::AArch32 => {
                 let thumb = if entry & 1 != 0 { THUMB } else { 0 };
-                (entry & 0xffff_fffe, CPSR_SVC_MASKED | thumb, context & 0xffff_ffff)
+                (
+                    entry & 0xffff_fffe,
+                    CPSR_SVC_MASKED | thumb,
+                    context & 0xffff_ffff,
+                )
             }
         };
         self.set(PSTATE, pstate)?;
@@ -153,6 +163,10 @@ impl RegisterError {
         if result == 0 {
             return Ok(());
         }
-        Err(RegisterError { verb, id, source: io::Error::last_os_error() })
+        Err(RegisterError {
+            verb,
+            id,
+            source: io::Error::last_os_error(),
+        })
     }
 }

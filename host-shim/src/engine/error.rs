@@ -3,9 +3,9 @@
 
 use std::io;
 
+use crate::engine::filter::FilterError;
+use crate::engine::regs::RegisterError;
 use crate::fault::BlobFault;
-use crate::filter::FilterError;
-use crate::regs::RegisterError;
 use crate::width::Width;
 
 /// An error of the engine. [`Error::Blob`] is the blob's fault, the `GuestMemory` and `Cpus` ones
@@ -16,7 +16,9 @@ pub enum Error {
     #[error("{0}")]
     Blob(Box<BlobFault>),
     /// The guest's vCPUs have a width that the blob does not serve.
-    #[error("the blob of board {board} does not serve {width:?} callers: use a kernel of the board's own architecture")]
+    #[error(
+        "the blob of board {board} does not serve {width:?} callers: use a kernel of the board's own architecture"
+    )]
     WrongCaller {
         /// The blob's board.
         board: String,
@@ -27,11 +29,16 @@ pub enum Error {
     #[error("a monitor VM pairs 1 to {max} vCPUs, not {0}", max = fakemon_abi::layout::MAX_VCPUS)]
     TooManyCpus(u32),
     /// Guest RAM where the monitor lives.
-    #[error("guest RAM at {0:#x} reaches into the monitor's addresses: it must end at or below 508 GiB")]
+    #[error(
+        "guest RAM at {0:#x} reaches into the monitor's addresses: it must end at or below 508 GiB"
+    )]
     GuestMemoryTooHigh(u64),
     /// Guest RAM that cannot be mapped by pages.
     #[error("guest RAM at {0:#x} is not aligned to 4 KiB pages")]
     GuestMemoryUnaligned(u64),
+    /// The host's pages are larger than those of the monitor's address space.
+    #[error("this host has pages of {0} bytes: the monitor VM needs a kernel with 4 KiB pages")]
+    PageSize(u64),
     /// The filter could not be set.
     #[error(transparent)]
     Filter(#[from] FilterError),
@@ -60,6 +67,9 @@ pub enum Error {
 impl Error {
     /// Names what was tried, for `map_err`.
     pub(crate) fn kvm(what: &'static str) -> impl Fn(kvm_ioctls::Error) -> Error {
-        move |error| Error::Kvm { what, source: error.into() }
+        move |error| Error::Kvm {
+            what,
+            source: error.into(),
+        }
     }
 }

@@ -12,7 +12,7 @@ use fakemon_abi::frame::Frame;
 use fakemon_abi::layout::{FRAME, GATE, TABLES_BASE, VCPU_STRIDE, vcpu_block};
 
 use crate::blob::Blob;
-use crate::gate;
+use crate::engine::gate;
 use crate::tables::{Access, PAGE, Tables};
 
 /// One piece of the monitor VM's address space that has memory behind it.
@@ -54,11 +54,20 @@ impl MonitorMemory {
         let mut pieces = Vec::new();
         let mut size = 0;
         let mut piece = |address: u64, bytes: u64, writable| {
-            pieces.push(Piece { address, size: bytes, writable, offset: size });
+            pieces.push(Piece {
+                address,
+                size: bytes,
+                writable,
+                offset: size,
+            });
             size += bytes as usize;
         };
         for segment in blob.segments() {
-            piece(segment.address, segment.size, segment.access == Access::Write);
+            piece(
+                segment.address,
+                segment.size,
+                segment.access == Access::Write,
+            );
         }
         piece(TABLES_BASE, tables.len() as u64, false);
         for cpu in 0..cpus {
@@ -66,7 +75,11 @@ impl MonitorMemory {
             piece(vcpu_block(cpu) + GATE, PAGE, false);
             piece(vcpu_block(cpu) + FRAME, VCPU_STRIDE - FRAME, true);
         }
-        let memory = MonitorMemory { base: map(size)?, size, pieces };
+        let memory = MonitorMemory {
+            base: map(size)?,
+            size,
+            pieces,
+        };
         for segment in blob.segments() {
             memory.write(segment.address, &segment.data);
         }
@@ -89,7 +102,10 @@ impl MonitorMemory {
     /// Where `size` bytes at `address` lie in the mapping; [`None`] unless one piece holds them
     /// all.
     fn locate(&self, address: u64, size: usize) -> Option<NonNull<u8>> {
-        let piece = self.pieces.iter().find(|p| address >= p.address && address - p.address < p.size)?;
+        let piece = self
+            .pieces
+            .iter()
+            .find(|p| address >= p.address && address - p.address < p.size)?;
         let inside = address - piece.address;
         if size as u64 > piece.size - inside {
             return None;
@@ -102,7 +118,9 @@ impl MonitorMemory {
     /// Copies bytes into the monitor's memory; what has no memory behind it is a mistake of this
     /// library.
     fn write(&self, address: u64, bytes: &[u8]) {
-        let to = self.locate(address, bytes.len()).expect("the layout has room for what is loaded");
+        let to = self
+            .locate(address, bytes.len())
+            .expect("the layout has room for what is loaded");
         // SAFETY: `locate` found bytes.len() bytes there, and `bytes` is no part of the mapping.
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), to.as_ptr(), bytes.len()) };
     }

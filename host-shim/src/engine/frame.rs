@@ -8,7 +8,7 @@ use std::sync::Arc;
 use fakemon_abi::frame::Frame;
 use fakemon_abi::hostcall::HostCall;
 
-use crate::memory::MonitorMemory;
+use crate::engine::memory::MonitorMemory;
 
 /// Offsets of the words that the engine reads and writes.
 pub(crate) const ELR: usize = Frame::ELR;
@@ -53,7 +53,10 @@ unsafe impl Send for FramePtr {}
 impl FramePtr {
     /// Takes the frame of vCPU `cpu` of `cpus`, and fills in what never changes.
     pub(crate) fn new(memory: &Arc<MonitorMemory>, cpu: u32, cpus: u32) -> Self {
-        let frame = FramePtr { words: memory.frame(cpu).cast(), _memory: memory.clone() };
+        let frame = FramePtr {
+            words: memory.frame(cpu).cast(),
+            _memory: memory.clone(),
+        };
         frame.set(CPU, u64::from(cpu) | u64::from(cpus) << 32);
         frame
     }

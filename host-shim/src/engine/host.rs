@@ -38,11 +38,16 @@ pub trait Host {
 
     /// Nanoseconds of monotonic time, and since 1970.
     fn time(&mut self) -> (u64, u64) {
-        let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        let mut now = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
         // SAFETY: `now` is valid for writing, and the clock always exists on Linux.
         unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &mut now) };
         let monotonic = now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64;
-        let real = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let real = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         (monotonic, real.as_nanos() as u64)
     }
 
@@ -50,7 +55,10 @@ pub trait Host {
     fn entropy(&mut self, words: &mut [u64]) -> bool {
         let mut bytes = [0; 32];
         let want = &mut bytes[..8 * words.len().min(4)];
-        if File::open("/dev/urandom").and_then(|mut file| file.read_exact(want)).is_err() {
+        if File::open("/dev/urandom")
+            .and_then(|mut file| file.read_exact(want))
+            .is_err()
+        {
             return false;
         }
         for (word, chunk) in words.iter_mut().zip(want.as_chunks().0) {
