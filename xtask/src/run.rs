@@ -125,7 +125,10 @@ impl Run {
         }
         let files = self.files(board, supplies)?;
         for (name, path) in files {
-            option(name, stage.add(&name[2..], path));
+            // The file's own name stays, for messages about it.
+            let file = path.file_name().unwrap_or_default().to_string_lossy();
+            let staged = format!("{}/{file}", name.trim_start_matches('-'));
+            option(name, stage.add(&staged, path.clone()));
         }
 
         let gic = board.machine.gic.versions.first().copied().unwrap_or(3);
