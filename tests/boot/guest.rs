@@ -4,6 +4,7 @@
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,10 @@ use crate::assets::Assets;
 /// lot.
 const TIMEOUT: Duration = Duration::from_secs(240);
 
+/// Held by a 32-bit guest: an emulated host can run only one that has several CPUs
+/// (docs/decisions/0005-emulated-32-bit.md).
+static ONLY_32_BIT: Mutex<()> = Mutex::new(());
+
 /// A running `fakemon`; dropping it kills it.
 #[derive(Debug)]
 pub(crate) struct Guest {
@@ -23,6 +28,8 @@ pub(crate) struct Guest {
     output: Receiver<Vec<u8>>,
     console: Vec<u8>,
     deadline: Instant,
+    // Last, so that the guest is gone when the next one starts.
+    _only: Option<MutexGuard<'static, ()>>,
 }
 
 impl Guest {
@@ -34,6 +41,8 @@ impl Guest {
         options: &[&str],
         append: &str,
     ) -> Result<Guest, String> {
+        let alone = board.guest.arch == Arch::Armhf;
+        let only = alone.then(|| ONLY_32_BIT.lock().unwrap_or_else(PoisonError::into_inner));
         let kernel = assets.path(format!("kernels/{}", board.guest.kernel));
         let mut command = Command::new(assets.path("bin/fakemon"));
         command.arg("run");
@@ -89,6 +98,7 @@ impl Guest {
             output,
             console: Vec::new(),
             deadline: Instant::now() + TIMEOUT,
+            _only: only,
         })
     }
 
