@@ -7,3 +7,4 @@
 pub mod elf;
 pub mod machine;
 pub mod program;
+mod turn;

@@ -15,6 +15,8 @@ use kvm_bindings::{
 };
 use kvm_ioctls::{Kvm, VcpuExit, VcpuFd, VmFd};
 
+use crate::turn::Turn;
+
 /// Guest physical address of RAM; programs start here.
 pub const RAM: u64 = 0x4000_0000;
 /// Bytes of RAM.
@@ -48,6 +50,7 @@ pub struct Machine {
     /// The guest's VM.
     // Last: the guest's memory is unmapped from the VM only when that is closed.
     pub vm: VmFd,
+    _turn: Option<Turn>,
 }
 
 /// What a test wants.
@@ -171,6 +174,7 @@ impl Machine {
     /// Makes a machine whose vCPUs all start at the beginning of `program`, with their number in x0
     /// or r0.
     pub fn new(blob: &Blob, program: &[u8], options: &Options) -> Machine {
+        let turn = (options.width == Width::AArch32).then(Turn::take);
         let kvm = Kvm::new().expect("/dev/kvm");
         let vm = kvm.create_vm().expect("a VM");
         set_policy(&vm, options.policy, Some(blob)).expect("a policy");
@@ -234,6 +238,7 @@ impl Machine {
             monitor,
             ram,
             vm,
+            _turn: turn,
         }
     }
 
