@@ -5,6 +5,8 @@
 #![cfg(all(target_arch = "aarch64", target_os = "linux"))]
 
 pub mod elf;
+mod log;
 pub mod machine;
 pub mod program;
+mod ram;
 mod turn;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use fakemon_host::regs::{self, Registers};
 use fakemon_host::{
-    Blob, BlobFault, Config, Error, GuestMemory, Host, Monitor, MonitorVcpu, Policy, Step, Trap,
-    Width, inject_undefined, set_policy,
+    Blob, Config, Error, GuestMemory, Monitor, MonitorVcpu, Policy, Step, Trap, Width,
+    inject_undefined, set_policy,
 };
 use kvm_bindings::{
     KVM_ARM_VCPU_EL1_32BIT, KVM_ARM_VCPU_PSCI_0_2, KVM_CAP_ARM_NISV_TO_USER, KVM_EXIT_ARM_NISV,
@@ -15,6 +15,9 @@ use kvm_bindings::{
 };
 use kvm_ioctls::{Kvm, VcpuExit, VcpuFd, VmFd};
 
+use crate::log::value;
+pub use crate::log::{Access, Log};
+use crate::ram::Ram;
 use crate::turn::Turn;
 
 /// Guest physical address of RAM; programs start here.
@@ -95,79 +98,6 @@ pub struct Cpu {
     pub log: Log,
     width: Width,
     policy: Policy,
-}
-
-/// Everything that the VMM heard, in order of arrival.
-#[derive(Debug, Default)]
-pub struct Log {
-    /// Address offset from [`REPORT`] and value of each store of the guest's program.
-    pub reports: Vec<(u64, u64)>,
-    /// Console output of the blob.
-    pub console: Vec<u8>,
-    /// Secure accesses of the blob.
-    pub secure: Vec<Access>,
-    /// Accesses of the guest to addresses without memory: address, and whether it is a write.
-    pub holes: Vec<(u64, bool)>,
-    /// Accesses of the guest to addresses without memory that KVM could not describe, such as
-    /// atomics: the address. Each was answered with an external abort.
-    pub blind: Vec<u64>,
-    /// Events that the blob logged.
-    pub events: Vec<(u64, [u64; 3])>,
-    /// Blob faults after which the guest went on.
-    pub faults: Vec<BlobFault>,
-    /// CPU_ON requests: MPIDR, entry, context.
-    pub started: Vec<[u64; 3]>,
-}
-
-/// An access of the blob to the VMM's bus. Loads are answered with bytes of 0x5a.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Access {
-    /// Where.
-    pub address: u64,
-    /// Number of bytes.
-    pub size: usize,
-    /// The value of a store.
-    pub stored: Option<u64>,
-}
-
-impl Host for Log {
-    fn console(&mut self, text: &[u8]) {
-        self.console.extend(text);
-    }
-    fn cpu_on(&mut self, mpidr: u64, entry: u64, context: u64) -> i32 {
-        self.started.push([mpidr, entry, context]);
-        fakemon_abi::status::SUCCESS
-    }
-    fn cpu_affinity(&mut self, mpidr: u64, _level: u64) -> i32 {
-        if mpidr == 0 { 0 } else { 1 }
-    }
-    fn mmio_read(&mut self, address: u64, data: &mut [u8]) {
-        self.secure.push(Access {
-            address,
-            size: data.len(),
-            stored: None,
-        });
-        data.fill(0x5a);
-    }
-    fn mmio_write(&mut self, address: u64, data: &[u8]) {
-        self.secure.push(Access {
-            address,
-            size: data.len(),
-            stored: Some(value(data)),
-        });
-    }
-    fn event(&mut self, code: u64, args: [u64; 3]) {
-        self.events.push((code, args));
-    }
-    fn fault(&mut self, fault: &BlobFault) {
-        self.faults.push(fault.clone());
-    }
-}
-
-fn value(data: &[u8]) -> u64 {
-    data.iter()
-        .rev()
-        .fold(0, |value, &byte| value << 8 | u64::from(byte))
 }
 
 impl Machine {
@@ -391,68 +321,5 @@ impl Cpu {
     /// The guest's vCPU as a file descriptor.
     pub fn as_raw_fd(&self) -> i32 {
         self.fd.as_raw_fd()
-    }
-}
-
-/// The guest's RAM: an anonymous shared mapping that nobody refers to.
-#[derive(Debug)]
-struct Ram(*mut u8);
-
-// SAFETY: the mapping belongs to no thread, and every access is a copy through the raw pointer.
-unsafe impl Send for Ram {}
-// SAFETY: as above.
-unsafe impl Sync for Ram {}
-
-impl Ram {
-    fn new() -> Ram {
-        // SAFETY: a new anonymous mapping touches no existing memory.
-        let base = unsafe {
-            libc::mmap(
-                std::ptr::null_mut(),
-                RAM_SIZE as usize,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_SHARED | libc::MAP_ANONYMOUS,
-                -1,
-                0,
-            )
-        };
-        assert_ne!(base, libc::MAP_FAILED, "memory for the guest");
-        Ram(base.cast())
-    }
-
-    fn address(&self) -> u64 {
-        self.0.expose_provenance() as u64
-    }
-
-    fn at(&self, address: u64, size: usize) -> *mut u8 {
-        let offset = address.checked_sub(RAM).expect("an address in RAM");
-        assert!(offset + size as u64 <= RAM_SIZE, "bytes in RAM");
-        // SAFETY: the assertion keeps the result within the mapping.
-        unsafe { self.0.add(offset as usize) }
-    }
-
-    fn write(&self, address: u64, bytes: &[u8]) {
-        // SAFETY: `at` has room for all bytes, and no reference points there.
-        unsafe {
-            std::ptr::copy_nonoverlapping(
-                bytes.as_ptr(),
-                self.at(address, bytes.len()),
-                bytes.len(),
-            )
-        };
-    }
-
-    fn read(&self, address: u64, size: usize) -> Vec<u8> {
-        let mut bytes = vec![0; size];
-        // SAFETY: `at` has that many bytes, and no reference points there.
-        unsafe { std::ptr::copy_nonoverlapping(self.at(address, size), bytes.as_mut_ptr(), size) };
-        bytes
-    }
-}
-
-impl Drop for Ram {
-    fn drop(&mut self) {
-        // SAFETY: this is the mapping that `new` made; the machine drops its vCPUs first.
-        unsafe { libc::munmap(self.0.cast(), RAM_SIZE as usize) };
     }
 }

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! All trials; each module's first lines say which requirement it holds.
+
+use libtest_mimic::Trial;
+
+mod aarch32;
+mod calls;
+mod conduit;
+mod contract;
+mod example;
+mod faults;
+mod hostcalls;
+mod isolation;
+mod kick;
+mod memory;
+mod policy;
+mod returns;
+mod smp;
+mod undefined;
+
+pub(crate) fn tests() -> Vec<Trial> {
+    let parts = [
+        aarch32::tests(),
+        calls::tests(),
+        conduit::tests(),
+        contract::tests(),
+        example::tests(),
+        faults::tests(),
+        hostcalls::tests(),
+        isolation::tests(),
+        kick::tests(),
+        memory::tests(),
+        policy::tests(),
+        returns::tests(),
+        smp::tests(),
+        undefined::tests(),
+    ];
+    parts.into_iter().flatten().collect()
+}
