@@ -35,7 +35,7 @@ const MEMORY: u64 = 2 << 30;
 #[derive(Debug, Args)]
 #[command(
     after_help = "FAKEMON_CPU chooses the host VM's processor (max or cortex-a57), \
-    FAKEMON_QUICK=1 leaves kernels out, FAKEMON_TIMEOUT limits the time in seconds."
+    FAKEMON_HOST_CPUS its number of CPUs; FAKEMON_QUICK=1 leaves kernels out, FAKEMON_TIMEOUT limits the time in seconds."
 )]
 pub(crate) struct Runner {
     /// The program.
@@ -79,7 +79,10 @@ impl Runner {
             .iter()
             .filter(|board| board.machine.gic.versions.contains(&gic));
         let cpus = here.map(|board| host_cpus(board.guest.arch, board.machine.cpus));
-        let cpus = cpus.max().unwrap_or(2);
+        let cpus = match variable("FAKEMON_HOST_CPUS") {
+            Some(text) => text.parse().context("FAKEMON_HOST_CPUS is no number")?,
+            None => cpus.max().unwrap_or(2),
+        };
         let mut env = environment();
         env.insert("FAKEMON_ASSETS".to_owned(), stage.root());
         env.insert("FAKEMON_QUICK".to_owned(), u8::from(quick).to_string());
