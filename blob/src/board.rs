@@ -5,27 +5,24 @@ use fakemon_abi::note::Note;
 use fakemon_abi::status::NOT_SUPPORTED;
 
 use crate::call::Call;
-use crate::dispatch;
-use crate::service::Service;
 
 /// The entry points of a board's secure firmware.
 ///
-/// A board that follows SMCCC has a note and services and needs no more; one from before it has
-/// [`call`](Board::call) as well.
-pub trait Board {
+/// A board is a value, made anew by each reset of the guest: what its firmware remembers from call
+/// to call lies in it, behind a [`Lock`](crate::Lock) or in atomics.
+pub trait Board: Sync {
     /// What the blob claims; `note.rs` of the board's build script.
     const NOTE: Note;
 
-    /// The services, asked in this order who owns a function.
-    const SERVICES: &'static [&'static dyn Service];
+    /// The board as it comes out of reset.
+    const NEW: Self;
 
-    /// Serves an SMC or HVC with immediate 0.
-    fn call(call: &mut Call<'_>) {
-        dispatch::smccc(Self::SERVICES, call);
-    }
+    /// Serves an SMC or HVC with immediate 0; most boards leave it to
+    /// [`dispatch::smccc`](crate::dispatch::smccc).
+    fn call(&self, call: &mut Call<'_>);
 
     /// Serves an SMC or HVC with another immediate, which SMCCC reserves.
-    fn call_with_immediate(call: &mut Call<'_>) {
+    fn call_with_immediate(&self, call: &mut Call<'_>) {
         call.answer(NOT_SUPPORTED);
     }
 }
@@ -46,7 +43,8 @@ macro_rules! blob {
 
             #[unsafe(no_mangle)]
             extern "C" fn fakemon_dispatch(saved: &mut $crate::entry::Saved) {
-                $crate::entry::enter::<$board>(saved);
+                static BOARD: $board = <$board as $crate::Board>::NEW;
+                $crate::entry::enter(&BOARD, saved);
             }
         };
 

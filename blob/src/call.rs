@@ -63,17 +63,37 @@ impl Trap {
     }
 }
 
+/// Where the caller goes on after the call, and how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Resume {
+    /// Its PC; behind the SMC or HVC unless a service changes it.
+    pub pc: u64,
+    /// Its PSTATE, as an SPSR holds it, without IL.
+    pub pstate: u64,
+}
+
 /// A call that a service handles.
 pub struct Call<'a> {
     regs: &'a mut [u64; REGS],
     trap: Trap,
+    resume: &'a mut Resume,
     host: &'a mut dyn Host,
 }
 
 impl<'a> Call<'a> {
     /// Wraps the caller's registers x0 to x17.
-    pub fn new(regs: &'a mut [u64; REGS], trap: Trap, host: &'a mut dyn Host) -> Self {
-        Call { regs, trap, host }
+    pub fn new(
+        regs: &'a mut [u64; REGS],
+        trap: Trap,
+        resume: &'a mut Resume,
+        host: &'a mut dyn Host,
+    ) -> Self {
+        Call {
+            regs,
+            trap,
+            resume,
+            host,
+        }
     }
 
     /// Returns the function that w0 or r0 names, without the SVE hint.
@@ -89,6 +109,11 @@ impl<'a> Call<'a> {
     /// Returns the caller's execution state.
     pub fn width(&self) -> Width {
         self.trap.width
+    }
+
+    /// Returns where the caller goes on, which a service may change (docs/abi.md, "Return").
+    pub fn resume(&mut self) -> &mut Resume {
+        self.resume
     }
 
     /// Returns the host, for what the machine must do.
@@ -136,6 +161,7 @@ impl core::fmt::Debug for Call<'_> {
         f.debug_struct("Call")
             .field("regs", self.regs)
             .field("trap", &self.trap)
+            .field("resume", self.resume)
             .finish_non_exhaustive()
     }
 }
@@ -193,7 +219,8 @@ mod tests {
                 conduit: Conduit::Smc,
                 immediate: 0,
             };
-            let mut call = Call::new(&mut regs, trap, &mut host);
+            let mut resume = Resume::default();
+            let mut call = Call::new(&mut regs, trap, &mut resume, &mut host);
             assert_eq!(call.arg(1), arg);
             assert_eq!(call.register(1), 0x1_0000_0002);
             assert_eq!((call.arg(99), call.register(99)), (0, 0));

@@ -9,10 +9,10 @@ use crate::service::Service;
 
 /// Serves one call of a board: the instruction's immediate decides which of the board's entry
 /// points it reaches.
-pub fn dispatch<B: Board>(call: &mut Call<'_>) {
+pub fn dispatch<B: Board>(board: &B, call: &mut Call<'_>) {
     match call.trap().immediate {
-        0 => B::call(call),
-        _ => B::call_with_immediate(call),
+        0 => board.call(call),
+        _ => board.call_with_immediate(call),
     }
 }
 

@@ -30,14 +30,25 @@ const _: () = {
 
 /// Serves the call that the vectors have saved. Called by [`blob!`](crate::blob) alone.
 #[cfg(target_os = "none")]
-pub fn enter<B: crate::Board>(saved: &mut Saved) {
-    use aarch64_cpu::registers::{ESR_EL1, Readable};
+pub fn enter<B: crate::Board>(board: &B, saved: &mut Saved) {
+    use aarch64_cpu::registers::{ELR_EL1, ESR_EL1, Readable, SPSR_EL1, Writeable};
+    use fakemon_abi::frame::SPSR_IL;
 
-    use crate::call::{Call, Trap};
+    use crate::call::{Call, Resume, Trap};
 
     let Some(trap) = Trap::from_esr(ESR_EL1.get()) else {
         panic!("entered by an exception that is neither SMC nor HVC");
     };
     let mut host = crate::hostcall::FrameHost::current();
-    crate::dispatch::dispatch::<B>(&mut Call::new(&mut saved.x, trap, &mut host));
+    let mut resume = Resume {
+        pc: ELR_EL1.get(),
+        pstate: SPSR_EL1.get() & !SPSR_IL,
+    };
+    crate::dispatch::dispatch(
+        board,
+        &mut Call::new(&mut saved.x, trap, &mut resume, &mut host),
+    );
+    // The bit that makes the return trap (decisions/0002-il-trap.md) is not a service's to choose.
+    ELR_EL1.set(resume.pc);
+    SPSR_EL1.set(resume.pstate | SPSR_IL);
 }

@@ -4,11 +4,15 @@
 use std::vec::Vec;
 
 use fakemon_abi::frame::REGS;
+use fakemon_abi::status::INVALID_ADDRESS;
 
 use crate::board::Board;
-use crate::call::{Call, Conduit, Trap, Width};
+use crate::call::{Call, Conduit, Resume, Trap, Width};
 use crate::dispatch;
 use crate::host::Host;
+use crate::memory::{self, Stretch};
+
+pub mod properties;
 
 /// A host call that was made: its number and arguments.
 pub type Asked = (u64, [u64; 6]);
@@ -19,6 +23,13 @@ type Answer = dyn FnMut(u64, [u64; 6]) -> Result<[u64; 4], i32>;
 pub struct FakeHost {
     /// What was asked, in order.
     pub asked: Vec<Asked>,
+    /// What was written into guest memory, as address and size, in order.
+    pub written: Vec<(u64, usize)>,
+    /// The number of the CPU that calls.
+    pub cpu: u32,
+    /// Where the caller is; after a call, where it goes on.
+    pub resume: Resume,
+    memory: Vec<(u64, Vec<u8>)>,
     cpus: u32,
     answer: Box<Answer>,
 }
@@ -28,6 +39,10 @@ impl FakeHost {
     pub fn new(cpus: u32) -> Self {
         FakeHost {
             asked: Vec::new(),
+            written: Vec::new(),
+            cpu: 0,
+            resume: Resume::default(),
+            memory: Vec::new(),
             cpus,
             answer: Box::new(|_, _| Ok([0; 4])),
         }
@@ -43,10 +58,38 @@ impl FakeHost {
         self
     }
 
-    /// Makes a call of board `B` from a caller of `width` and returns the registers that come back.
+    /// Gives the guest memory at `base` with this content.
+    #[must_use]
+    pub fn with_memory(mut self, base: u64, content: &[u8]) -> Self {
+        self.memory.push((base, content.to_vec()));
+        self
+    }
+
+    /// Returns a copy of `size` bytes of guest memory.
+    ///
+    /// # Panics
+    /// Where there is none.
+    pub fn memory(&self, address: u64, size: usize) -> Vec<u8> {
+        let (at, offset) = self.locate(address, size, false).expect("guest memory");
+        self.memory[at].1[offset..offset + size].to_vec()
+    }
+
+    fn locate(&self, address: u64, size: usize, write: bool) -> Result<(usize, usize), i32> {
+        let stretches = self.memory.iter().map(|(base, content)| Stretch {
+            base: *base,
+            size: content.len() as u64,
+            writable: true,
+        });
+        let found = memory::find(stretches, address, size, write)?;
+        let at = self.memory.iter().position(|(base, _)| *base == found.base);
+        let offset = (address - found.base) as usize;
+        at.map(|at| (at, offset)).ok_or(INVALID_ADDRESS)
+    }
+
+    /// Makes a call of `board` from a caller of `width` and returns the registers that come back.
     ///
     /// `regs` are x0 and up; those that are not given are zero.
-    pub fn smc<B: Board>(&mut self, width: Width, regs: &[u64]) -> [u64; REGS] {
+    pub fn smc<B: Board>(&mut self, board: &B, width: Width, regs: &[u64]) -> [u64; REGS] {
         let trap = Trap {
             width,
             conduit: Conduit::Smc,
@@ -54,7 +97,9 @@ impl FakeHost {
         };
         let mut x = [0; REGS];
         x[..regs.len()].copy_from_slice(regs);
-        dispatch::dispatch::<B>(&mut Call::new(&mut x, trap, self));
+        let mut resume = self.resume;
+        dispatch::dispatch(board, &mut Call::new(&mut x, trap, &mut resume, self));
+        self.resume = resume;
         x
     }
 }
@@ -65,8 +110,21 @@ impl Host for FakeHost {
         (self.answer)(nr, args)
     }
 
+    fn read_memory(&mut self, address: u64, to: &mut [u8]) -> Result<(), i32> {
+        let (at, offset) = self.locate(address, to.len(), false)?;
+        to.copy_from_slice(&self.memory[at].1[offset..offset + to.len()]);
+        Ok(())
+    }
+
+    fn write_memory(&mut self, address: u64, from: &[u8]) -> Result<(), i32> {
+        let (at, offset) = self.locate(address, from.len(), true)?;
+        self.memory[at].1[offset..offset + from.len()].copy_from_slice(from);
+        self.written.push((address, from.len()));
+        Ok(())
+    }
+
     fn cpu(&self) -> u32 {
-        0
+        self.cpu
     }
 
     fn cpus(&self) -> u32 {

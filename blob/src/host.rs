@@ -4,6 +4,8 @@
 use fakemon_abi::hostcall;
 use fakemon_abi::status::INTERNAL_FAILURE;
 
+use crate::memory::Stretch;
+
 /// The other end of host calls.
 pub trait Host {
     /// Makes host call `nr`, a constant of [`hostcall`].
@@ -11,6 +13,19 @@ pub trait Host {
     /// # Errors
     /// The host's [status](fakemon_abi::status) code, which is never SUCCESS.
     fn call(&mut self, nr: u64, args: [u64; 6]) -> Result<[u64; 4], i32>;
+
+    /// Copies bytes of the guest's memory.
+    ///
+    /// # Errors
+    /// INVALID_ADDRESS if they do not all lie in one stretch of it; nothing has been copied then.
+    fn read_memory(&mut self, address: u64, to: &mut [u8]) -> Result<(), i32>;
+
+    /// Copies bytes into the guest's memory.
+    ///
+    /// # Errors
+    /// INVALID_ADDRESS if they do not all lie in one stretch of it that the blob may write; nothing
+    /// has been copied then.
+    fn write_memory(&mut self, address: u64, from: &[u8]) -> Result<(), i32>;
 
     /// Returns the number of the calling CPU, counted from 0.
     fn cpu(&self) -> u32;
@@ -129,6 +144,47 @@ impl dyn Host + '_ {
     pub fn log_event(&mut self, code: u64, args: [u64; 3]) {
         let [a, b, c] = args;
         let _ = self.call(hostcall::LOG_EVENT, [code, a, b, c, 0, 0]);
+    }
+
+    /// Returns the guest's `n`-th stretch of memory as far as the blob may reach it.
+    ///
+    /// # Errors
+    /// INVALID_PARAMETERS behind the last; NOT_SUPPORTED for a blob whose note has no guest memory.
+    pub fn guest_memory(&mut self, n: u64) -> Result<Stretch, i32> {
+        let [base, size, access, _] = self.call(hostcall::GUEST_MEMORY, [n, 0, 0, 0, 0, 0])?;
+        let writable = access == 2;
+        Ok(Stretch {
+            base,
+            size,
+            writable,
+        })
+    }
+
+    /// Has the guest reset unless this is called again within `ns` nanoseconds; 0 puts an end to
+    /// that.
+    ///
+    /// # Errors
+    /// The host has no such timer.
+    pub fn watchdog(&mut self, ns: u64) -> Result<(), i32> {
+        self.call(hostcall::WATCHDOG, [ns, 0, 0, 0, 0, 0]).map(drop)
+    }
+
+    /// Returns the address of the calling CPU's stolen time structure (DEN 0057, 3.2.2).
+    ///
+    /// # Errors
+    /// NOT_SUPPORTED if the host keeps none.
+    pub fn stolen_time(&mut self) -> Result<u64, i32> {
+        self.call(hostcall::STOLEN_TIME, [0; 6])
+            .map(|[address, ..]| address)
+    }
+
+    /// Sets the caller's own ELR_EL1 and SPSR_EL1.
+    ///
+    /// # Errors
+    /// NOT_SUPPORTED for an AArch32 caller.
+    pub fn set_exception(&mut self, elr: u64, spsr: u64) -> Result<(), i32> {
+        self.call(hostcall::SET_EXCEPTION, [elr, spsr, 0, 0, 0, 0])
+            .map(drop)
     }
 
     /// A host call that does not return unless the host refuses it.

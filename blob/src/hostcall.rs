@@ -9,6 +9,7 @@
 use core::arch::asm;
 use core::mem::offset_of;
 
+use aarch64_cpu::asm::barrier;
 use aarch64_cpu::registers::{Readable, TPIDR_EL1};
 use fakemon_abi::frame::{Frame, PanicRecord};
 use fakemon_abi::hostcall::{self, HostCall};
@@ -16,6 +17,7 @@ use fakemon_abi::layout::{DOORBELL, DOORBELL_CALL, FRAME};
 use fakemon_abi::status::{INTERNAL_FAILURE, SUCCESS};
 
 use crate::host::Host;
+use crate::memory;
 
 /// How far below the frame the doorbell's register for host calls lies, in bytes.
 const DOORBELL_DISTANCE: usize = (FRAME - DOORBELL - DOORBELL_CALL) as usize;
@@ -48,6 +50,13 @@ impl FrameHost {
         }
     }
 
+    /// Checks that `size` bytes from `address` are memory of the guest's.
+    fn reach(&mut self, address: u64, size: usize, write: bool) -> Result<(), i32> {
+        let host: &mut dyn Host = self;
+        let stretches = (0..).map_while(|n| host.guest_memory(n).ok());
+        memory::find(stretches, address, size, write).map(drop)
+    }
+
     fn field<T>(&self, offset: usize) -> *mut T {
         self.frame.wrapping_byte_add(offset).cast()
     }
@@ -65,6 +74,28 @@ impl FrameHost {
             asm!("ldr wzr, [{at}]", at = in(reg) doorbell, options(nostack, preserves_flags));
         }
     }
+}
+
+/// Makes these bytes the same in the caches and in memory, and the caches empty of them.
+///
+/// The guest may have mapped the memory without caches, as it does with what it shares with
+/// firmware or devices, and on a CPU without FEAT_S2FWB its accesses then bypass what the blob's own
+/// have left there (Arm ARM B2.12, mismatched memory attributes).
+fn clean_and_invalidate(start: *const u8, size: usize) {
+    let ctr: usize;
+    // SAFETY: reads a constant of the CPU, the cache type register, and nothing else.
+    unsafe {
+        asm!("mrs {ctr}, ctr_el0", ctr = out(reg) ctr, options(nomem, nostack, preserves_flags))
+    };
+    // DminLine, bits 19:16: the smallest line in words of four bytes, as a power of two.
+    let line = 4 << (ctr >> 16 & 0xf);
+    let first = start.addr() & !(line - 1);
+    for at in (first..start.addr() + size).step_by(line) {
+        // SAFETY: cleans and invalidates a line in which guest memory lies, which changes no
+        // value: what was dirty is in memory afterwards.
+        unsafe { asm!("dc civac, {at}", at = in(reg) at, options(nostack, preserves_flags)) };
+    }
+    barrier::dsb(barrier::SY);
 }
 
 impl Host for FrameHost {
@@ -96,6 +127,31 @@ impl Host for FrameHost {
             Ok(code) => Err(code),
             Err(_) => Err(INTERNAL_FAILURE),
         }
+    }
+
+    fn read_memory(&mut self, address: u64, to: &mut [u8]) -> Result<(), i32> {
+        self.reach(address, to.len(), false)?;
+        let from = core::ptr::with_exposed_provenance::<u8>(address as usize);
+        clean_and_invalidate(from, to.len());
+        for (n, byte) in to.iter_mut().enumerate() {
+            // SAFETY: `reach` has found these bytes in the guest's memory, which stage 1 maps
+            // readable. The guest may write them meanwhile; any bits are a byte.
+            *byte = unsafe { from.wrapping_add(n).read_volatile() };
+        }
+        Ok(())
+    }
+
+    fn write_memory(&mut self, address: u64, from: &[u8]) -> Result<(), i32> {
+        self.reach(address, from.len(), true)?;
+        let to = core::ptr::with_exposed_provenance_mut::<u8>(address as usize);
+        clean_and_invalidate(to, from.len());
+        for (n, byte) in from.iter().enumerate() {
+            // SAFETY: `reach` has found these bytes in guest memory that stage 1 maps writable, and
+            // nothing of the blob's own lies there.
+            unsafe { to.wrapping_add(n).write_volatile(*byte) };
+        }
+        clean_and_invalidate(to, from.len());
+        Ok(())
     }
 
     fn cpu(&self) -> u32 {

@@ -17,7 +17,8 @@
 //!   machine.
 //! * **The caller is hostile.** No value of its makes a blob panic; what cannot be served is
 //!   refused with a code.
-//! * **No state here that the VMM has.** Which CPU is on is the VMM's to know; a blob asks.
+//! * **No state here that the VMM has.** Which CPU is on is the VMM's to know; a blob asks. What
+//!   only the firmware knows (a clock's rate, a domain's power) lies in the board's value.
 //! * **Small.** No allocation, no formatting, no floating point.
 //!
 //! A board implements [`Board`] and hands itself to [`blob!`].
@@ -34,6 +35,8 @@ mod function_id;
 mod host;
 #[cfg(target_os = "none")]
 mod hostcall;
+mod lock;
+pub mod memory;
 #[cfg(target_os = "none")]
 mod panic;
 mod service;
@@ -42,8 +45,9 @@ pub mod services;
 mod vectors;
 
 pub use board::Board;
-pub use call::{Call, Conduit, Trap, Width};
+pub use call::{Call, Conduit, Resume, Trap, Width};
 pub use fakemon_abi as abi;
 pub use function_id::{FunctionId, owner};
 pub use host::Host;
+pub use lock::{Lock, PerCpu};
 pub use service::Service;

@@ -14,8 +14,8 @@
 //!
 //! The way in: SP is the top of this vCPU's stack, interrupts are masked, ELR, SPSR and ESR say
 //! where the caller was. The registers go to the stack as a `Saved`, Rust does the work there, and
-//! the way out restores them and executes ERET. ELR_EL1 and SPSR_EL1 are left alone in between, so
-//! the return goes where the caller came from.
+//! the way out restores them and executes ERET, to where ELR_EL1 and SPSR_EL1 say: where the caller
+//! came from, unless a service has chosen another place (`Call::resume`).
 
 use core::arch::global_asm;
 

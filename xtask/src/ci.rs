@@ -31,7 +31,7 @@ impl Ci {
         }
         eprintln!("ci: test");
         Test::all().run_into(&mut summary)?;
-        summary.print();
+        summary.print(&workspace::boards()?);
         Ok(if summary.failed() == 0 {
             ExitCode::SUCCESS
         } else {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Builds a board's default initramfs: busybox, the init script of tests/initramfs, and the board's
-//! kernel modules.
+//! own script and kernel modules.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -27,12 +27,20 @@ pub(crate) fn initramfs(
     let path = dir.join(format!("{}.cpio", board.name));
     // Another run may be reading the old file.
     let new = dir.join(format!("{}.cpio.{}", board.name, std::process::id()));
-    write(&new, &busybox, &modules).with_context(|| format!("cannot write {}", path.display()))?;
+    let script = workspace::board_dir(&board.name).join("guest.sh");
+    let script = script.is_file().then_some(script);
+    write(&new, &busybox, script.as_deref(), &modules)
+        .with_context(|| format!("cannot write {}", path.display()))?;
     fs::rename(&new, &path)?;
     Ok(path)
 }
 
-fn write(to: &Path, busybox: &Path, modules: &[modules::Module]) -> Result<()> {
+fn write(
+    to: &Path,
+    busybox: &Path,
+    script: Option<&Path>,
+    modules: &[modules::Module],
+) -> Result<()> {
     let mut archive = Archive::new(BufWriter::new(File::create(to)?));
     archive.console_node()?;
     archive.file_from(
@@ -42,6 +50,9 @@ fn write(to: &Path, busybox: &Path, modules: &[modules::Module]) -> Result<()> {
     )?;
     archive.file_from("bin/busybox", busybox, 0o755)?;
     archive.link("bin/sh", "busybox")?;
+    if let Some(script) = script {
+        archive.file_from("guest.sh", script, 0o644)?;
+    }
     for (number, module) in modules.iter().enumerate() {
         let name = format!("modules/{number:02}-{}.ko", module.name);
         archive.file(&name, &module.content, 0o644)?;

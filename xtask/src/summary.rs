@@ -3,12 +3,16 @@
 
 use std::fmt;
 
+use fakemon_manifest::Board;
+
 /// The sum over all test programs so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Summary {
     passed: u64,
     failed: u64,
     skipped: u64,
+    /// The boots of boards that went well: name, calls, seconds.
+    boots: Vec<(String, String, String)>,
     /// What failed, for the end of the log.
     failures: Vec<String>,
     /// What was skipped, and why.
@@ -29,6 +33,8 @@ impl Summary {
                 let reason = reason.trim_start_matches([',', ' ']);
                 self.skips.push(format!("{place}: {name}: {reason}"));
             }
+        } else {
+            self.boots.extend(parse_boot(line));
         }
     }
 
@@ -43,8 +49,11 @@ impl Summary {
         self.failed
     }
 
-    /// Lists failures and skips, then the sum as the last line.
-    pub(crate) fn print(&self) {
+    /// Shows the boots of `boards`, failures and skips, then the sum as the last line.
+    pub(crate) fn print(&self, boards: &[Board]) {
+        if !self.boots.is_empty() {
+            print!("{}", self.table(boards));
+        }
         for skip in &self.skips {
             println!("skipped: {skip}");
         }
@@ -52,6 +61,33 @@ impl Summary {
             println!("failed: {failure}");
         }
         println!("{self}");
+    }
+}
+
+impl Summary {
+    /// One line for each boot: board, families, kernel, calls seen, seconds.
+    fn table(&self, boards: &[Board]) -> String {
+        let mut rows = vec![["board", "families", "kernel", "calls", "seconds"].map(str::to_owned)];
+        for (name, calls, seconds) in &self.boots {
+            let board = boards.iter().find(|board| board.name == *name);
+            let families = board.map_or(String::new(), |board| board.families.join(" "));
+            let kernel = board.map_or(String::new(), |board| board.guest.kernel.clone());
+            rows.push([
+                name.clone(),
+                families,
+                kernel,
+                calls.clone(),
+                seconds.clone(),
+            ]);
+        }
+        rows[1..].sort();
+        let widths: [usize; 5] =
+            std::array::from_fn(|n| rows.iter().map(|row| row[n].len()).max().unwrap_or(0));
+        let line = |[name, families, kernel, calls, seconds]: &[String; 5]| {
+            let [a, b, c, d, e] = widths;
+            format!("{name:a$}  {families:b$}  {kernel:c$}  {calls:>d$}  {seconds:>e$}\n")
+        };
+        rows.iter().map(line).collect()
     }
 }
 
@@ -77,6 +113,13 @@ fn parse_result(line: &str) -> Option<(u64, u64, u64)> {
         count.and_then(|count| count.trim().parse().ok())
     };
     Some((count("passed")?, count("failed")?, count("ignored")?))
+}
+
+/// The parts of `board NAME: N calls in S s`, which the boot tests print.
+fn parse_boot(line: &str) -> Option<(String, String, String)> {
+    let (name, rest) = line.strip_prefix("board ")?.split_once(": ")?;
+    let (calls, seconds) = rest.strip_suffix(" s")?.split_once(" calls in ")?;
+    Some((name.to_owned(), calls.to_owned(), seconds.to_owned()))
 }
 
 /// The parts of `test some::name ... outcome`.
@@ -105,6 +148,19 @@ mod tests {
         assert_eq!(summary.to_string(), "13 passed, 1 failed, 1 skipped");
         assert_eq!(summary.failures, ["max: b"]);
         assert_eq!(summary.skips, ["max: c: needs a GICv2"]);
+    }
+
+    #[test]
+    fn boots_become_a_table() {
+        let mut summary = Summary::default();
+        summary.read("max", "board virt: 31 calls in 12.5 s");
+        summary.read("max", "board b: 7 calls in 9.0 s");
+        assert_eq!(
+            summary.table(&[]),
+            "board  families  kernel  calls  seconds\n\
+             b                            7      9.0\n\
+             virt                        31     12.5\n"
+        );
     }
 
     #[test]

@@ -9,22 +9,30 @@ use clap::Args;
 
 use crate::machine::{self, Cpu};
 use crate::summary::Summary;
-use crate::{cargo, setup};
+use crate::{cargo, setup, workspace};
 
 /// The test program with guests of a few instructions.
 const BARE_METAL: &str = "kvm";
 
+/// The test program that boots boards.
+const BOOTS: &str = "boot";
+
 /// Pairs a processor with each test program that runs on it.
 fn both_programs(cpu: Cpu) -> [(Cpu, &'static str); 2] {
-    [(cpu, BARE_METAL), (cpu, "boot")]
+    [(cpu, BARE_METAL), (cpu, BOOTS)]
 }
+
+/// Instead of a filter: the boots of all boards.
+const BOARDS: &str = "boards";
 
 /// Run all tests: the host's own, and those that need KVM on every kind of host VM.
 ///
-/// The last line is the sum: `N passed, N failed, N skipped`. Exit code 1 if any test failed.
+/// `test boards` boots every board, with its blob and without, and nothing else. A table of the
+/// boots comes at the end, and the last line is the sum: `N passed, N failed, N skipped`. Exit code
+/// 1 if any test failed.
 #[derive(Debug, Args)]
 pub(crate) struct Test {
-    /// Only tests whose name contains this.
+    /// Only tests whose name contains this; `boards` for the boots of all boards.
     filter: Option<String>,
     /// Only on a host VM with this processor.
     #[arg(long, value_enum)]
@@ -38,7 +46,7 @@ impl Test {
     pub(crate) fn run(&self) -> Result<ExitCode> {
         let mut summary = Summary::default();
         self.run_into(&mut summary)?;
-        summary.print();
+        summary.print(&workspace::boards()?);
         Ok(if summary.failed() == 0 {
             ExitCode::SUCCESS
         } else {
@@ -58,7 +66,12 @@ impl Test {
     /// Runs the tests and adds their results to `summary`.
     pub(crate) fn run_into(&self, summary: &mut Summary) -> Result<()> {
         setup::rust_targets()?;
-        let filter = self.filter.as_slice();
+        let boards_only = self.filter.as_deref() == Some(BOARDS);
+        let filter = if boards_only {
+            &[]
+        } else {
+            self.filter.as_slice()
+        };
         let host = [
             "test",
             "--workspace",
@@ -67,13 +80,18 @@ impl Test {
             "--no-fail-fast",
             "--",
         ];
-        collect("host", cargo::cargo(&host).args(filter), summary)?;
+        if !boards_only {
+            collect("host", cargo::cargo(&host).args(filter), summary)?;
+        }
 
         let xtask = std::env::current_exe().context("cannot find this program")?;
         // JSON's strings are TOML's, too.
         let runner = serde_json::to_string(&[&xtask.to_string_lossy(), "runner"])?;
         let runner = format!("target.{}.runner={runner}", cargo::LINUX);
         for (cpu, program) in self.cpus()?.into_iter().flat_map(both_programs) {
+            if boards_only && program == BARE_METAL {
+                continue;
+            }
             let mut command = cargo::cargo(&["test", "--package", "fakemon-tests", "--release"]);
             command
                 .args(["--target", cargo::LINUX, "--test", program])

@@ -61,6 +61,19 @@ pub const LOG_EVENT: u64 = 14;
 /// `()`, no return: the blob has filled the frame's [`PanicRecord`](crate::frame::PanicRecord) and
 /// gives up.
 pub const PANIC: u64 = 15;
+/// `(n) -> (base, size, access)`: the n-th stretch of the guest's memory in bytes, counted from 0,
+/// and the blob's access to it as its note says (1 read, 2 write). INVALID_PARAMETERS behind the
+/// last; NOT_SUPPORTED for a blob without access.
+pub const GUEST_MEMORY: u64 = 16;
+/// `(ns)`: resets the guest unless this is called again within so many nanoseconds; 0 puts an end
+/// to that. There is one such timer for the guest.
+pub const WATCHDOG: u64 = 17;
+/// `() -> pa`: guest physical address of the calling CPU's stolen time structure (Arm DEN 0057),
+/// which the host keeps true.
+pub const STOLEN_TIME: u64 = 18;
+/// `(elr, spsr)`: sets ELR_EL1 and SPSR_EL1 of an AArch64 caller, for a caller that is to find
+/// itself in an exception handler.
+pub const SET_EXCEPTION: u64 = 19;
 
 /// The most bytes that one [`CONSOLE_WRITE`] takes.
 pub const CONSOLE_MAX: usize = 256;

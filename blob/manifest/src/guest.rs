@@ -22,6 +22,9 @@ pub struct Guest {
     /// Kernel modules that the default initramfs loads, in this order.
     #[serde(default)]
     pub modules: Vec<String>,
+    /// Whether a reset by the guest is tested, too.
+    #[serde(default)]
+    pub reboots: bool,
     /// Regular expressions that the log must match.
     #[serde(default)]
     pub expect: Vec<String>,

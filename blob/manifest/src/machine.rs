@@ -83,6 +83,9 @@ pub struct Page {
 pub enum PageKind {
     /// Keeps what is written; zero at reset.
     Ram,
+    /// As [`PageKind::Ram`], and the host keeps the CPUs' stolen time structures there, 64 bytes
+    /// for each CPU (Arm DEN 0057, 3.2.2).
+    StolenTime,
     /// Reads as zero, ignores writes.
     Zero,
     /// Reads as the given registers, zero elsewhere; ignores writes.
@@ -109,6 +112,9 @@ pub enum PowerAction {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "toml::Value")]
 pub struct Size(pub u64);
+
+/// Bytes of a stolen time structure with its padding, which KVM wants aligned so.
+const STOLEN_TIME: u64 = 64;
 
 fn default_cpus() -> u32 {
     4
@@ -189,6 +195,16 @@ impl Machine {
             .saturating_sub(self.ram_base)
     }
 
+    /// Where the stolen time structure of CPU number `cpu` is, if the machine has one.
+    pub fn stolen_time(&self, cpu: u32) -> Option<u64> {
+        let page = self
+            .pages
+            .iter()
+            .find(|page| page.kind == PageKind::StolenTime)?;
+        let offset = STOLEN_TIME * u64::from(cpu);
+        (offset + STOLEN_TIME <= page.size).then_some(page.base + offset)
+    }
+
     /// Interrupt controller and console, of which nothing else may take a part.
     pub(crate) fn devices(&self) -> impl Iterator<Item = Region> + '_ {
         let gic = &self.gic;
@@ -219,6 +235,11 @@ impl Machine {
 }
 
 impl Page {
+    /// Tells whether the guest finds memory there.
+    pub fn is_memory(&self) -> bool {
+        matches!(self.kind, PageKind::Ram | PageKind::StolenTime)
+    }
+
     pub(crate) fn region(&self) -> Region {
         Region {
             name: format!("machine.pages {:?}", self.name),

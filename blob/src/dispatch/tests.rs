@@ -6,7 +6,7 @@ use fakemon_abi::note::Note;
 use proptest::prelude::*;
 
 use super::*;
-use crate::call::{Conduit, Trap};
+use crate::call::{Conduit, Resume, Trap};
 use crate::fake::FakeHost;
 use crate::function_id::{FunctionId, owner};
 use crate::services::owner::OwnerQueries;
@@ -42,17 +42,18 @@ impl Board for Example {
         board: [0; 32],
         ranges: fakemon_abi::note::ranges(&[]),
     };
-    const SERVICES: &'static [&'static dyn Service] = &[
-        &Fixed(SIP32, 32),
-        &Fixed(SIP64, 64),
-        &Fixed(SIP32, 99),
-        &OwnerQueries {
+    const NEW: Self = Example;
+
+    fn call(&self, call: &mut Call<'_>) {
+        let queries = OwnerQueries {
             owner: owner::SIP,
             count: 2,
             uid: [1, 2, 3, 4],
             revision: (5, 6),
-        },
-    ];
+        };
+        let (first, wide) = (Fixed(SIP32, 32), Fixed(SIP64, 64));
+        smccc(&[&first, &wide, &Fixed(SIP32, 99), &queries], call);
+    }
 }
 
 /// A board whose firmware has a meaning for `smc #1`.
@@ -60,15 +61,19 @@ struct Immediate;
 
 impl Board for Immediate {
     const NOTE: Note = Example::NOTE;
-    const SERVICES: &'static [&'static dyn Service] = Example::SERVICES;
+    const NEW: Self = Immediate;
 
-    fn call_with_immediate(call: &mut Call<'_>) {
+    fn call(&self, call: &mut Call<'_>) {
+        Example.call(call);
+    }
+
+    fn call_with_immediate(&self, call: &mut Call<'_>) {
         call.set(0, 1000 + u64::from(call.trap().immediate));
     }
 }
 
 fn smc(width: Width, id: u32) -> [u64; REGS] {
-    FakeHost::new(1).smc::<Example>(width, &[u64::from(id), 11, 12, 13])
+    FakeHost::new(1).smc(&Example, width, &[u64::from(id), 11, 12, 13])
 }
 
 fn smc_with_immediate<B: Board>(immediate: u16) -> u64 {
@@ -79,7 +84,11 @@ fn smc_with_immediate<B: Board>(immediate: u16) -> u64 {
     };
     let mut regs = [0; REGS];
     regs[0] = u64::from(SIP32.0);
-    dispatch::<B>(&mut Call::new(&mut regs, trap, &mut FakeHost::new(1)));
+    let (mut resume, mut host) = (Resume::default(), FakeHost::new(1));
+    dispatch(
+        &B::NEW,
+        &mut Call::new(&mut regs, trap, &mut resume, &mut host),
+    );
     regs[0]
 }
 
@@ -143,7 +152,7 @@ proptest! {
     #[test]
     fn only_the_windows_results_change(regs in any::<[u64; REGS]>(), wide in any::<bool>()) {
         let width = if wide { Width::AArch64 } else { Width::AArch32 };
-        let after = FakeHost::new(4).smc::<Example>(width, &regs);
+        let after = FakeHost::new(4).smc(&Example, width, &regs);
         prop_assert_eq!(&after[4..], &regs[4..]);
     }
 }

@@ -10,7 +10,7 @@
 #![cfg_attr(not(test), no_std)]
 
 use fakemon_blob::services::psci_v0_1::PsciV0_1;
-use fakemon_blob::{Board, Call, FunctionId, Service, dispatch};
+use fakemon_blob::{Board, Call, FunctionId, dispatch};
 
 include!(concat!(env!("OUT_DIR"), "/note.rs"));
 
@@ -36,16 +36,16 @@ const PSCI: PsciV0_1 = PsciV0_1 {
 
 impl Board for Midway {
     const NOTE: fakemon_blob::abi::note::Note = NOTE;
-    const SERVICES: &'static [&'static dyn Service] = &[&PSCI];
+    const NEW: Self = Midway;
 
-    fn call(call: &mut Call<'_>) {
+    fn call(&self, call: &mut Call<'_>) {
         if call.register(12) == L2_CONTROL {
             let value = call.register(0);
             // The call has no result, so there is nobody to tell if the machine lacks the
             // controller.
             let _ = call.host().mmio_write(PL310_CONTROL, 4, value);
         } else {
-            dispatch::smccc(Self::SERVICES, call);
+            dispatch::smccc(&[&PSCI], call);
         }
     }
 }

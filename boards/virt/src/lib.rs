@@ -6,7 +6,7 @@
 use fakemon_blob::services::owner::OwnerQueries;
 use fakemon_blob::services::psci::Psci;
 use fakemon_blob::services::trng::Trng;
-use fakemon_blob::{Board, Service, owner};
+use fakemon_blob::{Board, Call, dispatch, owner};
 
 include!(concat!(env!("OUT_DIR"), "/note.rs"));
 
@@ -16,7 +16,11 @@ pub struct Virt;
 
 impl Board for Virt {
     const NOTE: fakemon_blob::abi::note::Note = NOTE;
-    const SERVICES: &'static [&'static dyn Service] = &[&Psci::new(), &Trng, &QUERIES];
+    const NEW: Self = Virt;
+
+    fn call(&self, call: &mut Call<'_>) {
+        dispatch::smccc(&[&Psci::new(), &Trng, &QUERIES], call);
+    }
 }
 
 /// What the standard secure services say of themselves.

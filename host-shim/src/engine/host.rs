@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::Read;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use fakemon_abi::status::NOT_SUPPORTED;
+
 use crate::fault::BlobFault;
 
 /// The VMM, as the engine sees it from one vCPU's thread.
@@ -35,6 +37,19 @@ pub trait Host {
     /// Hears of a blob fault after which the guest goes on
     /// ([`OnFault::NotSupported`](crate::OnFault::NotSupported)).
     fn fault(&mut self, fault: &BlobFault);
+
+    /// Resets the guest unless this is called again within `ns` nanoseconds; 0 puts an end to that.
+    /// Returns a `fakemon_abi::status` code: NOT_SUPPORTED from a VMM that has no such timer.
+    fn watchdog(&mut self, ns: u64) -> i32 {
+        let _ = ns;
+        NOT_SUPPORTED
+    }
+
+    /// Returns the guest physical address of this CPU's stolen time structure (Arm DEN 0057), if
+    /// the VMM has told KVM to keep one (KVM_ARM_VCPU_PVTIME_IPA).
+    fn stolen_time(&mut self) -> Option<u64> {
+        None
+    }
 
     /// Nanoseconds of monotonic time, and since 1970.
     fn time(&mut self) -> (u64, u64) {

@@ -16,6 +16,7 @@ use crate::engine::step::Step;
 use crate::engine::vcpu::{MonitorVcpu, State};
 use crate::fault::{BlobFault, FaultReason};
 use crate::translate::{Access, Regime, translate};
+use crate::width::Width;
 
 impl MonitorVcpu {
     /// Serves the host call in the frame. [`None`] sends the blob on; a step ends the call or
@@ -69,6 +70,26 @@ impl MonitorVcpu {
             }
             nr::LOG_EVENT => {
                 host.event(a, [b, c, d]);
+                status::SUCCESS
+            }
+            nr::GUEST_MEMORY => match self.shared.guest_memory(a) {
+                Ok(stretch) => {
+                    results[..3].copy_from_slice(&stretch);
+                    status::SUCCESS
+                }
+                Err(code) => code,
+            },
+            nr::WATCHDOG => host.watchdog(a),
+            nr::STOLEN_TIME => match host.stolen_time() {
+                Some(address) => {
+                    results[0] = address;
+                    status::SUCCESS
+                }
+                None => status::NOT_SUPPORTED,
+            },
+            nr::SET_EXCEPTION if self.width == Width::AArch64 => {
+                self.guest.set(regs::ELR_EL1, a)?;
+                self.guest.set(regs::SPSR_EL1, b)?;
                 status::SUCCESS
             }
             nr::ENTROPY | nr::MMIO => status::INVALID_PARAMETERS,

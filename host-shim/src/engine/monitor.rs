@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use fakemon_abi::layout::{MAX_VCPUS, MONITOR_BASE};
 use fakemon_abi::note::{CALLER_AARCH32, CALLER_AARCH64, GUEST_MEMORY_NONE, GUEST_MEMORY_READ};
+use fakemon_abi::status;
 use kvm_bindings::{KVM_MEM_READONLY, kvm_userspace_memory_region};
 use kvm_ioctls::{Kvm, VmFd};
 
@@ -195,6 +196,18 @@ impl Monitor {
 }
 
 impl Shared {
+    /// The guest's `n`-th range of memory, as the host call GUEST_MEMORY tells of it.
+    pub(crate) fn guest_memory(&self, n: u64) -> Result<[u64; 3], i32> {
+        let access = u64::from(self.blob.note().guest_memory);
+        if self.blob.note().guest_memory == GUEST_MEMORY_NONE {
+            return Err(status::NOT_SUPPORTED);
+        }
+        let range = usize::try_from(n).ok().and_then(|n| self.guest.get(n));
+        range
+            .map(|range| [range.guest_addr, range.size, access])
+            .ok_or(status::INVALID_PARAMETERS)
+    }
+
     /// Reads 4 or 8 bytes of guest RAM; [`None`] where there is none.
     pub(crate) fn read_guest(&self, address: u64, size: usize) -> Option<u64> {
         let range = self.guest.iter().find(|range| {

@@ -25,6 +25,8 @@ pub enum Outcome {
 struct State {
     outcome: Option<Outcome>,
     wake_ups: u64,
+    /// When the guest is reset unless its firmware says otherwise before.
+    deadline: Option<Instant>,
 }
 
 /// Shared by all threads of a run.
@@ -49,6 +51,19 @@ impl Control {
     /// Tells whether the run ends.
     pub fn stopped(&self) -> bool {
         self.lock().outcome.is_some()
+    }
+
+    /// Has the guest reset after `limit`, or never: what was said before counts no more.
+    pub fn watchdog(&self, limit: Option<Duration>) {
+        // A time that no clock reaches is as good as never.
+        self.lock().deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+    }
+
+    /// Tells whether the time of [`Control::watchdog`] is over.
+    pub fn watchdog_is_over(&self) -> bool {
+        self.lock()
+            .deadline
+            .is_some_and(|deadline| deadline <= Instant::now())
     }
 
     /// Wakes a suspended guest.
@@ -90,6 +105,19 @@ mod tests {
         control.stop(Outcome::Off);
         control.stop(Outcome::Reset);
         assert_eq!(control.outcome(), Some(Outcome::Off));
+    }
+
+    #[test]
+    fn the_watchdogs_last_limit_counts() {
+        let control = Control::default();
+        assert!(!control.watchdog_is_over());
+        control.watchdog(Some(Duration::ZERO));
+        assert!(control.watchdog_is_over());
+        for later in [Some(FOREVER), Some(Duration::MAX), None] {
+            control.watchdog(Some(Duration::ZERO));
+            control.watchdog(later);
+            assert!(!control.watchdog_is_over());
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::console::{Console, Keys};
 use crate::control::{Control, Outcome};
 use crate::devices::pl011::Pl011;
+use crate::say;
 use crate::signals::Signals;
 
 /// How long output without a line end, or the end of the run, may go unnoticed.
@@ -45,6 +46,10 @@ impl Events {
             let typed = self.wait();
             if let Some(signal) = self.signals.caught() {
                 control.stop(Outcome::Signal(signal));
+            }
+            if control.watchdog_is_over() {
+                say!("the guest has let its firmware's watchdog run out, which resets it");
+                control.stop(Outcome::Reset);
             }
             match typed.map(|typed| self.keys.filter(&typed)) {
                 Some(None) => control.stop(Outcome::Quit),

@@ -90,9 +90,10 @@ impl Vm {
         let kick_signal = options.config.kick_signal;
         kick::install_handler(kick_signal).map_err(VmError::Signal)?;
         let own_mpidr = machine.mpidr.is_some();
-        let mut cpus = (0..)
-            .zip(&input.mpidr)
-            .map(|(number, &mpidr)| vcpu::create(&vm, number, width, own_mpidr.then_some(mpidr)));
+        let mut cpus = (0..).zip(&input.mpidr).map(|(number, &mpidr)| {
+            let stolen_time = machine.stolen_time(number);
+            vcpu::create(&vm, number, width, own_mpidr.then_some(mpidr), stolen_time)
+        });
         let cpus: Vec<_> = cpus.by_ref().collect::<Result<_, _>>()?;
         let gic = gic::create(&vm, &input.board, cpus.len(), options.gic)?;
 

@@ -108,11 +108,7 @@ fn page(page: &Page) -> Result<(), Fault> {
         format!("is not 0, and the page ends at or below {MONITOR_BASE:#x}"),
     )?;
     // Memory comes in pages; registers are 32 bits wide.
-    let align = if page.kind == PageKind::Ram {
-        0x1000
-    } else {
-        4
-    };
+    let align = if page.is_memory() { 0x1000 } else { 4 };
     ensure(
         page.base.is_multiple_of(align) && page.size.is_multiple_of(align),
         ".base",

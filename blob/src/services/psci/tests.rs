@@ -7,7 +7,7 @@ use fakemon_abi::status::{ALREADY_ON, INVALID_ADDRESS, INVALID_PARAMETERS, ON_PE
 use proptest::prelude::*;
 
 use super::*;
-use crate::call::{Conduit, Trap};
+use crate::call::{Conduit, Resume, Trap};
 use crate::fake::{Asked, FakeHost};
 
 const CPU_SUSPEND_64: FunctionId = FunctionId(0xc400_0001);
@@ -31,7 +31,12 @@ fn call_from(width: Width, host: &mut FakeHost, id: FunctionId, args: &[u64]) ->
         conduit: Conduit::Smc,
         immediate: 0,
     };
-    Psci::new().handle(&mut Call::new(&mut regs, trap, host));
+    Psci::new().handle(&mut Call::new(
+        &mut regs,
+        trap,
+        &mut Resume::default(),
+        host,
+    ));
     assert_eq!(regs[1..], before[1..]);
     regs[0]
 }
@@ -428,7 +433,12 @@ fn cpus_are_numbered_as_kvm_does() {
         conduit: Conduit::Smc,
         immediate: 0,
     };
-    Psci::with_mpidr(boards_own).handle(&mut Call::new(&mut regs, trap, &mut host));
+    Psci::with_mpidr(boards_own).handle(&mut Call::new(
+        &mut regs,
+        trap,
+        &mut Resume::default(),
+        &mut host,
+    ));
     assert_eq!(
         host.asked,
         [(hostcall::CPU_AFFINITY, [0x901, 0, 0, 0, 0, 0])]
@@ -449,7 +459,7 @@ proptest! {
         let width = if aarch32 { Width::AArch32 } else { Width::AArch64 };
         let trap = Trap { width, conduit: Conduit::Smc, immediate: 0 };
         let mut host = FakeHost::new(8).answering(move |_, _| answer);
-        Psci::new().handle(&mut Call::new(&mut regs, trap, &mut host));
+        Psci::new().handle(&mut Call::new(&mut regs, trap, &mut Resume::default(), &mut host));
         prop_assert_eq!(&regs[1..], &before[1..]);
         prop_assert!(!aarch32 || regs[0] >> 32 == 0);
     }

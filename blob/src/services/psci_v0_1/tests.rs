@@ -6,7 +6,7 @@ use fakemon_abi::hostcall;
 use fakemon_abi::status::{ALREADY_ON, INTERNAL_FAILURE};
 
 use super::*;
-use crate::call::{Conduit, Trap, Width};
+use crate::call::{Conduit, Resume, Trap, Width};
 use crate::fake::FakeHost;
 
 /// The IDs of a board that cannot suspend.
@@ -25,7 +25,7 @@ fn call(host: &mut FakeHost, psci: &PsciV0_1, regs: [u64; 4]) -> i32 {
         conduit: Conduit::Smc,
         immediate: 0,
     };
-    psci.handle(&mut Call::new(&mut x, trap, host));
+    psci.handle(&mut Call::new(&mut x, trap, &mut Resume::default(), host));
     assert_eq!(x[1..4], regs[1..]);
     assert_eq!(x[4..], [9; REGS - 4]);
     u32::try_from(x[0])

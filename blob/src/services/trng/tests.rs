@@ -6,7 +6,7 @@ use fakemon_abi::hostcall;
 use proptest::prelude::*;
 
 use super::*;
-use crate::call::{Conduit, Trap};
+use crate::call::{Conduit, Resume, Trap};
 use crate::fake::FakeHost;
 
 const WORDS: [u64; 4] = [
@@ -26,7 +26,12 @@ fn trng(host: &mut FakeHost, width: Width, id: FunctionId, arg: u64) -> [u64; RE
         conduit: Conduit::Smc,
         immediate: 0,
     };
-    Trng.handle(&mut Call::new(&mut regs, trap, host));
+    Trng.handle(&mut Call::new(
+        &mut regs,
+        trap,
+        &mut Resume::default(),
+        host,
+    ));
     assert_eq!(regs[4..], [7; REGS - 4]);
     regs
 }

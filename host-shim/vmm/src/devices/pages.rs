@@ -29,14 +29,14 @@ pub fn in_memory(pages: &[Page], granule: u64) -> Vec<&Page> {
     };
     pages
         .iter()
-        .filter(|page| page.kind == PageKind::Ram && whole(page) && alone(page))
+        .filter(|page| page.is_memory() && whole(page) && alone(page))
         .collect()
 }
 
 fn device(page: &Page) -> Arc<Mutex<dyn Device>> {
     let registers = page.registers.clone();
     match page.kind {
-        PageKind::Ram => Arc::new(Mutex::new(Storage {
+        PageKind::Ram | PageKind::StolenTime => Arc::new(Mutex::new(Storage {
             bytes: vec![0; page.size as usize],
         })),
         PageKind::Zero => Arc::new(Mutex::new(Constants {

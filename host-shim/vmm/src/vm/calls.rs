@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a blob can ask of this VMM, from the thread of the vCPU that called it.
 
+use std::time::Duration;
+
 use fakemon_abi::status::{INVALID_ADDRESS, SUCCESS};
 use fakemon_host::{BlobFault, Host};
 
@@ -12,6 +14,7 @@ use crate::say;
 pub(super) struct HostCalls<'a> {
     pub(super) cpu: u32,
     pub(super) shared: &'a Shared,
+    pub(super) stolen_time: Option<u64>,
 }
 
 impl Host for HostCalls<'_> {
@@ -45,6 +48,16 @@ impl Host for HostCalls<'_> {
 
     fn mmio_write(&mut self, address: u64, data: &[u8]) {
         self.shared.write(self.cpu, address, data, true);
+    }
+
+    fn watchdog(&mut self, ns: u64) -> i32 {
+        let limit = (ns != 0).then(|| Duration::from_nanos(ns));
+        self.shared.control.watchdog(limit);
+        SUCCESS
+    }
+
+    fn stolen_time(&mut self) -> Option<u64> {
+        self.stolen_time
     }
 
     fn event(&mut self, code: u64, args: [u64; 3]) {

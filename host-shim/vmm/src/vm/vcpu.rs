@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 use fakemon_host::regs::{self, Registers};
 use fakemon_host::{CallRecord, MonitorVcpu, Policy, Step, Trap, Width, inject_undefined};
 use kvm_bindings::{
-    KVM_ARM_VCPU_EL1_32BIT, KVM_ARM_VCPU_POWER_OFF, KVM_ARM_VCPU_PSCI_0_2, KVM_MP_STATE_RUNNABLE,
-    KVM_MP_STATE_STOPPED, KVM_MP_STATE_SUSPENDED, KVM_SYSTEM_EVENT_CRASH, KVM_SYSTEM_EVENT_RESET,
-    KVM_SYSTEM_EVENT_SHUTDOWN, KVM_SYSTEM_EVENT_SUSPEND, KVM_SYSTEM_EVENT_WAKEUP, kvm_mp_state,
-    kvm_vcpu_init,
+    KVM_ARM_VCPU_EL1_32BIT, KVM_ARM_VCPU_POWER_OFF, KVM_ARM_VCPU_PSCI_0_2,
+    KVM_ARM_VCPU_PVTIME_CTRL, KVM_ARM_VCPU_PVTIME_IPA, KVM_MP_STATE_RUNNABLE, KVM_MP_STATE_STOPPED,
+    KVM_MP_STATE_SUSPENDED, KVM_SYSTEM_EVENT_CRASH, KVM_SYSTEM_EVENT_RESET,
+    KVM_SYSTEM_EVENT_SHUTDOWN, KVM_SYSTEM_EVENT_SUSPEND, KVM_SYSTEM_EVENT_WAKEUP, kvm_device_attr,
+    kvm_mp_state, kvm_vcpu_init,
 };
 use kvm_ioctls::{VcpuExit, VcpuFd, VmFd};
 
@@ -39,6 +40,7 @@ const AFFINITY: u64 = 0xff_00ff_ffff;
 pub(super) struct Created {
     pub(super) fd: VcpuFd,
     init: kvm_vcpu_init,
+    stolen_time: Option<u64>,
 }
 
 /// Creates vCPU number `number`, which is off unless it is the first.
@@ -47,6 +49,7 @@ pub(super) fn create(
     number: u32,
     width: Width,
     mpidr: Option<u64>,
+    stolen_time: Option<u64>,
 ) -> Result<Created, VmError> {
     let mut init = kvm_vcpu_init::default();
     vm.get_preferred_target(&mut init)
@@ -69,7 +72,24 @@ pub(super) fn create(
         let fixed = registers.get(regs::MPIDR_EL1)? & !AFFINITY;
         registers.set(regs::MPIDR_EL1, fixed | mpidr)?;
     }
-    Ok(Created { fd, init })
+    let stolen_time = stolen_time.filter(|&address| keep_stolen_time(&fd, address));
+    Ok(Created {
+        fd,
+        init,
+        stolen_time,
+    })
+}
+
+/// Has KVM keep the vCPU's stolen time in guest memory at `address`; false if it cannot
+/// (Documentation/virt/kvm/devices/vcpu.rst, 3).
+fn keep_stolen_time(fd: &VcpuFd, address: u64) -> bool {
+    let attribute = kvm_device_attr {
+        group: KVM_ARM_VCPU_PVTIME_CTRL,
+        attr: KVM_ARM_VCPU_PVTIME_IPA.into(),
+        addr: (&raw const address).expose_provenance() as u64,
+        flags: 0,
+    };
+    fd.has_device_attr(&attribute).is_ok() && fd.set_device_attr(&attribute).is_ok()
 }
 
 /// One vCPU, on its way into its thread.
@@ -79,6 +99,7 @@ pub(super) struct Vcpu {
     fd: VcpuFd,
     init: kvm_vcpu_init,
     width: Width,
+    stolen_time: Option<u64>,
     monitor: Option<MonitorVcpu>,
     policy: Policy,
     shared: Arc<Shared>,
@@ -102,16 +123,21 @@ impl Vcpu {
         policy: Policy,
         shared: Arc<Shared>,
     ) -> Self {
-        let (Created { fd, init }, counts) = (created, Counts::default());
+        let Created {
+            fd,
+            init,
+            stolen_time,
+        } = created;
         Vcpu {
             number,
             fd,
             init,
             width,
+            stolen_time,
             monitor,
             policy,
             shared,
-            counts,
+            counts: Counts::default(),
         }
     }
 
@@ -239,6 +265,7 @@ impl Vcpu {
         let mut host = HostCalls {
             cpu: self.number,
             shared: &shared,
+            stolen_time: self.stolen_time,
         };
         let begin = Instant::now();
         let mut step = monitor.call(trap, &mut host)?;
