@@ -6,6 +6,7 @@
 //! memory: [`Host::read_memory`] copies out of it and [`Host::write_memory`] into it, both refuse
 //! what does not lie in one stretch of the guest's memory, and a service decides on its copy.
 
+#[cfg(any(target_os = "none", test, feature = "fakes"))]
 use fakemon_abi::status::INVALID_ADDRESS;
 
 use crate::host::Host;
@@ -67,6 +68,7 @@ impl dyn Host + '_ {
 }
 
 /// Picks the stretch that holds `size` bytes from `address` and, if asked, takes writes.
+#[cfg(any(target_os = "none", test, feature = "fakes"))]
 pub(crate) fn find(
     stretches: impl IntoIterator<Item = Stretch>,
     address: u64,

@@ -16,6 +16,7 @@ mod memory;
 mod monitor;
 pub mod regs;
 mod step;
+mod stolen_time;
 mod vcpu;
 mod watchdog;
 
@@ -25,4 +26,5 @@ pub use host::Host;
 pub use inject::inject_undefined;
 pub use monitor::{GuestMemory, Monitor};
 pub use step::{Step, Trap};
+pub use stolen_time::keep_stolen_time;
 pub use vcpu::{CallRecord, KickHandle, MonitorVcpu};

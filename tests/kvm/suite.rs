@@ -15,7 +15,9 @@ mod kick;
 mod memory;
 mod policy;
 mod returns;
+mod sdei;
 mod smp;
+mod stolen_time;
 mod undefined;
 
 pub(crate) fn tests() -> Vec<Trial> {
@@ -32,7 +34,9 @@ pub(crate) fn tests() -> Vec<Trial> {
         memory::tests(),
         policy::tests(),
         returns::tests(),
+        sdei::tests(),
         smp::tests(),
+        stolen_time::tests(),
         undefined::tests(),
     ];
     parts.into_iter().flatten().collect()

@@ -4,6 +4,7 @@
 
 #![cfg(all(target_arch = "aarch64", target_os = "linux"))]
 
+pub mod assets;
 pub mod elf;
 mod log;
 pub mod machine;

@@ -25,6 +25,28 @@ const PSCI: [&str; 21] = [
     "PSCI_MEM_PROTECT",
     "PSCI_MEM_PROTECT_CHECK_RANGE",
 ];
+/// SDEI functions (DEN 0054) from 0x20, all of the 64-bit convention.
+const SDEI: [&str; 19] = [
+    "SDEI_VERSION",
+    "SDEI_EVENT_REGISTER",
+    "SDEI_EVENT_ENABLE",
+    "SDEI_EVENT_DISABLE",
+    "SDEI_EVENT_CONTEXT",
+    "SDEI_EVENT_COMPLETE",
+    "SDEI_EVENT_COMPLETE_AND_RESUME",
+    "SDEI_EVENT_UNREGISTER",
+    "SDEI_EVENT_STATUS",
+    "SDEI_EVENT_GET_INFO",
+    "SDEI_EVENT_ROUTING_SET",
+    "SDEI_PE_MASK",
+    "SDEI_PE_UNMASK",
+    "SDEI_INTERRUPT_BIND",
+    "SDEI_INTERRUPT_RELEASE",
+    "SDEI_EVENT_SIGNAL",
+    "SDEI_FEATURES",
+    "SDEI_PRIVATE_RESET",
+    "SDEI_SHARED_RESET",
+];
 /// TRNG functions (DEN 0098) from 0x50.
 const TRNG: [&str; 4] = ["TRNG_VERSION", "TRNG_FEATURES", "TRNG_GET_UUID", "TRNG_RND"];
 
@@ -33,6 +55,12 @@ pub(crate) fn function_name(id: u64) -> Option<&'static str> {
     /// Fast call, standard service; the bit that says 64-bit is left out (DEN 0028, 2.5).
     const STANDARD: u64 = 0x8400_0000;
     const CONVENTION_64: u64 = 1 << 30;
+    match id {
+        0xc500_0020 => return Some("PV_TIME_FEATURES"),
+        0xc500_0021 => return Some("PV_TIME_ST"),
+        _ => {}
+    }
+    let wide = id & CONVENTION_64 != 0;
     let number = (id & !CONVENTION_64).checked_sub(STANDARD)?;
     match number {
         0xff00 => Some("STANDARD_CALL_COUNT"),
@@ -40,8 +68,9 @@ pub(crate) fn function_name(id: u64) -> Option<&'static str> {
         0xff03 => Some("STANDARD_REVISION"),
         _ => {
             let number = usize::try_from(number).ok()?;
+            let sdei = || SDEI.get(number.checked_sub(0x20)?).filter(|_| wide);
             let trng = || TRNG.get(number.checked_sub(0x50)?);
-            PSCI.get(number).or_else(trng).copied()
+            PSCI.get(number).or_else(sdei).or_else(trng).copied()
         }
     }
 }
@@ -59,6 +88,9 @@ mod tests {
             Some("PSCI_MEM_PROTECT_CHECK_RANGE")
         );
         assert_eq!(function_name(0xc400_0053), Some("TRNG_RND"));
+        assert_eq!(function_name(0xc400_0032), Some("SDEI_SHARED_RESET"));
+        assert_eq!(function_name(0x8400_0032), None, "SDEI is 64-bit alone");
+        assert_eq!(function_name(0xc500_0021), Some("PV_TIME_ST"));
         assert_eq!(function_name(0x8400_ff03), Some("STANDARD_REVISION"));
     }
 

@@ -30,18 +30,7 @@ const SIP32: FunctionId = FunctionId::fast32(owner::SIP, 7);
 const SIP64: FunctionId = FunctionId::fast64(owner::SIP, 7);
 
 impl Board for Example {
-    const NOTE: Note = Note {
-        abi: fakemon_abi::ABI_VERSION,
-        conduits: 1,
-        window: 0,
-        callers: 3,
-        guest_memory: 0,
-        stack: 4096,
-        range_count: 0,
-        reserved: 0,
-        board: [0; 32],
-        ranges: fakemon_abi::note::ranges(&[]),
-    };
+    const NOTE: Note = crate::fake::NOTE;
     const NEW: Self = Example;
 
     fn call(&self, call: &mut Call<'_>) {

@@ -81,7 +81,7 @@ impl Psci {
 
 /// The affinity fields that KVM/arm64 gives vCPU `cpu`: sixteen to a cluster (`reset_mpidr()` in
 /// Linux' sys_regs.c).
-fn kvm_mpidr(cpu: u32) -> u64 {
+pub(crate) fn kvm_mpidr(cpu: u32) -> u64 {
     let cpu = u64::from(cpu);
     (cpu & 0xf) | (cpu >> 4 & 0xff) << 8 | (cpu >> 12 & 0xff) << 16
 }

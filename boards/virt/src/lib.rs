@@ -1,33 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The secure firmware of board virt: PSCI 1.1 and TRNG 1.0, both by SMC.
+//! The secure firmware of board virt: PSCI 1.1, TRNG 1.0, SDEI 1.0 and PV time, all by SMC.
 
 #![cfg_attr(not(test), no_std)]
 
 use fakemon_blob::services::owner::OwnerQueries;
 use fakemon_blob::services::psci::Psci;
+use fakemon_blob::services::pv_time::PvTime;
+use fakemon_blob::services::sdei::Sdei;
 use fakemon_blob::services::trng::Trng;
 use fakemon_blob::{Board, Call, dispatch, owner};
 
 include!(concat!(env!("OUT_DIR"), "/note.rs"));
 
 /// The board.
-#[derive(Clone, Copy, Debug)]
-pub struct Virt;
+#[derive(Debug)]
+pub struct Virt {
+    sdei: Sdei,
+}
 
 impl Board for Virt {
     const NOTE: fakemon_blob::abi::note::Note = NOTE;
-    const NEW: Self = Virt;
+    const NEW: Self = Virt { sdei: Sdei::new() };
 
     fn call(&self, call: &mut Call<'_>) {
-        dispatch::smccc(&[&Psci::new(), &Trng, &QUERIES], call);
+        dispatch::smccc(&[&Psci::new(), &Trng, &self.sdei, &PvTime, &QUERIES], call);
     }
 }
 
 /// What the standard secure services say of themselves.
 const QUERIES: OwnerQueries = OwnerQueries {
     owner: owner::STANDARD,
-    // PSCI has 11 functions, of which 5 come in both conventions; TRNG has 4, one of them in both.
-    count: 21,
+    // PSCI has 11 functions, of which 5 come in both conventions; TRNG has 4, one of them in both;
+    // SDEI has 19.
+    count: 40,
     // 7e1f0a52-93c4-4b8d-a6e0-5d2c81b7f39a
     uid: [0x520a_1f7e, 0x8d4b_c493, 0x2c5d_e0a6, 0x9af3_b781],
     revision: (1, 0),

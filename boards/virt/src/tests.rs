@@ -11,7 +11,7 @@ use super::*;
 const NOT_SUPPORTED: u64 = u64::MAX;
 
 fn smc(regs: &[u64]) -> [u64; REGS] {
-    FakeHost::new(4).smc(&Virt, AArch64, regs)
+    FakeHost::new(4).smc(&Virt::NEW, AArch64, regs)
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn linux_finds_psci_1_1() {
 fn linux_starts_its_cpus() {
     let mut host = FakeHost::new(4);
     assert_eq!(
-        host.smc(&Virt, AArch64, &[0xc400_0003, 3, 0x4020_0000, 7])[0],
+        host.smc(&Virt::NEW, AArch64, &[0xc400_0003, 3, 0x4020_0000, 7])[0],
         0
     );
     assert_eq!(
@@ -50,9 +50,26 @@ fn linux_finds_trng_1_0_and_draws_from_it() {
     assert_eq!(smc(&[0x8400_0050])[0], 0x1_0000);
     let mut host = FakeHost::new(4).answering(|_, _| Ok([1, 2, 3, 4]));
     assert_eq!(
-        host.smc(&Virt, AArch64, &[0xc400_0053, 192])[..4],
+        host.smc(&Virt::NEW, AArch64, &[0xc400_0053, 192])[..4],
         [0, 3, 2, 1]
     );
+}
+
+#[test]
+fn linux_finds_sdei_1_0_and_resets_it() {
+    assert_eq!(smc(&[0xc400_0020])[0], 1 << 48);
+    for id in [0xc400_0031, 0xc400_0032, 0xc400_002c] {
+        assert_eq!(smc(&[id])[0], 0, "{id:#x}");
+    }
+}
+
+#[test]
+fn linux_finds_its_stolen_time() {
+    let mut host = FakeHost::new(4).answering(|_, _| Ok([0x0901_0000, 0, 0, 0]));
+    let board = Virt::NEW;
+    let found = host.smc(&board, AArch64, &[0xc500_0020, 0xc500_0021])[0];
+    assert_eq!(found, 0);
+    assert_eq!(host.smc(&board, AArch64, &[0xc500_0021])[0], 0x0901_0000);
 }
 
 #[test]
@@ -63,8 +80,12 @@ fn the_standard_services_tell_of_themselves() {
     let wide = (0..=0xffff_u64)
         .filter(|&number| smc(&[0x8400_000a, 0xc400_0000 | number])[0] == 0)
         .count();
-    // TRNG's are not PSCI's to tell: four, and one in the 64-bit convention.
-    assert_eq!(smc(&[0x8400_ff00])[0], (functions + wide + 4 + 1) as u64);
+    // TRNG's are not PSCI's to tell: four, and one in the 64-bit convention. Nor are SDEI's, 0x20
+    // to 0x32.
+    assert_eq!(
+        smc(&[0x8400_ff00])[0],
+        (functions + wide + 4 + 1 + 0x13) as u64
+    );
     assert_eq!(smc(&[0x8400_ff01])[..4], QUERIES.uid.map(u64::from));
     assert_eq!(smc(&[0x8400_ff03])[..2], [1, 0]);
 }

@@ -2,32 +2,23 @@
 //! The example for embedders, `host-shim/examples/minimal.rs`, does what it says with the blob of
 //! board virt.
 
-use std::path::Path;
 use std::process::Command;
 
-use libtest_mimic::{Completion, Failed, Trial};
+use fakemon_tests::{assets, trials_with_assets};
+use libtest_mimic::Trial;
 
-fn the_minimal_vmm_gets_an_answer_from_the_virt_blob() -> Result<Completion, Failed> {
-    // The runner of xtask brings the programs and blobs to where the tests run.
-    let Some(assets) = std::env::var_os("FAKEMON_ASSETS") else {
-        return Ok(Completion::ignored_with(
-            "FAKEMON_ASSETS is not set: run this by cargo xtask test",
-        ));
-    };
-    let assets = Path::new(&assets);
+fn the_minimal_vmm_gets_an_answer_from_the_virt_blob() {
+    let assets = assets::dir().expect("assets");
     let output = Command::new(assets.join("bin/minimal"))
         .arg(assets.join("blobs/virt.elf"))
-        .output()?;
+        .output()
+        .expect("the example runs");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (out, err) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{}: {err}", output.status);
     assert_eq!(out, "PSCI version 1.1\n", "{err}");
-    Ok(Completion::Completed)
 }
 
 pub(crate) fn tests() -> Vec<Trial> {
-    vec![Trial::ignorable_test(
-        "the_minimal_vmm_gets_an_answer_from_the_virt_blob",
-        the_minimal_vmm_gets_an_answer_from_the_virt_blob,
-    )]
+    trials_with_assets![the_minimal_vmm_gets_an_answer_from_the_virt_blob]
 }

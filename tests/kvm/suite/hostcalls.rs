@@ -12,11 +12,13 @@ use fakemon_abi::hostcall::{self, HostCall};
 use fakemon_abi::layout::{
     FRAME, MONITOR_BASE, TABLES_BASE, VCPU_STRIDE, VECTOR_LOWER_AARCH64, vcpu_block,
 };
-use fakemon_abi::note::WINDOW_SMCCC_1_2;
+use fakemon_abi::note::{
+    GUEST_MEMORY_NONE, GUEST_MEMORY_READ, GUEST_MEMORY_WRITE, WINDOW_SMCCC_1_2,
+};
 use fakemon_abi::{ABI_VERSION, status};
-use fakemon_host::Step;
+use fakemon_host::{Step, regs};
 use fakemon_tests::elf::{DATA, FUNCTION, blob_with, note};
-use fakemon_tests::machine::{Cpu, Machine, Options, RAM, Stop};
+use fakemon_tests::machine::{Cpu, Machine, Options, RAM, RAM_SIZE, Stop};
 use fakemon_tests::program::caller;
 use fakemon_tests::{program, trials};
 use libtest_mimic::Trial;
@@ -48,8 +50,14 @@ program!(
 
 /// A machine whose blob passes host calls on.
 fn machine() -> Machine {
+    machine_with(GUEST_MEMORY_NONE)
+}
+
+/// One whose blob has this access to guest memory.
+fn machine_with(guest_memory: u32) -> Machine {
     let mut note = note();
     note.window = WINDOW_SMCCC_1_2;
+    note.guest_memory = guest_memory;
     note.ranges[0].outputs = 5;
     Machine::new(
         &blob_with(note, pass_on(), &[]),
@@ -249,6 +257,40 @@ fn wait_for_interrupt_leaves_the_call_and_succeeds_later() {
     assert_eq!(answer(cpu), (status::SUCCESS, [0; 4]));
 }
 
+fn guest_memory_is_told_as_far_as_the_note_reaches() {
+    for access in [GUEST_MEMORY_READ, GUEST_MEMORY_WRITE] {
+        let mut machine = machine_with(access);
+        let cpu = &mut machine.cpus[0];
+        let first = host_call(cpu, hostcall::GUEST_MEMORY, &[0]);
+        let ram = [RAM, RAM_SIZE, access.into(), 0];
+        assert_eq!(first, (status::SUCCESS, ram));
+        for behind in [1, u64::MAX] {
+            let answer = host_call(cpu, hostcall::GUEST_MEMORY, &[behind]);
+            assert_eq!(answer, (status::INVALID_PARAMETERS, [0; 4]));
+        }
+    }
+    let none = host_call(&mut machine().cpus[0], hostcall::GUEST_MEMORY, &[0]);
+    assert_eq!(none, (status::NOT_SUPPORTED, [0; 4]));
+}
+
+fn a_vmm_without_watchdog_or_stolen_time_supports_neither() {
+    let mut machine = machine();
+    let cpu = &mut machine.cpus[0];
+    for number in [hostcall::WATCHDOG, hostcall::STOLEN_TIME] {
+        let answer = host_call(cpu, number, &[1]);
+        assert_eq!(answer, (status::NOT_SUPPORTED, [0; 4]));
+    }
+}
+
+fn set_exception_changes_the_callers_own_registers() {
+    let mut machine = machine();
+    let cpu = &mut machine.cpus[0];
+    let answer = host_call(cpu, hostcall::SET_EXCEPTION, &[RAM + 0x123, 0x8000_03c5]);
+    assert_eq!(answer, (status::SUCCESS, [0; 4]));
+    assert_eq!(cpu.get(regs::ELR_EL1), RAM + 0x123);
+    assert_eq!(cpu.get(regs::SPSR_EL1), 0x8000_03c5);
+}
+
 pub(crate) fn tests() -> Vec<Trial> {
     let mut tests = trials![
         version_is_the_abis,
@@ -261,6 +303,9 @@ pub(crate) fn tests() -> Vec<Trial> {
         log_event_reaches_the_vmm,
         host_calls_without_return_end_the_call_in_their_step,
         wait_for_interrupt_leaves_the_call_and_succeeds_later,
+        guest_memory_is_told_as_far_as_the_note_reaches,
+        a_vmm_without_watchdog_or_stolen_time_supports_neither,
+        set_exception_changes_the_callers_own_registers,
     ];
     tests.extend(bus::tests());
     tests.extend(translate::tests());

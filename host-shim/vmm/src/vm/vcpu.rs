@@ -10,13 +10,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fakemon_host::regs::{self, Registers};
-use fakemon_host::{CallRecord, MonitorVcpu, Policy, Step, Trap, Width, inject_undefined};
+use fakemon_host::{
+    CallRecord, MonitorVcpu, Policy, Step, Trap, Width, inject_undefined, keep_stolen_time,
+};
 use kvm_bindings::{
-    KVM_ARM_VCPU_EL1_32BIT, KVM_ARM_VCPU_POWER_OFF, KVM_ARM_VCPU_PSCI_0_2,
-    KVM_ARM_VCPU_PVTIME_CTRL, KVM_ARM_VCPU_PVTIME_IPA, KVM_MP_STATE_RUNNABLE, KVM_MP_STATE_STOPPED,
-    KVM_MP_STATE_SUSPENDED, KVM_SYSTEM_EVENT_CRASH, KVM_SYSTEM_EVENT_RESET,
-    KVM_SYSTEM_EVENT_SHUTDOWN, KVM_SYSTEM_EVENT_SUSPEND, KVM_SYSTEM_EVENT_WAKEUP, kvm_device_attr,
-    kvm_mp_state, kvm_vcpu_init,
+    KVM_ARM_VCPU_EL1_32BIT, KVM_ARM_VCPU_POWER_OFF, KVM_ARM_VCPU_PSCI_0_2, KVM_MP_STATE_RUNNABLE,
+    KVM_MP_STATE_STOPPED, KVM_MP_STATE_SUSPENDED, KVM_SYSTEM_EVENT_CRASH, KVM_SYSTEM_EVENT_RESET,
+    KVM_SYSTEM_EVENT_SHUTDOWN, KVM_SYSTEM_EVENT_SUSPEND, KVM_SYSTEM_EVENT_WAKEUP, kvm_mp_state,
+    kvm_vcpu_init,
 };
 use kvm_ioctls::{VcpuExit, VcpuFd, VmFd};
 
@@ -72,24 +73,13 @@ pub(super) fn create(
         let fixed = registers.get(regs::MPIDR_EL1)? & !AFFINITY;
         registers.set(regs::MPIDR_EL1, fixed | mpidr)?;
     }
-    let stolen_time = stolen_time.filter(|&address| keep_stolen_time(&fd, address));
+    // A host that cannot is a host without stolen time, which the guest can live with.
+    let stolen_time = stolen_time.filter(|&address| keep_stolen_time(&fd, address).is_ok());
     Ok(Created {
         fd,
         init,
         stolen_time,
     })
-}
-
-/// Has KVM keep the vCPU's stolen time in guest memory at `address`; false if it cannot
-/// (Documentation/virt/kvm/devices/vcpu.rst, 3).
-fn keep_stolen_time(fd: &VcpuFd, address: u64) -> bool {
-    let attribute = kvm_device_attr {
-        group: KVM_ARM_VCPU_PVTIME_CTRL,
-        attr: KVM_ARM_VCPU_PVTIME_IPA.into(),
-        addr: (&raw const address).expose_provenance() as u64,
-        flags: 0,
-    };
-    fd.has_device_attr(&attribute).is_ok() && fd.set_device_attr(&attribute).is_ok()
 }
 
 /// One vCPU, on its way into its thread.

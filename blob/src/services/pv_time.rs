@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Paravirtualised time (Arm DEN 0057): how long each CPU wanted to run and could not.
+//!
+//! The time itself is the host's to know. It keeps a structure for each CPU in guest memory; this
+//! service tells where.
+
+use fakemon_abi::status::{NOT_SUPPORTED, SUCCESS};
+
+use crate::call::Call;
+use crate::function_id::FunctionId;
+use crate::service::Service;
+
+/// The owner of standard hypervisor services (DEN 0028, table 6-1).
+const STANDARD_HYPERVISOR: u8 = 5;
+/// PV_TIME_FEATURES.
+pub const FEATURES: FunctionId = FunctionId::fast64(STANDARD_HYPERVISOR, 0x20);
+/// PV_TIME_ST.
+pub const STOLEN_TIME: FunctionId = FunctionId::fast64(STANDARD_HYPERVISOR, 0x21);
+
+/// The PV time service.
+#[derive(Clone, Copy, Debug)]
+pub struct PvTime;
+
+impl Service for PvTime {
+    fn owns(&self, id: FunctionId) -> bool {
+        // DEN 0057 reserves 32 numbers.
+        id == FunctionId::fast64(STANDARD_HYPERVISOR, id.number())
+            && (0x20..=0x3f).contains(&id.number())
+    }
+
+    fn handle(&self, call: &mut Call<'_>) {
+        match call.id() {
+            FEATURES => {
+                let asked = FunctionId(call.arg(1) as u32);
+                let there =
+                    asked == FEATURES || asked == STOLEN_TIME && call.host().stolen_time().is_ok();
+                call.answer(if there { SUCCESS } else { NOT_SUPPORTED });
+            }
+            STOLEN_TIME => match call.host().stolen_time() {
+                Ok(address) => call.set(0, address),
+                Err(_) => call.answer(NOT_SUPPORTED),
+            },
+            _ => call.answer(NOT_SUPPORTED),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fakemon_abi::frame::REGS;
+    use fakemon_abi::hostcall;
+
+    use super::*;
+    use crate::call::{Conduit, Resume, Trap, Width};
+    use crate::fake::FakeHost;
+
+    fn ask(host: &mut FakeHost, id: FunctionId, arg: u64) -> u64 {
+        let mut regs = [0; REGS];
+        (regs[0], regs[1]) = (u64::from(id.0), arg);
+        let trap = Trap {
+            width: Width::AArch64,
+            conduit: Conduit::Smc,
+            immediate: 0,
+        };
+        PvTime.handle(&mut Call::new(
+            &mut regs,
+            trap,
+            &mut Resume::default(),
+            host,
+        ));
+        assert_eq!(regs[1], arg);
+        regs[0]
+    }
+
+    #[test]
+    fn the_hosts_structure_is_told() {
+        let place = |nr, _| match nr {
+            hostcall::STOLEN_TIME => Ok([0x1_0900_0040, 0, 0, 0]),
+            _ => Err(NOT_SUPPORTED),
+        };
+        let mut host = FakeHost::new(2).answering(place);
+        assert_eq!(ask(&mut host, FEATURES, FEATURES.0.into()), 0);
+        assert_eq!(ask(&mut host, FEATURES, STOLEN_TIME.0.into()), 0);
+        assert_eq!(ask(&mut host, FEATURES, 0xc500_0022), u64::MAX);
+        assert_eq!(ask(&mut host, STOLEN_TIME, 0), 0x1_0900_0040);
+    }
+
+    #[test]
+    fn a_host_that_keeps_none_is_not_supported() {
+        let mut host = FakeHost::new(2).answering(|_, _| Err(NOT_SUPPORTED));
+        assert_eq!(ask(&mut host, FEATURES, STOLEN_TIME.0.into()), u64::MAX);
+        assert_eq!(ask(&mut host, STOLEN_TIME, 0), u64::MAX);
+        assert_eq!(ask(&mut host, FunctionId(0xc500_003f), 0), u64::MAX);
+        assert!(PvTime.owns(FunctionId(0xc500_003f)));
+        assert!(!PvTime.owns(FunctionId(0xc500_0040)));
+        assert!(!PvTime.owns(FunctionId(0x8500_0020)));
+    }
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Has KVM keep a guest vCPU's stolen time, for a blob with PV time (Arm DEN 0057).
+
+use std::io;
+use std::os::fd::AsRawFd;
+
+use kvm_bindings::{KVM_ARM_VCPU_PVTIME_CTRL, KVM_ARM_VCPU_PVTIME_IPA, kvm_device_attr};
+
+vmm_sys_util::ioctl_iow_nr!(
+    KVM_SET_DEVICE_ATTR,
+    kvm_bindings::KVMIO,
+    0xe1,
+    kvm_device_attr
+);
+
+/// Tells KVM to keep the stolen time structure of a guest's vCPU at guest physical `address`.
+///
+/// The address is a multiple of 64 in memory that the guest has already been given, and zero there.
+/// Call this once for each vCPU, before it runs; the address is then what
+/// [`Host::stolen_time`](crate::Host::stolen_time) tells.
+///
+/// # Errors
+/// What KVM says (Documentation/virt/kvm/devices/vcpu.rst, 3): ENXIO if the host kernel keeps no
+/// such time, EINVAL for a bad address, EEXIST the second time.
+pub fn keep_stolen_time(vcpu: &impl AsRawFd, address: u64) -> io::Result<()> {
+    let attribute = kvm_device_attr {
+        group: KVM_ARM_VCPU_PVTIME_CTRL,
+        attr: KVM_ARM_VCPU_PVTIME_IPA.into(),
+        addr: (&raw const address).expose_provenance() as u64,
+        flags: 0,
+    };
+    // SAFETY: KVM reads the attribute and, behind its `addr`, 64 bits; both live until it is done.
+    match unsafe { vmm_sys_util::ioctl::ioctl_with_ref(vcpu, KVM_SET_DEVICE_ATTR(), &attribute) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
