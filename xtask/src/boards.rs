@@ -10,12 +10,17 @@ use serde::Serialize;
 
 use crate::workspace;
 
+mod page;
+
 /// List the boards.
 #[derive(Debug, Args)]
 pub(crate) struct Boards {
     /// Print an array of {name, description, families, caller, window, kernel, test}.
     #[arg(long)]
     json: bool,
+    /// Print docs/boards.md.
+    #[arg(long, conflicts_with = "json")]
+    markdown: bool,
 }
 
 /// What is told of a board.
@@ -33,7 +38,9 @@ struct Row {
 impl Boards {
     pub(crate) fn run(&self) -> Result<ExitCode> {
         let rows: Vec<Row> = workspace::boards()?.into_iter().map(Row::of).collect();
-        if self.json {
+        if self.markdown {
+            print!("{}", page::markdown(&rows));
+        } else if self.json {
             println!("{}", serde_json::to_string_pretty(&rows)?);
         } else {
             let width = rows

@@ -6,6 +6,7 @@ mod note;
 
 use crate::board::{Board, TestKind};
 use crate::error::ManifestError;
+use crate::family;
 use crate::guest::{Arch, Guest};
 use crate::note::Caller;
 
@@ -62,7 +63,15 @@ fn head(board: &Board, dir_name: &str) -> Result<(), Fault> {
         !board.families.is_empty(),
         "families",
         "name at least one family, such as \"A2\"",
-    )
+    )?;
+    for id in &board.families {
+        ensure(
+            family::find(id).is_some(),
+            "families",
+            format!("{id:?} is no family (docs/boards.md lists them)"),
+        )?;
+    }
+    listed_once("families", &board.families)
 }
 
 fn function_id(board: &Board) -> Result<(), Fault> {

@@ -17,6 +17,7 @@ pub mod build_script;
 mod check;
 mod dt;
 mod error;
+pub mod family;
 mod guest;
 mod machine;
 mod note;

@@ -173,6 +173,8 @@ fn a_bad_head_is_refused() {
     );
     refused("[\"Arm DEN 0022\"]", "[]", "sources: name at least one");
     refused("[\"A2\"]", "[]", "families: name at least one");
+    refused("[\"A2\"]", "[\"A13\"]", "families: \"A13\" is no family");
+    refused("[\"A2\"]", "[\"A2\", \"A2\"]", "families");
     refused("\"driver\"", "\"hope\"", "unknown variant `hope`");
 }
 
