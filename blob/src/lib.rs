@@ -35,6 +35,7 @@ mod function_id;
 mod host;
 #[cfg(target_os = "none")]
 mod hostcall;
+mod immediate;
 mod lock;
 pub mod memory;
 #[cfg(target_os = "none")]
