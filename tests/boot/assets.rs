@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use fakemon_manifest::Board;
+use fakemon_manifest::{Board, Replay};
 
 /// The directory of the assets, if there is one.
 #[derive(Clone, Debug)]
@@ -53,6 +53,14 @@ impl Assets {
     /// Version of the host's interrupt controller, where the runner knows it.
     pub(crate) fn gic(&self) -> Option<u32> {
         std::env::var("FAKEMON_GIC").ok()?.parse().ok()
+    }
+
+    /// How many calls the board's replay makes.
+    pub(crate) fn replayed(&self, board: &Board) -> Result<usize, String> {
+        let replay = Replay::load(&self.path(format!("boards/{}", board.name)));
+        replay
+            .map(|replay| replay.calls.len())
+            .map_err(|error| error.to_string())
     }
 
     /// The stored calls of a board's boot.

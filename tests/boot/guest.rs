@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fakemon_manifest::{Arch, Board};
+use fakemon_manifest::{Arch, Board, TestKind};
 use regex_lite::Regex;
 
 use crate::assets::Assets;
@@ -33,8 +33,8 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    /// Boots the board's kernel with more options for fakemon, and words for the kernel's command
-    /// line.
+    /// Boots the board's kernel, or what replays its calls, with more options for fakemon, and words
+    /// for the kernel's command line.
     pub(crate) fn start(
         assets: &Assets,
         board: &Board,
@@ -52,10 +52,14 @@ impl Guest {
         command
             .arg("--blob")
             .arg(assets.path(format!("blobs/{}.elf", board.name)));
-        command.arg("--kernel").arg(kernel.join("vmlinuz"));
-        command
-            .arg("--initrd")
-            .arg(assets.path(format!("initrd/{}.cpio", board.name)));
+        if board.test == TestKind::Replay {
+            let program = assets.path(format!("replay/{}.bin", board.name));
+            command.arg("--kernel").arg(program);
+        } else {
+            let initrd = assets.path(format!("initrd/{}.cpio", board.name));
+            command.arg("--kernel").arg(kernel.join("vmlinuz"));
+            command.arg("--initrd").arg(initrd);
+        }
         if let Some(dtb) = &board.guest.dtb {
             command.arg("--dtb").arg(kernel.join(dtb));
         }

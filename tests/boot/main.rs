@@ -3,11 +3,12 @@
 //!
 //! The boards are those that the runner has put into the assets. What a boot must show is the
 //! board's own data: `expect`, `unexpected` and `counter` in board.toml, and the calls in
-//! golden.trace.
+//! golden.trace. A board whose calls no kernel makes boots the program of tests/replay, which makes
+//! those of replay.toml.
 
 use std::time::Instant;
 
-use fakemon_manifest::Board;
+use fakemon_manifest::{Board, TestKind};
 use libtest_mimic::{Arguments, Completion, Trial};
 
 mod assets;
@@ -55,8 +56,8 @@ fn trials(assets: &Assets, board: Board) -> Vec<Trial> {
     checks.into_iter().map(make).collect()
 }
 
-/// The kernel comes up, all checks of the initramfs pass, the guest powers itself off, and the
-/// calls were the golden ones.
+/// The kernel comes up, all checks of the initramfs pass, or all calls that are replayed, the guest
+/// powers itself off, and the calls were the golden ones.
 fn serves_a_whole_boot(assets: &Assets, board: &Board) -> Result<(), String> {
     let trace = std::env::temp_dir().join(format!("{}.jsonl", board.name));
     let trace_option = format!("--trace={}", trace.display());
@@ -75,7 +76,12 @@ fn serves_a_whole_boot(assets: &Assets, board: &Board) -> Result<(), String> {
     if let Some(pattern) = guest::found(&board.guest.unexpected, &console)? {
         return problem(format!("the log shows /{pattern}/"));
     }
-    if !console.contains(", 0 failed") {
+    if board.test == TestKind::Replay {
+        let calls = assets.replayed(board)?;
+        if !console.contains(&format!("replay: {calls} ok, 0 failed")) {
+            return problem(format!("not all of {calls} calls went well"));
+        }
+    } else if !console.contains(", 0 failed") {
         return problem("a check of the initramfs failed".to_owned());
     }
     let calls = std::fs::read_to_string(&trace).map_err(|error| format!("no trace: {error}"))?;

@@ -94,8 +94,8 @@ pub(crate) fn build(names: &[String]) -> Result<Vec<Built>> {
     Ok(built)
 }
 
-/// Flags that replace every path of this machine in the blob by one that is the same everywhere.
-fn remap_flags() -> Result<Vec<String>> {
+/// Flags that replace every path of this machine in a program by one that is the same everywhere.
+pub(crate) fn remap_flags() -> Result<Vec<String>> {
     let version = cargo::rustc(&["--version", "--verbose"])?;
     let commit = version
         .lines()

@@ -15,6 +15,9 @@ pub(crate) const LINUX: &str = "aarch64-unknown-linux-musl";
 /// Blobs: bare metal, without floating point.
 pub(crate) const BARE: &str = "aarch64-unknown-none-softfloat";
 
+/// The guest that replays calls: bare metal, 32-bit.
+pub(crate) const BARE_32: &str = "armv7a-none-eabi";
+
 /// A program that cargo has built.
 #[derive(Debug)]
 pub(crate) struct Program {

@@ -56,6 +56,8 @@ fn steps() -> Result<Vec<(&'static str, Command)>> {
         bare.args(["--package", &format!("fakemon-board-{}", board.name)]);
     }
     bare.args(deny);
+    let mut bare_32 = cargo::cargo(&["clippy", "--lib", "--bins", "--target", cargo::BARE_32]);
+    bare_32.args(["--package", "fakemon-replay"]).args(deny);
     let mut doc = cargo::cargo(&["doc", "--workspace", "--no-deps"]);
     doc.env("RUSTDOCFLAGS", "-D warnings");
     // The half of these that talks to KVM exists for Arm Linux alone.
@@ -67,6 +69,7 @@ fn steps() -> Result<Vec<(&'static str, Command)>> {
         ("clippy for this machine", host),
         ("clippy for Arm Linux", linux),
         ("clippy for blobs", bare),
+        ("clippy for the replay program", bare_32),
         ("rustdoc for this machine", doc),
         ("rustdoc for Arm Linux", doc_linux),
     ])

@@ -19,6 +19,7 @@ mod modules;
 mod names;
 mod new_board;
 mod progress;
+mod replay;
 mod run;
 mod runner;
 mod setup;

@@ -10,12 +10,12 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use fakemon_hostvm::Job;
-use fakemon_manifest::{Arch, Board, Size};
+use fakemon_manifest::{Arch, Board, Size, TestKind};
 
 use crate::cache::Check;
 use crate::machine::{Cpu, Machine, Stage, host_cpus};
 use crate::supplies::Supplies;
-use crate::{Usage, blob, cargo, guest, setup, workspace};
+use crate::{Usage, blob, cargo, guest, replay, setup, workspace};
 
 /// How long a guest with the default initramfs may take.
 const TIMEOUT: u64 = 600;
@@ -23,7 +23,7 @@ const TIMEOUT: u64 = 600;
 /// Boot a board's kernel as a KVM guest whose firmware is the board's blob.
 ///
 /// Without options this is Debian's own arm64 kernel on the board virt; its initramfs shows what
-/// works and powers off. Natively on arm64 Linux with /dev/kvm, elsewhere in an emulated host.
+/// works and powers off. A board that no kernel is built for replays the calls of one instead. Natively on arm64 Linux with /dev/kvm, elsewhere in an emulated host.
 /// Exit codes: 0 guest powered off, 1 guest failed, 2 usage, 3 host or blob error.
 #[derive(Debug, Args)]
 pub(crate) struct Run {
@@ -88,6 +88,13 @@ impl Run {
             if !file.is_file() {
                 return Err(Usage(format!("there is no file {}", file.display())).into());
             }
+        }
+        if self.shell && board.test == TestKind::Replay {
+            let message = format!(
+                "board {} replays calls and has no shell; leave --shell out",
+                board.name
+            );
+            return Err(Usage(message).into());
         }
         setup::rust_targets()?;
         let mut supplies = Supplies::open(Check::Quick)?;
@@ -175,13 +182,20 @@ impl Run {
         board: &Board,
         supplies: &mut Supplies,
     ) -> Result<Vec<(&'static str, PathBuf)>> {
+        let mut files = Vec::new();
+        let own = |path: &Option<PathBuf>| path.as_deref().map(Path::to_owned);
+        if board.test == TestKind::Replay && self.kernel.is_none() {
+            let guest = replay::guest(&replay::program()?, board)?;
+            files.push(("--kernel", guest));
+            files.extend(own(&self.initrd).map(|initrd| ("--initrd", initrd)));
+            files.extend(own(&self.dtb).map(|dtb| ("--dtb", dtb)));
+            return Ok(files);
+        }
         let wants_dtb = board.guest.dtb.is_some() && self.dtb.is_none();
         let kernel = match (&self.kernel, &self.initrd) {
             (Some(_), Some(_)) if !wants_dtb => None,
             _ => Some(supplies.guest_kernel(board)?),
         };
-        let mut files = Vec::new();
-        let own = |path: &Option<PathBuf>| path.as_deref().map(Path::to_owned);
         if let Some(image) = own(&self.kernel).or_else(|| Some(kernel.as_ref()?.image())) {
             files.push(("--kernel", image));
         }

@@ -9,7 +9,8 @@
 //! blobs/<board>.elf               every board's blob
 //! boards/<board>/board.toml ...   the files of every board's directory
 //! kernels/<package>/vmlinuz       the guests' kernels, kernels/<package>/<dtb> their device trees
-//! initrd/<board>.cpio             the default initramfs of every board
+//! initrd/<board>.cpio             the default initramfs of every board that boots a kernel
+//! replay/<board>.bin              the program of every board that replays calls instead
 //! ```
 
 use std::path::PathBuf;
@@ -19,12 +20,13 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use fakemon_hostvm::Job;
+use fakemon_manifest::TestKind;
 
 use crate::cache::Check;
 use crate::machine::{Cpu, Machine, Stage, host_cpus};
 use crate::run::environment;
 use crate::supplies::Supplies;
-use crate::{blob, cargo, guest, setup, workspace};
+use crate::{blob, cargo, guest, replay, setup, workspace};
 
 /// Seconds that one test program may take.
 const TIMEOUT: u64 = 900;
@@ -116,10 +118,21 @@ fn add_assets(stage: &mut Stage, supplies: &mut Supplies, quick: bool) -> Result
     for blob in blob::build(&[])? {
         stage.add(&format!("blobs/{}.elf", blob.board), blob.path);
     }
+    // Built for the first board that wants it.
+    let mut program = None;
     for board in workspace::boards()? {
         let name = &board.name;
         stage.add_dir(&format!("boards/{name}"), &workspace::board_dir(name))?;
         if quick {
+            continue;
+        }
+        if board.test == TestKind::Replay {
+            let program = match &program {
+                Some(program) => program,
+                None => program.insert(replay::program()?),
+            };
+            let guest = replay::guest(program, &board)?;
+            stage.add(&format!("replay/{name}.bin"), guest);
             continue;
         }
         let kernel = supplies.guest_kernel(&board)?;

@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use fakemon_manifest::Arch;
+use fakemon_manifest::{Arch, TestKind};
 
 use crate::cache::Check;
 use crate::progress::Progress;
@@ -39,7 +39,9 @@ impl Setup {
             supplies.host_kernel()?;
         }
         for board in workspace::boards()? {
-            supplies.guest_kernel(&board)?;
+            if board.test != TestKind::Replay {
+                supplies.guest_kernel(&board)?;
+            }
         }
         for arch in [Arch::Arm64, Arch::Armhf] {
             supplies.busybox(arch)?;
@@ -52,7 +54,7 @@ impl Setup {
 /// Adds the compiler's targets that are missing.
 pub(crate) fn rust_targets() -> Result<()> {
     let sysroot = cargo::rustc(&["--print", "sysroot"])?;
-    for target in [cargo::LINUX, cargo::BARE] {
+    for target in [cargo::LINUX, cargo::BARE, cargo::BARE_32] {
         // Asking rustup takes longer than looking.
         let libraries = Path::new(sysroot.trim())
             .join("lib/rustlib")

@@ -10,6 +10,7 @@ use crate::error::ManifestError;
 use crate::guest::Guest;
 use crate::machine::Machine;
 use crate::note::{Note, Window};
+use crate::replay::Replay;
 use crate::{check, number, standard};
 
 /// A board, read from its directory and checked.
@@ -46,7 +47,7 @@ pub struct Board {
 pub enum TestKind {
     /// By a driver of the guest kernel.
     Driver,
-    /// By replaying recorded calls.
+    /// By replaying the calls of a kernel's source, which `replay.toml` lists.
     Replay,
 }
 
@@ -59,7 +60,7 @@ pub struct FunctionIdRule {
 }
 
 /// A general-purpose register by number, written as `r12` or `x12`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Register(pub u8);
 
@@ -86,10 +87,10 @@ impl TryFrom<String> for Register {
 
 impl Board {
     /// Reads and checks the `board.toml` in directory `dir`, whose last part must be the board's
-    /// name.
+    /// name, and with it the `replay.toml` of a board that is tested by one.
     ///
     /// # Errors
-    /// The file cannot be read, is not of the schema, or contradicts itself.
+    /// A file cannot be read, is not of the schema, or contradicts itself.
     pub fn load(dir: &Path) -> Result<Board, ManifestError> {
         let path = dir.join("board.toml");
         let text = std::fs::read_to_string(&path).map_err(|source| ManifestError::Read {
@@ -101,7 +102,11 @@ impl Board {
             .canonicalize()
             .map_err(|source| ManifestError::Read { path, source })?;
         let name = whole.file_name().unwrap_or_default().to_string_lossy();
-        Board::parse(&text, &name)
+        let board = Board::parse(&text, &name)?;
+        if board.test == TestKind::Replay {
+            Replay::load(dir)?;
+        }
+        Ok(board)
     }
 
     /// Reads and checks the text of a `board.toml` that lies in a directory called `dir_name`.

@@ -3,6 +3,7 @@
 
 mod machine;
 mod note;
+mod replay;
 
 use crate::board::{Board, TestKind};
 use crate::error::ManifestError;
@@ -19,6 +20,7 @@ pub(crate) fn board(board: &Board, dir_name: &str) -> Result<(), ManifestError> 
         .and_then(|()| function_id(board))
         .and_then(|()| machine::machine(&board.machine))
         .and_then(|()| guest(board))
+        .and_then(|()| replay::guest(board))
         .map_err(|(field, problem)| ManifestError::Invalid {
             board: dir_name.to_owned(),
             field,

@@ -22,6 +22,14 @@ pub enum ManifestError {
         /// The parser's message with line, column and an excerpt.
         source: Box<toml::de::Error>,
     },
+    /// The list of calls is not TOML, not of the schema, or makes no sense.
+    #[error("{}: {problem}", path.display())]
+    Replay {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        problem: String,
+    },
     /// The file is well-formed, but a value makes no sense.
     #[error("board.toml of {board}: {field}: {problem}")]
     Invalid {

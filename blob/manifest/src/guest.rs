@@ -11,7 +11,8 @@ use crate::dt::DtChange;
 pub struct Guest {
     /// Debian's name of the architecture.
     pub arch: Arch,
-    /// Debian package of the kernel, a meta package or an exact one.
+    /// Debian package of the kernel, a meta package or an exact one; [`Guest::REPLAY`] for the
+    /// program that replays calls.
     pub kernel: String,
     /// Base DTB: a file of the kernel package, below usr/lib/linux-image-*. Without one the VMM
     /// generates a tree.
@@ -37,6 +38,11 @@ pub struct Guest {
     /// Changes to the device tree, in this order.
     #[serde(default)]
     pub dt: Vec<DtChange>,
+}
+
+impl Guest {
+    /// The "kernel" of a board that is tested by [replay](crate::TestKind::Replay).
+    pub const REPLAY: &str = "replay";
 }
 
 /// An architecture of Debian's.

@@ -10,6 +10,7 @@
 //! * [`Note`]: what becomes the blob's ELF note.
 //! * [`Machine`]: CPUs, memory, interrupt controller, console and data-described device pages.
 //! * [`Guest`]: the kernel, its device tree changes and its expected log.
+//! * [`Replay`]: the calls of a board that no kernel makes, from `replay.toml`.
 //! * [`build_script`]: what a board's `build.rs` calls.
 
 mod board;
@@ -22,6 +23,7 @@ mod guest;
 mod machine;
 mod note;
 mod number;
+mod replay;
 mod standard;
 
 pub use board::{Board, FunctionIdRule, Register, TestKind};
@@ -30,3 +32,4 @@ pub use error::ManifestError;
 pub use guest::{Arch, Guest};
 pub use machine::{Gic, Machine, Page, PageKind, PowerAction, Size, Uart};
 pub use note::{Caller, Conduit, GuestMemory, Note, Range, Window};
+pub use replay::{Replay, ReplayCall, Word};

@@ -205,6 +205,16 @@ impl Machine {
         (offset + STOLEN_TIME <= page.size).then_some(page.base + offset)
     }
 
+    /// A register below 4 GiB that switches the machine off, and what to write there.
+    pub fn power_off(&self) -> Option<(u32, u32)> {
+        self.pages.iter().find_map(|page| {
+            let mut actions = page.actions.iter();
+            let (value, _) = actions.find(|(_, action)| **action == PowerAction::Off)?;
+            let base = u32::try_from(page.base).ok()?;
+            Some((base, u32::try_from(*value).ok()?))
+        })
+    }
+
     /// Interrupt controller and console, of which nothing else may take a part.
     pub(crate) fn devices(&self) -> impl Iterator<Item = Region> + '_ {
         let gic = &self.gic;

@@ -13,10 +13,11 @@ use std::time::Instant;
 
 use crate::devices::pl011::Sink;
 
-/// Lines by which a kernel says that it has given up.
-const LAST_WORDS: [&str; 2] = [
+/// Lines by which a kernel says that it has given up, and the replay program that a call failed.
+const LAST_WORDS: [&str; 3] = [
     "Kernel panic - not syncing",
     "Reboot failed -- System halted",
+    "replay: FAILED",
 ];
 /// Output that waits for the end of its line at most.
 const BUFFER: usize = 1024;
@@ -172,6 +173,15 @@ mod tests {
         );
         let (words, _) = console.last_words().expect("noticed");
         assert_eq!(words, "[ 1.0] Kernel panic - not syncing: no init");
+    }
+
+    #[test]
+    fn a_replay_that_fails_is_noticed() {
+        let (mut console, _) = console();
+        say(&mut console, "replay: 2 ok, 1 failed\r\n");
+        assert!(console.last_words().is_none());
+        say(&mut console, "replay: FAILED\r\n");
+        assert!(console.last_words().is_some());
     }
 
     #[test]

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A board that the replay program can run on.
+
+use super::{Fault, ensure};
+use crate::board::{Board, TestKind};
+use crate::guest::{Arch, Guest};
+use crate::replay::Replay;
+
+/// The program maps RAM in sections of this size.
+const SECTION: u64 = 1 << 20;
+/// RAM that it needs: 32 MiB below it, and room for itself and its buffer.
+const RAM: u64 = 64 << 20;
+
+pub(super) fn guest(board: &Board) -> Result<(), Fault> {
+    let (guest, machine) = (&board.guest, &board.machine);
+    let replays = board.test == TestKind::Replay;
+    ensure(
+        replays == (guest.kernel == Guest::REPLAY),
+        "guest.kernel",
+        "is \"replay\" if and only if test is \"replay\"",
+    )?;
+    if !replays {
+        return Ok(());
+    }
+    ensure(
+        guest.arch == Arch::Armhf,
+        "guest.arch",
+        "is \"armhf\" for a replay, which is a 32-bit program",
+    )?;
+    let of_a_kernel = guest.dtb.is_some()
+        || !guest.append.is_empty()
+        || !guest.modules.is_empty()
+        || !guest.dt.is_empty()
+        || guest.reboots;
+    ensure(
+        !of_a_kernel,
+        "guest",
+        "has dtb, append, modules, dt or reboots, which mean nothing to a replay",
+    )?;
+    ensure(
+        machine.power_off().is_some(),
+        "machine.pages",
+        "has no kind \"power\" below 4 GiB with an action \"off\", with which a replay ends",
+    )?;
+    ensure(
+        machine.ram_base.is_multiple_of(SECTION)
+            && machine.memory.0.is_multiple_of(SECTION)
+            && machine.memory.0 >= RAM,
+        "machine.memory",
+        "and ram-base are multiples of 1 MiB for a replay, with 64 MiB or more",
+    )?;
+    // The image hides what is at its addresses.
+    let (base, size) = (u64::from(Replay::IMAGE), SECTION);
+    let regions = machine.pages.iter().map(|page| (page.base, page.size));
+    let hidden = regions
+        .chain([
+            (machine.ram_base, machine.memory.0),
+            (machine.uart.base, 0x1000),
+        ])
+        .any(|(other, length)| other < base + size && base < other.saturating_add(length));
+    ensure(
+        !hidden && machine.uart.base <= u64::from(u32::MAX),
+        "machine",
+        format!("has something at {base:#x}, where a replay puts itself, or above 4 GiB"),
+    )
+}
