@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The calls of Linux' Trusted Foundations driver, and ones that it does not make.
+
+use std::path::Path;
+
+use fakemon_blob::Board as _;
+use fakemon_blob::Width::AArch32;
+use fakemon_blob::abi::hostcall::MMIO;
+use fakemon_blob::fake::{Asked, FakeHost, properties};
+use fakemon_manifest::{Board, PageKind};
+
+use super::cache::{
+    ALL_WAYS, AUXILIARY, CLEAN_AND_INVALIDATE_WAYS, CONTROL, INVALIDATE_WAYS, PL310, SYNC,
+};
+use super::{RESET_VECTOR, Tegra30, call, idle, maintenance};
+
+const AUX: u64 = 0x7e48_0000;
+const NOT_SUPPORTED: u64 = 0xffff_ffff;
+const INVALID_PARAMETERS: u64 = 0xffff_fffe;
+const IS_ON: Asked = (MMIO, [CONTROL, 4, 0, 0, 0, 0]);
+
+const VECTORS: u64 = 0x6000_f000;
+
+/// A machine whose cache is on or off.
+fn machine(on: u64) -> FakeHost {
+    FakeHost::new(4)
+        .with_memory(VECTORS, &[0; 0x1000])
+        .answering(move |_, args| Ok([if args[0] == CONTROL { on } else { 0 }, 0, 0, 0]))
+}
+
+/// Makes a call as tf_generic_smc does, returns r0, and expects no other register to change.
+#[track_caller]
+fn smc(host: &mut FakeHost, args: [u64; 3]) -> u64 {
+    let mut regs = [0xdead_beef; 13];
+    regs[..3].copy_from_slice(&args);
+    (regs[3], regs[4]) = (0, 0);
+    let after = host.smc(&Tegra30::NEW, AArch32, &regs);
+    assert_eq!(after[1..13], regs[1..]);
+    after[0]
+}
+
+/// Where CPUs come out of reset, if the call was about that and nothing else in memory.
+#[track_caller]
+fn reset_vector(host: &FakeHost) -> u32 {
+    assert_eq!(host.written, [(RESET_VECTOR, 4)]);
+    let bytes = host.memory(RESET_VECTOR, 4);
+    u32::from_le_bytes(bytes.try_into().expect("four bytes"))
+}
+
+fn write(register: u64, value: u64) -> Asked {
+    (MMIO, [register, 4, value, 1, 0, 0])
+}
+
+#[test]
+fn the_kernel_says_where_cpus_come_out_of_reset() {
+    let mut host = machine(0);
+    let r0 = smc(&mut host, [call::SET_CPU_BOOT_ADDR, 0x4000_0040, 0]);
+    assert_eq!(r0, call::SET_CPU_BOOT_ADDR, "an input of the kernel's asm");
+    assert_eq!(reset_vector(&host), 0x4000_0040);
+}
+
+#[test]
+fn the_kernel_switches_the_cache_on_and_off() {
+    let mut host = machine(0);
+    let r0 = smc(&mut host, [call::CACHE_MAINT, maintenance::ENABLE, AUX]);
+    assert_eq!(r0, call::CACHE_MAINT);
+    let on = [
+        IS_ON,
+        write(AUXILIARY, AUX),
+        write(INVALIDATE_WAYS, ALL_WAYS),
+        write(SYNC, 0),
+        write(CONTROL, 1),
+    ];
+    assert_eq!(host.asked, on);
+
+    let mut host = machine(1);
+    smc(&mut host, [call::CACHE_MAINT, maintenance::DISABLE, 0xff]);
+    let off = [
+        IS_ON,
+        write(CLEAN_AND_INVALIDATE_WAYS, 0xff),
+        write(SYNC, 0),
+        write(CONTROL, 0),
+    ];
+    assert_eq!(host.asked, off);
+}
+
+#[test]
+fn a_cache_that_comes_back_keeps_its_content() {
+    let mut host = machine(0);
+    smc(&mut host, [call::CACHE_MAINT, maintenance::REENABLE, AUX]);
+    assert_eq!(
+        host.asked,
+        [IS_ON, write(AUXILIARY, AUX), write(CONTROL, 1)]
+    );
+}
+
+#[test]
+fn what_is_done_already_is_not_done_again() {
+    for (on, operation) in [
+        (1, maintenance::ENABLE),
+        (1, maintenance::REENABLE),
+        (0, maintenance::DISABLE),
+    ] {
+        let mut host = machine(on);
+        smc(&mut host, [call::CACHE_MAINT, operation, 0]);
+        assert_eq!(host.asked, [IS_ON], "{operation}");
+    }
+}
+
+#[test]
+fn an_idle_state_takes_the_cache_along_unless_it_says_no() {
+    for state in [idle::S1, idle::S2, idle::S2_NO_MC_CLOCK, idle::S3] {
+        let mut host = machine(1);
+        assert_eq!(
+            smc(&mut host, [call::CPU_PM, state, 0x4000_0080]),
+            call::CPU_PM
+        );
+        assert_eq!(host.asked[3], write(CONTROL, 0), "{state:#x}");
+        assert_eq!(reset_vector(&host), 0x4000_0080);
+    }
+    let mut host = machine(1);
+    smc(&mut host, [call::CPU_PM, idle::S1_NO_FLUSH, 0x4000_0080]);
+    assert_eq!(host.asked, []);
+    assert_eq!(reset_vector(&host), 0x4000_0080);
+}
+
+#[test]
+fn a_cpu_that_comes_back_says_so() {
+    let mut host = machine(0);
+    assert_eq!(smc(&mut host, [call::RESUME, 5, 6]), call::RESUME);
+    assert_eq!(host.asked, []);
+}
+
+#[test]
+fn other_calls_are_refused_and_do_nothing() {
+    for kind in [
+        0,
+        1,
+        2,
+        4,
+        0xffff_f000,
+        0xffff_f101,
+        0xffff_f300,
+        0xffff_ffff,
+    ] {
+        let mut host = machine(1);
+        assert_eq!(smc(&mut host, [kind, 1, 1]), NOT_SUPPORTED, "{kind:#x}");
+        assert_eq!((host.asked.len(), host.written.len()), (0, 0));
+    }
+    for (kind, first) in [
+        (call::CACHE_MAINT, 0),
+        (call::CACHE_MAINT, 3),
+        (call::CPU_PM, 0),
+        (call::CPU_PM, 0xffff_ffe8),
+    ] {
+        let mut host = machine(1);
+        assert_eq!(smc(&mut host, [kind, first, 1]), INVALID_PARAMETERS);
+        assert_eq!((host.asked.len(), host.written.len()), (0, 0));
+    }
+}
+
+#[test]
+fn the_devices_are_where_board_toml_puts_them() {
+    let board = Board::load(Path::new(env!("CARGO_MANIFEST_DIR"))).expect("a good board");
+    let page = |kind| board.machine.pages.iter().find(|page| page.kind == kind);
+    assert_eq!(page(PageKind::Pl310).expect("a PL310").base, PL310);
+    assert_eq!(
+        page(PageKind::Ram).expect("vectors").base + 0x100,
+        RESET_VECTOR
+    );
+}
+
+#[test]
+fn any_calls_do_no_harm() {
+    properties::check::<Tegra30>(AArch32, &[(VECTORS, 0x1000)]);
+}
