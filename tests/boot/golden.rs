@@ -4,7 +4,8 @@
 //! A golden trace has one call in a line, in order of time whatever the CPU: `NAME(ARGS) =
 //! RESULTS`, the registers from the second on, zeros at the end left out; `NAME(ARGS) does not
 //! return`. A `*` stands for one register of any value, and `...` for any rest of them. `ignore
-//! NAME` leaves out a function whose calls depend on timing, and `#` begins a comment.
+//! NAME` leaves out a function whose calls depend on timing, `ignore NAME(ARGS)` those of its calls
+//! that have these arguments, and `#` begins a comment.
 
 use serde_json::Value;
 
@@ -36,7 +37,7 @@ pub(crate) fn compare(golden: &str, calls: &str) -> Result<(), String> {
     seen.sort_by_key(|(time, _)| *time);
     let seen: Vec<String> = seen
         .iter()
-        .filter(|(_, call)| !ignored.iter().any(|name| call["name"] == *name))
+        .filter(|(_, call)| !ignored.iter().any(|what| is_meant(what, call)))
         .map(|(_, call)| to_line(call))
         .collect();
 
@@ -57,6 +58,21 @@ pub(crate) fn compare(golden: &str, calls: &str) -> Result<(), String> {
                 "call {}: expected {expected}, got {got}; all calls:\n{all}",
                 at + 1
             ))
+        }
+    }
+}
+
+/// Tells whether `what`, a name or a name with arguments, means this call.
+fn is_meant(what: &str, call: &Value) -> bool {
+    match what.split_once('(') {
+        None => call["name"] == *what,
+        Some((name, args)) => {
+            let seen = registers(&call["args"]);
+            call["name"] == *name
+                && list_matches(
+                    args.trim_end_matches(')'),
+                    &list(seen.get(1..).unwrap_or_default()),
+                )
         }
     }
 }
