@@ -92,10 +92,14 @@ fn serves_a_whole_boot(assets: &Assets, board: &Board) -> Result<(), String> {
     Ok(())
 }
 
-/// A reset by the guest boots it again.
+/// A reset by the guest boots it again, and nothing unexpected is seen on the way.
 fn reboots(assets: &Assets, board: &Board) -> Result<(), String> {
     let mut guest = Guest::start(assets, board, &[], "fakemon.checks=nproc fakemon.reboot")?;
-    guest.wait_for(2, r"check: nproc ok")
+    guest.wait_for(2, r"check: nproc ok")?;
+    match guest::found(&board.guest.unexpected, &guest.console())? {
+        None => Ok(()),
+        Some(pattern) => Err(format!("the log shows /{pattern}/")),
+    }
 }
 
 /// The same boot with every call refused shows what users see today.
