@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The calls of Linux' soc-imx8m and imx8m-ddrc, on a machine whose registers are a map.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::rc::Rc;
+
+use fakemon_blob::Width::AArch64;
+use fakemon_blob::abi::frame::REGS;
+use fakemon_blob::abi::hostcall;
+use fakemon_blob::fake::{FakeHost, properties};
+use fakemon_manifest::Board as Manifest;
+
+use super::*;
+use crate::clocks::{ALT, APB, CORE, DIVIDERS_800M};
+
+const DVFS: u64 = 0xc200_0004;
+const SOC_INFO: u64 = 0xc200_0006;
+const NOT_SUPPORTED: u64 = u64::MAX;
+const DRAM_PLL: u64 = 0x3036_0060;
+
+type Registers = Rc<RefCell<BTreeMap<u64, u64>>>;
+
+/// A board, its machine, and the machine's registers.
+struct Machine {
+    board: Imx8mq,
+    host: FakeHost,
+    registers: Registers,
+}
+
+impl Machine {
+    /// The machine of board.toml, out of reset.
+    fn new() -> Machine {
+        let manifest = Manifest::load(Path::new(env!("CARGO_MANIFEST_DIR"))).expect("board.toml");
+        let pages = manifest.machine.pages.iter();
+        let constants = pages.flat_map(|page| {
+            let registers = page.registers.iter();
+            registers.map(|(offset, value)| (page.base + offset, u64::from(*value)))
+        });
+        let registers: Registers = Rc::new(RefCell::new(constants.collect()));
+        let machine = Rc::clone(&registers);
+        let host = FakeHost::new(4).answering(move |nr, [address, _, value, write, ..]| {
+            assert_eq!(nr, hostcall::MMIO);
+            let mut registers = machine.borrow_mut();
+            let register = registers.entry(address).or_insert(0);
+            if write != 0 {
+                *register = value;
+            }
+            Ok([*register, 0, 0, 0])
+        });
+        Machine {
+            board: Imx8mq::NEW,
+            host,
+            registers,
+        }
+    }
+
+    fn smc(&mut self, regs: &[u64]) -> [u64; REGS] {
+        self.host.smc(&self.board, AArch64, regs)
+    }
+
+    fn read(&self, register: u64) -> u32 {
+        self.registers.borrow()[&register] as u32
+    }
+
+    /// What `clk_sscg_pll_recalc_rate` makes of the DRAM's PLL, in Hz.
+    fn pll_rate(&self) -> u64 {
+        let dividers = u64::from(self.read(DRAM_PLL + 8));
+        let field = |shift: u32, bits: u32| (dividers >> shift & ((1_u64 << bits) - 1)) + 1;
+        25_000_000 * 2 * field(13, 6) * field(7, 6) / field(25, 3) / field(19, 6) / field(1, 6)
+    }
+
+    /// What the clock driver makes of the core clock and the registers' clock, in Hz.
+    fn dram_rates(&self) -> (u64, u64) {
+        let root = |register, inputs: [u64; 8]| {
+            let value = self.read(register);
+            inputs[(value >> 24 & 7) as usize] * 1_000_000 / u64::from((value >> 16 & 7) + 1)
+        };
+        let alt = root(ALT, [25, 800, 100, 500, 250, 400, 0, 266]) / 4;
+        let apb = root(APB, [25, 200, 40, 160, 800, 0, 250, 0]);
+        let from_alt = self.read(CORE) >> 24 & 1 != 0;
+        (if from_alt { alt } else { self.pll_rate() }, apb)
+    }
+}
+
+#[test]
+fn the_first_call_leaves_the_clocks_as_a_boot_loader_does() {
+    let mut machine = Machine::new();
+    machine.smc(&[0x8400_0000]);
+    assert_eq!(machine.read(DRAM_PLL + 8), DIVIDERS_800M);
+    assert_eq!(machine.dram_rates(), (800_000_000, 160_000_000));
+    for pll in [0x3036_0000, 0x3036_0028, 0x3036_0048, DRAM_PLL] {
+        assert_eq!(machine.read(pll) >> 31, 1, "{pll:#x} is locked");
+    }
+    let writes = machine.host.asked.len();
+    machine.smc(&[0x8400_0000]);
+    assert_eq!(machine.host.asked.len(), writes, "that is done once");
+}
+
+#[test]
+fn the_kernel_is_told_the_revision() {
+    let info = |changes: &[(u64, u64)]| {
+        let mut machine = Machine::new();
+        machine
+            .registers
+            .borrow_mut()
+            .extend(changes.iter().copied());
+        machine.smc(&[SOC_INFO])[0]
+    };
+    assert_eq!(info(&[]), 0x82_4022, "as board.toml has it");
+    assert_eq!(info(&[(ROM_VERSION_2, 0x21)]), 0x82_4021);
+    assert_eq!(info(&[(ROM_VERSION_2, 0x20)]), 0x82_4020);
+    assert_eq!(info(&[(ROM_VERSION_1, 0x10)]), 0x82_4010);
+    assert_eq!(info(&[(OCOTP_REVISION, 0)]), 0x82_4010);
+}
+
+#[test]
+fn a_machine_without_the_registers_has_no_revision() {
+    let mut host = FakeHost::new(4).answering(|_, _| Err(-2));
+    assert_eq!(host.smc(&fresh(), AArch64, &[SOC_INFO])[0], NOT_SUPPORTED);
+}
+
+#[test]
+fn the_kernel_asks_for_the_frequencies() {
+    let mut machine = Machine::new();
+    assert_eq!(machine.smc(&[DVFS, 0x10])[..4], [3, 0x10, 0, 0]);
+    assert_eq!(machine.smc(&[DVFS, 0x11, 0])[..4], [3200, 1, 0, 5]);
+    assert_eq!(machine.smc(&[DVFS, 0x11, 1])[..4], [400, 2, 2, 4]);
+    assert_eq!(machine.smc(&[DVFS, 0x11, 2])[..4], [100, 2, 3, 3]);
+    for index in [3, 4, 1 << 32, u64::MAX] {
+        assert_eq!(machine.smc(&[DVFS, 0x11, index])[0], -3_i64 as u64);
+    }
+}
+
+#[test]
+fn a_frequency_stays_until_the_next() {
+    let mut machine = Machine::new();
+    for (index, rates) in [
+        (1, (100_000_000, 80_000_000)),
+        (2, (25_000_000, 20_000_000)),
+        (0, (800_000_000, 160_000_000)),
+        (2, (25_000_000, 20_000_000)),
+    ] {
+        assert_eq!(machine.smc(&[DVFS, index, 0x0101])[0], 0);
+        assert_eq!(machine.dram_rates(), rates);
+        machine.smc(&[DVFS, 0x10]);
+        machine.smc(&[DVFS, 7, 0x0101]);
+        assert_eq!(machine.dram_rates(), rates, "nobody has asked for another");
+    }
+}
+
+#[test]
+fn the_cpus_must_be_the_socs() {
+    let mut machine = Machine::new();
+    assert_eq!(machine.smc(&[DVFS, 1, 0x0101_0101])[0], 0);
+    for mask in [2, 0x0200, 0x8000_0000] {
+        assert_eq!(machine.smc(&[DVFS, 2, mask])[0], -3_i64 as u64);
+    }
+    assert_eq!(machine.dram_rates().0, 100_000_000);
+}
+
+#[test]
+fn other_functions_are_not_supported() {
+    let sip = (0..0x20).map(|number| 0xc200_0000 | number);
+    for id in sip.chain([0x8200_0004, 0xc300_0004, 0x8400_0050]) {
+        if ![DVFS, SOC_INFO].contains(&id) {
+            assert_eq!(Machine::new().smc(&[id])[0], NOT_SUPPORTED, "{id:#x}");
+        }
+    }
+}
+
+/// The board out of reset.
+fn fresh() -> Imx8mq {
+    Imx8mq::NEW
+}
+
+#[test]
+fn any_calls_do_no_harm() {
+    properties::check::<Imx8mq>(AArch64, &[]);
+}
