@@ -3,9 +3,10 @@
 //!
 //! A golden trace has one call in a line, in order of time whatever the CPU: `NAME(ARGS) =
 //! RESULTS`, the registers from the second on, zeros at the end left out; `NAME(ARGS) does not
-//! return`. A `*` stands for one register of any value, and `...` for any rest of them. `ignore
-//! NAME` leaves out a function whose calls depend on timing, `ignore NAME(ARGS)` those of its calls
-//! that have these arguments, and `#` begins a comment.
+//! return`. A `*` stands for one register of any value, and `...` for any rest of them. `N x` before
+//! a line stands for N such calls in a row, `repeat` for one or more. `ignore NAME` leaves out a
+//! function whose calls depend on timing, `ignore NAME(ARGS)` those of its calls that have these
+//! arguments, and `#` begins a comment.
 
 use serde_json::Value;
 
@@ -23,6 +24,7 @@ pub(crate) fn compare(golden: &str, calls: &str) -> Result<(), String> {
     let expected: Vec<&str> = lines
         .into_iter()
         .filter(|line| !line.starts_with("ignore "))
+        .flat_map(repeated)
         .collect();
 
     let mut seen = Vec::new();
@@ -75,6 +77,14 @@ fn is_meant(what: &str, call: &Value) -> bool {
                 )
         }
     }
+}
+
+/// A line as often as it says.
+fn repeated(line: &str) -> impl Iterator<Item = &str> {
+    let counted = line.split_once(" x ");
+    let counted = counted.and_then(|(times, call)| Some((times.parse().ok()?, call)));
+    let (times, call): (usize, &str) = counted.unwrap_or((1, line));
+    std::iter::repeat_n(call, times)
 }
 
 fn to_line(call: &Value) -> String {
