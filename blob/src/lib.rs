@@ -27,6 +27,7 @@
 
 mod board;
 mod call;
+pub mod clocks;
 pub mod dispatch;
 pub mod entry;
 #[cfg(any(test, feature = "fakes"))]
