@@ -13,6 +13,7 @@ use crate::host::Host;
 use crate::memory::{self, Stretch};
 
 pub mod properties;
+pub mod scmi;
 
 /// A host call that was made: its number and arguments.
 pub type Asked = (u64, [u64; 6]);

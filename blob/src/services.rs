@@ -5,5 +5,6 @@ pub mod owner;
 pub mod psci;
 pub mod psci_v0_1;
 pub mod pv_time;
+pub mod scmi;
 pub mod sdei;
 pub mod trng;
