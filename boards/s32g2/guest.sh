@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+# The clocks and the real-time clock of SCMI, as the kernel sees them.
+
+# One file of a clock in debugfs.
+clk() {
+    cat "/sys/kernel/debug/clk/$1/$2" 2>/dev/null
+}
+
+expect clock-fixed "400000000 133333333 32000" \
+    "$(clk usdhc_ahb clk_rate) $(clk usdhc_module clk_rate) $(clk usdhc_mod32k clk_rate)"
+# Wanted in the device tree and rounded down by the firmware: 400 MHz by 3 for 150 MHz, a multiple
+# of 20 MHz for 830 MHz, and one of three rates for 100 MHz.
+expect clock-set 133333333 "$(clk usdhc_core clk_rate)"
+expect clock-step 820000000 "$(clk a53 clk_rate)"
+expect clock-list 25000000 "$(clk gmac0_tx_rgmii clk_rate)"
+
+# The SRAM's driver holds its clock.
+sram=/sys/bus/platform/drivers/sram
+expect clock-on 1 "$(clk sram_axi clk_prepare_count)"
+echo 34000000.sram >$sram/unbind
+expect clock-off 0 "$(clk sram_axi clk_prepare_count)"
+echo 34000000.sram >$sram/bind
+expect clock-on-again 1 "$(clk sram_axi clk_prepare_count)"
+
+rtc=/sys/class/rtc/rtc0
+
+# A time in seconds that is $2, or up to 5 later, since the guest takes its time.
+expect_about() {
+    if [ -n "$3" ] && [ "$3" -ge "$2" ] && [ "$3" -le $(($2 + 5)) ]; then
+        ok "$1" "$3"
+    else
+        fail "$1" "'$3', not about '$2'"
+    fi
+}
+
+case $(cat $rtc/name 2>/dev/null) in
+scmi-imx-bbm-rtc*) ok rtc-name "$(cat $rtc/name)" ;;
+*) fail rtc-name "'$(cat $rtc/name 2>/dev/null)'" ;;
+esac
+
+# The kernel has set its own clock by it, and both run.
+before=$(date +%s)
+expect_about rtc-host "$before" "$(cat $rtc/since_epoch 2>/dev/null)"
+
+# 2001-09-09 01:46:40 is written through the driver, and goes on from there.
+date -u -s @1000000000 >/dev/null
+hwclock -u -w -f /dev/rtc0
+expect_about rtc-set 1000000000 "$(cat $rtc/since_epoch 2>/dev/null)"
+sleep 2
+expect_about rtc-runs 1000000002 "$(cat $rtc/since_epoch 2>/dev/null)"
+
+# And back, as far as the kernel's clock has counted meanwhile.
+now=$((before + $(date +%s) - 1000000000))
+date -u -s "@$now" >/dev/null
+hwclock -u -w -f /dev/rtc0
+expect_about rtc-back "$now" "$(cat $rtc/since_epoch 2>/dev/null)"
+echo "rtc0: $(cat $rtc/date $rtc/time | tr '\n' ' ')"
