@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! EEMI's vocabulary: functions, status codes, and which functions are there.
+//!
+//! Numbers from Linux' include/linux/firmware/xlnx-zynqmp.h and TF-A's
+//! plat/xilinx/common/include/pm_defs.h.
+
+/// What a call ends with: the three words behind the status, or another status than success.
+pub type Reply = Result<[u32; 3], Status>;
+
+/// The first word of a reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status(pub u32);
+
+impl Status {
+    /// It worked.
+    pub const SUCCESS: Status = Status(0);
+    /// TF-A: an argument is wrong.
+    pub const ARGS: Status = Status(1);
+    /// TF-A: the clock is an input of the chip, which nobody controls.
+    pub const NOT_SUPPORTED: Status = Status(4);
+    /// PMU: an argument is wrong.
+    pub const INVALID_PARAM: Status = Status(15);
+    /// There is no such function, or the thing lacks the part that the call is about.
+    pub const NO_FEATURE: Status = Status(19);
+    /// The caller may not do that.
+    pub const NO_ACCESS: Status = Status(2002);
+    /// The caller has the node already.
+    pub const DOUBLE_REQUEST: Status = Status(2004);
+}
+
+/// A reply without words.
+pub const DONE: Reply = Ok([0; 3]);
+
+/// A reply of one word.
+pub const fn value(word: u32) -> Reply {
+    Ok([word, 0, 0])
+}
+
+/// Defines the functions that are there, with their versions.
+macro_rules! functions {
+    ($($(#[$doc:meta])* $name:ident = $number:literal, $version:literal;)*) => {
+        $($(#[$doc])* pub const $name: u32 = $number;)*
+
+        /// The version of function `api`; [`None`] if there is no such function.
+        pub const fn version(api: u32) -> Option<u32> {
+            match api {
+                $($number => Some($version),)*
+                _ => None,
+            }
+        }
+    };
+}
+
+functions! {
+    /// Version of EEMI.
+    GET_API_VERSION = 1, 1;
+    /// Replaces the configuration object, which is the boot loader's to do.
+    SET_CONFIGURATION = 2, 1;
+    /// State, requirement and usage of a node.
+    GET_NODE_STATUS = 3, 1;
+    /// Powers the machine off, resets it, or says how far a later reset shall go.
+    SYSTEM_SHUTDOWN = 12, 1;
+    /// Claims a node.
+    REQUEST_NODE = 13, 1;
+    /// Gives a node back.
+    RELEASE_NODE = 14, 1;
+    /// Says what the caller needs of its node.
+    SET_REQUIREMENT = 15, 1;
+    /// Moves a reset line.
+    RESET_ASSERT = 17, 1;
+    /// State of a reset line.
+    RESET_GET_STATUS = 18, 1;
+    /// Changes bits of a protected register.
+    MMIO_WRITE = 19, 1;
+    /// Reads a protected register.
+    MMIO_READ = 20, 1;
+    /// The caller knows now which nodes it needs.
+    INIT_FINALIZE = 21, 1;
+    /// Silicon's identity.
+    GET_CHIPID = 24, 1;
+    /// Functions of a device; see [`IOCTLS`].
+    IOCTL = 34, 2;
+    /// What clocks there are; see [`QUERIES`].
+    QUERY_DATA = 35, 2;
+    /// Opens a gate or starts a PLL.
+    CLOCK_ENABLE = 36, 1;
+    /// Closes a gate or stops a PLL.
+    CLOCK_DISABLE = 37, 1;
+    /// State of a gate or PLL.
+    CLOCK_GETSTATE = 38, 1;
+    /// Sets one divider.
+    CLOCK_SETDIVIDER = 39, 1;
+    /// Both dividers.
+    CLOCK_GETDIVIDER = 40, 1;
+    /// Turns a multiplexer.
+    CLOCK_SETPARENT = 43, 1;
+    /// Position of a multiplexer.
+    CLOCK_GETPARENT = 44, 1;
+    /// Version of a function. From version 2 on, IOCTL and QUERY_DATA come with a mask of what they
+    /// can do.
+    FEATURE_CHECK = 63, 2;
+    /// TF-A: what the PMU wants of the caller.
+    GET_CALLBACK_DATA = 0xa01, 1;
+    /// TF-A: what suspending shall mean.
+    SET_SUSPEND_MODE = 0xa02, 1;
+    /// TF-A: its version.
+    GET_TRUSTZONE_VERSION = 0xa03, 1;
+}
+
+/// The IOCTLs that are there, one bit each: fractional PLLs, both storages, the health bit.
+pub const IOCTLS: u64 = 0xff << 8 | 1 << 17;
+/// The queries that are there, one bit each: all about clocks.
+pub const QUERIES: u64 = 0b11_1110 | 1 << 12 | 1 << 13;
+
+/// FEATURE_CHECK(function): version, and for two functions the mask of theirs.
+pub fn feature_check(api: u32) -> Reply {
+    let version = version(api).ok_or(Status::NO_FEATURE)?;
+    let mask = match api {
+        IOCTL => IOCTLS,
+        QUERY_DATA => QUERIES,
+        _ => 0,
+    };
+    Ok([version, mask as u32, (mask >> 32) as u32])
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The secure firmware of board zynqmp: PSCI, Xilinx' power management (EEMI) and the doorbells of
+//! its IPI mailboxes.
+//!
+//! On silicon two firmwares share this work. TF-A takes the calls; what it does not know itself it
+//! asks of the power management unit (PMU), a processor of its own. Here they are one, and what the
+//! PMU would read from registers is state of this board.
+
+#![cfg_attr(not(test), no_std)]
+
+use fakemon_blob::services::psci::Psci;
+use fakemon_blob::{Board, Call, dispatch};
+
+pub mod api;
+pub mod clocks;
+pub mod eemi;
+mod ioctl;
+pub mod ipi;
+pub mod nodes;
+pub mod registers;
+pub mod resets;
+
+include!(concat!(env!("OUT_DIR"), "/note.rs"));
+
+/// The board.
+#[derive(Debug)]
+pub struct Zynqmp {
+    eemi: eemi::Eemi,
+    ipi: ipi::Ipi,
+}
+
+impl Board for Zynqmp {
+    const NOTE: fakemon_blob::abi::note::Note = NOTE;
+    const NEW: Self = Zynqmp {
+        eemi: eemi::Eemi::new(),
+        ipi: ipi::Ipi::new(),
+    };
+
+    fn call(&self, call: &mut Call<'_>) {
+        dispatch::smccc(&[&Psci::new(), &self.eemi, &self.ipi], call);
+    }
+}
+
+#[cfg(test)]
+mod tests;
