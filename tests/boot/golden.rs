@@ -43,25 +43,37 @@ pub(crate) fn compare(golden: &str, calls: &str) -> Result<(), String> {
         .map(|(_, call)| to_line(call))
         .collect();
 
-    let different = |at: usize| {
-        expected
-            .get(at)
-            .zip(seen.get(at))
-            .is_none_or(|(a, b)| !matches(a, b))
-    };
-    match (0..expected.len().max(seen.len())).find(|&at| different(at)) {
-        None => Ok(()),
-        Some(at) => {
-            let at_end = "the end of the calls";
-            let expected = expected.get(at).unwrap_or(&at_end);
-            let got = seen.get(at).map_or(at_end, String::as_str);
-            let all = seen.join("\n");
-            Err(format!(
-                "call {}: expected {expected}, got {got}; all calls:\n{all}",
-                at + 1
-            ))
+    let mut next = 0;
+    for line in &expected {
+        let (line, repeat) = match line.strip_prefix("repeat ") {
+            Some(line) => (line, true),
+            None => (*line, false),
+        };
+        let is_next = |next: usize| seen.get(next).is_some_and(|call| matches(line, call));
+        if !is_next(next) {
+            return Err(difference(line, &seen, next));
+        }
+        next += 1;
+        while repeat && is_next(next) {
+            next += 1;
         }
     }
+    match seen.len() {
+        all if all == next => Ok(()),
+        _ => Err(difference(AT_END, &seen, next)),
+    }
+}
+
+const AT_END: &str = "the end of the calls";
+
+/// What is wrong with call number `at`, counted from 0.
+fn difference(expected: &str, seen: &[String], at: usize) -> String {
+    let got = seen.get(at).map_or(AT_END, String::as_str);
+    let all = seen.join("\n");
+    format!(
+        "call {}: expected {expected}, got {got}; all calls:\n{all}",
+        at + 1
+    )
 }
 
 /// Tells whether `what`, a name or a name with arguments, means this call.
