@@ -12,10 +12,10 @@ use fakemon_manifest::{Board, TestKind};
 use libtest_mimic::{Arguments, Completion, Trial};
 
 mod assets;
-mod golden;
 mod guest;
 
 use assets::Assets;
+use fakemon_tests::golden;
 use guest::Guest;
 
 fn main() {

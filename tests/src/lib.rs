@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What the tests in real KVM share: programs in assembly, blobs made of them, and a machine to run
-//! them on.
+//! them on; and the comparison of a boot's calls, which works anywhere.
 
-#![cfg(all(target_arch = "aarch64", target_os = "linux"))]
-
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 pub mod assets;
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 pub mod elf;
+pub mod golden;
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 mod log;
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 pub mod machine;
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 pub mod program;
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 mod ram;
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 mod turn;

@@ -80,8 +80,11 @@ impl Test {
             "--no-fail-fast",
             "--",
         ];
+        // Of the tests in KVM, what they share can be tested here.
+        let shared = ["test", "--package", "fakemon-tests", "--lib", "--"];
         if !boards_only {
             collect("host", cargo::cargo(&host).args(filter), summary)?;
+            collect("host", cargo::cargo(&shared).args(filter), summary)?;
         }
 
         let xtask = std::env::current_exe().context("cannot find this program")?;

@@ -129,7 +129,7 @@ fn fault(cpu: &mut Cpu, on_fault: OnFault, inputs: &[u64]) -> BlobFault {
     assert!(cpu.log.faults.is_empty(), "one report");
     assert_eq!(
         after[0],
-        FUNCTION.into(),
+        u64::from(FUNCTION),
         "the guest has seen nothing of the fault"
     );
     assert_eq!(

@@ -11,7 +11,7 @@
 use serde_json::Value;
 
 /// Tells the first difference between the golden trace and the calls, which are JSON lines.
-pub(crate) fn compare(golden: &str, calls: &str) -> Result<(), String> {
+pub fn compare(golden: &str, calls: &str) -> Result<(), String> {
     let lines: Vec<&str> = golden
         .lines()
         .map(str::trim)
@@ -158,4 +158,75 @@ fn list_matches(golden: &str, line: &str) -> bool {
         }
     }
     line.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Calls as the trace has them, as (name, arguments and results).
+    fn trace(calls: &[(&str, &[u64], &[u64])]) -> String {
+        let line = |(time, (name, args, results)): (usize, &(&str, &[u64], &[u64]))| {
+            let id = 0x8200_0001_u64;
+            let call = serde_json::json!({
+                "t_ns": time, "id": id, "name": name, "args": args, "results": results
+            });
+            call.to_string()
+        };
+        let lines: Vec<String> = calls.iter().enumerate().map(line).collect();
+        lines.join("\n")
+    }
+
+    fn calls() -> String {
+        trace(&[
+            ("INIT", &[1, 2, 3], &[0, 7]),
+            ("READ", &[1, 4, 0], &[5]),
+            ("READ", &[1, 4, 0], &[5]),
+            ("OFF", &[1, 0, 0], &[]),
+        ])
+    }
+
+    #[track_caller]
+    fn same(golden: &str) {
+        assert_eq!(compare(golden, &calls()), Ok(()), "{golden}");
+    }
+
+    #[track_caller]
+    fn different(golden: &str, call: usize) {
+        let error = compare(golden, &calls()).expect_err(golden);
+        assert!(error.starts_with(&format!("call {call}: ")), "{error}");
+    }
+
+    #[test]
+    fn the_same_calls_in_the_same_order_are_golden() {
+        same("INIT(0x2, 0x3) = 0x0, 0x7\nREAD(0x4) = 0x5\nREAD(0x4) = 0x5\nOFF() does not return");
+        same("# comment\nINIT(*, 0x3) = ...\n2 x READ(...) = *\nOFF() does not return");
+        same("INIT(...) = 0x0, 0x7\nrepeat READ(0x4) = 0x5\nOFF() does not return");
+        same("ignore READ\nINIT(...) = 0x0, 0x7\nOFF() does not return");
+        same("ignore READ(0x4)\nINIT(...) = 0x0, 0x7\nOFF() does not return");
+    }
+
+    #[test]
+    fn every_difference_is_found_where_it_is() {
+        const REST: &str = "2 x READ(0x4) = 0x5\nOFF() does not return";
+        different(&format!("INIT(0x2) = 0x0, 0x7\n{REST}"), 1);
+        different(&format!("INIT(0x2, 0x3) = 0x0\n{REST}"), 1);
+        different(&format!("INIT(0x2, 0x3, *) = 0x0, 0x7\n{REST}"), 1);
+        different(REST, 1);
+        different(
+            "INIT(...) = ...\n3 x READ(0x4) = 0x5\nOFF() does not return",
+            4,
+        );
+        different("INIT(...) = ...\nREAD(0x4) = 0x5\nOFF() does not return", 3);
+        different("INIT(...) = ...\n2 x READ(0x4) = 0x5\nOFF() = 0x1", 4);
+        different("INIT(...) = ...\n2 x READ(0x4) = 0x5", 4);
+        different(
+            &format!("INIT(...) = ...\n{REST}\nOFF() does not return"),
+            5,
+        );
+        different(
+            "ignore READ(0x5)\nINIT(...) = ...\nOFF() does not return",
+            2,
+        );
+    }
 }
