@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The monitor of Texas Instruments' OMAP5 and DRA7, whichever way its functions are called.
+//!
+//! The chips' boot ROM takes a function in r12 and its value in r0; where OP-TEE has taken the
+//! ROM's place, the same numbers are yielding calls of the silicon partner, with the value in r1
+//! (Linux' mach-omap2/{omap-smc.S,omap-secure.c}). A board takes the call apart and puts the two
+//! parts in here.
+//!
+//! Each function writes a register that only the secure world can write. One is a device's, and is
+//! written for all to read. Two are the CPU's, which KVM does not let a monitor change; their
+//! values are kept, and left in the VMM's trace.
+
+use fakemon_abi::status::NOT_SUPPORTED;
+
+use crate::host::Host;
+use crate::lock::PerCpu;
+
+/// Writes the calling CPU's auxiliary control register, ACTLR.
+pub const SET_ACR: u32 = 0x107;
+/// Writes the wake-up generator's AMBA_IF_MODE: whether CPUs switch off together.
+pub const SET_AMBA_IF_MODE: u32 = 0x108;
+/// Writes the calling CPU's CNTFRQ: the frequency of its counter in Hz.
+pub const SET_CNTFRQ: u32 = 0x109;
+
+/// The function has done its work (API_HAL_RET_VALUE_OK).
+pub const OK: i32 = 0;
+/// The function has not (API_HAL_RET_VALUE_FAIL).
+pub const FAIL: i32 = 1;
+/// There is no such function (API_HAL_RET_VALUE_SERVICE_UNKNWON).
+pub const UNKNOWN: i32 = NOT_SUPPORTED;
+
+/// CPUs that an OMAP5 or DRA7 can have.
+const CPUS: usize = 2;
+
+/// The monitor of one machine.
+#[derive(Debug)]
+pub struct OmapMonitor {
+    amba_if_mode: u64,
+    cpus: PerCpu<Cpu, CPUS>,
+}
+
+/// What the monitor has written into a CPU's registers since the reset.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cpu {
+    /// Auxiliary control register.
+    pub acr: Option<u32>,
+    /// Frequency of the counter, in Hz.
+    pub cntfrq: Option<u32>,
+}
+
+impl OmapMonitor {
+    /// The monitor of a machine with AMBA_IF_MODE at this address.
+    pub const fn new(amba_if_mode: u64) -> Self {
+        let untouched = Cpu {
+            acr: None,
+            cntfrq: None,
+        };
+        OmapMonitor {
+            amba_if_mode,
+            cpus: PerCpu::new(untouched),
+        }
+    }
+
+    /// Serves `function` with `value` and returns what the caller gets.
+    ///
+    /// Functions of a CPU also leave an event in the VMM's trace, whose code is the function, with
+    /// the CPU's number and the value.
+    pub fn serve(&self, host: &mut dyn Host, function: u32, value: u32) -> i32 {
+        match function {
+            SET_AMBA_IF_MODE => {
+                let done = host.mmio_write(self.amba_if_mode, 4, value.into());
+                done.map_or(FAIL, |()| OK)
+            }
+            SET_ACR => self.keep(host, function, value, |cpu| cpu.acr = Some(value)),
+            SET_CNTFRQ => self.keep(host, function, value, |cpu| cpu.cntfrq = Some(value)),
+            _ => UNKNOWN,
+        }
+    }
+
+    /// Returns what has been written into the registers of CPU number `cpu`.
+    pub fn cpu(&self, cpu: u32) -> Option<Cpu> {
+        self.cpus.with(cpu, |cpu| *cpu)
+    }
+
+    fn keep(
+        &self,
+        host: &mut dyn Host,
+        function: u32,
+        value: u32,
+        change: impl FnOnce(&mut Cpu),
+    ) -> i32 {
+        let number = host.cpu();
+        if self.cpus.with(number, change).is_none() {
+            return FAIL;
+        }
+        host.log_event(function.into(), [number.into(), value.into(), 0]);
+        OK
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fakemon_abi::hostcall;
+    use fakemon_abi::status::INVALID_PARAMETERS;
+
+    use super::*;
+    use crate::fake::FakeHost;
+
+    const AMBA_IF_MODE: u64 = 0x4828_180c;
+
+    #[test]
+    fn amba_if_mode_is_written_on_the_bus() {
+        let monitor = OmapMonitor::new(AMBA_IF_MODE);
+        let mut host = FakeHost::new(1);
+        assert_eq!(monitor.serve(&mut host, SET_AMBA_IF_MODE, 0x20), OK);
+        let write = (hostcall::MMIO, [AMBA_IF_MODE, 4, 0x20, 1, 0, 0]);
+        assert_eq!(host.asked, [write]);
+
+        let mut bare = FakeHost::new(1).answering(|_, _| Err(INVALID_PARAMETERS));
+        assert_eq!(monitor.serve(&mut bare, SET_AMBA_IF_MODE, 0x20), FAIL);
+    }
+
+    #[test]
+    fn each_cpu_keeps_its_own_registers() {
+        let monitor = OmapMonitor::new(AMBA_IF_MODE);
+        let mut host = FakeHost::new(2);
+        assert_eq!(monitor.serve(&mut host, SET_CNTFRQ, 6_144_000), OK);
+        host.cpu = 1;
+        assert_eq!(monitor.serve(&mut host, SET_ACR, 0x40), OK);
+        let (first, second) = (monitor.cpu(0), monitor.cpu(1));
+        assert_eq!(first.and_then(|cpu| cpu.cntfrq), Some(6_144_000));
+        assert_eq!(first.and_then(|cpu| cpu.acr), None);
+        assert_eq!(second.and_then(|cpu| cpu.acr), Some(0x40));
+        assert_eq!(second.and_then(|cpu| cpu.cntfrq), None);
+        let event = |code, cpu, value| (hostcall::LOG_EVENT, [code, cpu, value, 0, 0, 0]);
+        assert_eq!(
+            host.asked,
+            [event(0x109, 0, 6_144_000), event(0x107, 1, 0x40)]
+        );
+
+        host.cpu = 2;
+        assert_eq!(monitor.serve(&mut host, SET_ACR, 0x40), FAIL, "no such CPU");
+        assert_eq!(monitor.cpu(2), None);
+    }
+
+    #[test]
+    fn other_functions_are_unknown() {
+        let monitor = OmapMonitor::new(AMBA_IF_MODE);
+        for function in [0, 0x100, 0x102, 0x106, 0x10a, 0x113, u32::MAX] {
+            let mut host = FakeHost::new(1);
+            assert_eq!(monitor.serve(&mut host, function, 1), UNKNOWN);
+            assert_eq!(host.asked, []);
+        }
+    }
+}
