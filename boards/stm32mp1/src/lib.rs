@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The secure firmware of board stm32mp1: the silicon partner's services, and PSCI.
+//!
+//! A service is a function; what it shall do is in r1. Status codes are the same for all of them.
+
+#![cfg_attr(not(test), no_std)]
+
+pub mod bsec;
+pub mod rcc;
+
+use fakemon_blob::abi::status::NOT_SUPPORTED;
+use fakemon_blob::services::psci::Psci;
+use fakemon_blob::{Board, Call, FunctionId, Service, dispatch};
+
+use bsec::Bsec;
+use rcc::Rcc;
+
+include!(concat!(env!("OUT_DIR"), "/note.rs"));
+
+/// STM32_SMC_RCC: registers of reset and clock control.
+pub const RCC: FunctionId = FunctionId(0x8200_1000);
+/// STM32_SMC_BSEC: fuses.
+pub const BSEC: FunctionId = FunctionId(0x8200_1003);
+
+/// Status codes of the silicon partner's services.
+pub mod status {
+    /// STM32_SMC_OK.
+    pub const OK: i32 = 0;
+    /// STM32_SMC_FAILED.
+    pub const FAILED: i32 = -2;
+    /// STM32_SMC_INVALID_PARAMS.
+    pub const INVALID_PARAMS: i32 = -3;
+}
+
+/// The board.
+#[derive(Debug)]
+pub struct Stm32Mp1(SiliconPartner);
+
+#[derive(Debug)]
+struct SiliconPartner {
+    rcc: Rcc,
+    bsec: Bsec,
+}
+
+impl Service for SiliconPartner {
+    fn owns(&self, id: FunctionId) -> bool {
+        [RCC, BSEC].contains(&id)
+    }
+
+    fn handle(&self, call: &mut Call<'_>) {
+        let [request, place, value] = [1, 2, 3].map(|n| call.arg(n) as u32);
+        match call.id() {
+            RCC => {
+                let code = self.rcc.serve(call.host(), request, place, value);
+                call.answer(code);
+            }
+            BSEC => {
+                let (code, read) = self.bsec.serve(request, place, value);
+                call.answer(code);
+                if let Some(read) = read {
+                    call.set(1, read.into());
+                }
+            }
+            _ => call.answer(NOT_SUPPORTED),
+        }
+    }
+}
+
+impl Board for Stm32Mp1 {
+    const NOTE: fakemon_blob::abi::note::Note = NOTE;
+    const NEW: Self = Stm32Mp1(SiliconPartner {
+        rcc: Rcc::new(),
+        bsec: Bsec::new(),
+    });
+
+    fn call(&self, call: &mut Call<'_>) {
+        dispatch::smccc(&[&self.0, &Psci::new()], call);
+    }
+}
+
+#[cfg(test)]
+mod tests;
