@@ -6,6 +6,7 @@ pub mod owner;
 pub mod psci;
 pub mod psci_v0_1;
 pub mod pv_time;
+pub mod qcom_scm;
 pub mod scmi;
 pub mod sdei;
 pub mod trng;
