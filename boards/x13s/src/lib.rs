@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The secure firmware of board x13s: SCM in SMCCC's 64-bit registers, and below it QSEECOM with
+//! the application that keeps UEFI's variables.
+
+#![cfg_attr(not(test), no_std)]
+
+use fakemon_blob::services::psci::Psci;
+use fakemon_blob::services::qcom_scm::assign::{self, Assignments};
+use fakemon_blob::services::qcom_scm::boot::{self, Boot};
+use fakemon_blob::services::qcom_scm::smc::{Convention, Smc};
+use fakemon_blob::services::qcom_scm::uefi::Uefi;
+use fakemon_blob::services::qcom_scm::{Entry, io, qseecom};
+use fakemon_blob::{Board, Call, dispatch};
+
+include!(concat!(env!("OUT_DIR"), "/note.rs"));
+
+/// The board.
+#[derive(Debug)]
+pub struct X13s {
+    boot: Boot,
+    assignments: Assignments,
+    variables: Uefi,
+}
+
+/// The register of download mode, which `board.toml` names as `qcom,dload-mode`.
+const DOWNLOAD_MODE: u64 = 0x01fd_3000;
+
+/// QSEECOM's version, which Linux only shows.
+const QSEECOM: u32 = 0x0140_2000;
+
+const CALLS: &[Entry<X13s>] = &[
+    boot::SDI_CONFIG.by(|board, _, args| board.boot.sdi_config(args)),
+    io::READ.by(|_, host, args| io::read(&[DOWNLOAD_MODE], host, args)),
+    io::WRITE.by(|_, host, args| io::write(&[DOWNLOAD_MODE], host, args)),
+    assign::ASSIGN.by(|board, host, args| board.assignments.assign(host, args)),
+    qseecom::VERSION.by(|_, _, args| qseecom::version(QSEECOM, args)),
+    qseecom::APP_LOOKUP.by(|_, host, args| qseecom::app_lookup::<Uefi>(host, args)),
+    qseecom::APP_SEND.by(|board, host, args| qseecom::app_send(&board.variables, host, args)),
+];
+
+impl Board for X13s {
+    const NOTE: fakemon_blob::abi::note::Note = NOTE;
+    const NEW: Self = X13s {
+        boot: Boot::new(),
+        assignments: Assignments::new(),
+        variables: Uefi::new(),
+    };
+
+    fn call(&self, call: &mut Call<'_>) {
+        let scm = Smc::new(self, CALLS, Convention::Smc64);
+        dispatch::smccc(&[&Psci::new(), &scm], call);
+    }
+}
+
+#[cfg(test)]
+mod tests;
