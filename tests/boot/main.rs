@@ -92,13 +92,30 @@ fn serves_a_whole_boot(assets: &Assets, board: &Board) -> Result<(), String> {
     Ok(())
 }
 
-/// A reset by the guest boots it again, and nothing unexpected is seen on the way.
+/// A reset by the guest boots it again, and nothing unexpected is seen on the way. A board may have
+/// its own way to do it, which its script says, and which shows.
 fn reboots(assets: &Assets, board: &Board) -> Result<(), String> {
-    let mut guest = Guest::start(assets, board, &[], "fakemon.checks=nproc fakemon.reboot")?;
+    let checks = match board.guest.reset.as_slice() {
+        [] => "fakemon.checks=nproc fakemon.reboot",
+        _ => "fakemon.checks=nproc,board fakemon.reboot",
+    };
+    let mut guest = Guest::start(assets, board, &[], checks)?;
     guest.wait_for(2, r"check: nproc ok")?;
-    match guest::found(&board.guest.unexpected, &guest.console())? {
+    let console = guest.console();
+    let problem = |what: String| {
+        Err(format!(
+            "{what}; the console was:
+{console}"
+        ))
+    };
+    if let Some(pattern) = guest::missing(&board.guest.reset, &console)? {
+        return problem(format!(
+            "the guest was reset, but the log does not show /{pattern}/"
+        ));
+    }
+    match guest::found(&board.guest.unexpected, &console)? {
+        Some(pattern) => problem(format!("the log shows /{pattern}/")),
         None => Ok(()),
-        Some(pattern) => Err(format!("the log shows /{pattern}/")),
     }
 }
 

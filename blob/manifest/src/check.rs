@@ -130,6 +130,11 @@ fn guest(board: &Board) -> Result<(), Fault> {
         "guest.expect",
         "names at least one line that the log of a \"driver\" test shows",
     )?;
+    ensure(
+        guest.reboots || guest.reset.is_empty(),
+        "guest.reset",
+        "says what a reset shows, but none is tested: add `reboots = true`",
+    )?;
     for (at, change) in guest.dt.iter().enumerate() {
         let field = format!("guest.dt[{at}]");
         ensure(

@@ -26,6 +26,10 @@ pub struct Guest {
     /// Whether a reset by the guest is tested, too.
     #[serde(default)]
     pub reboots: bool,
+    /// Regular expressions that the log must match before the kernel comes up again in that test,
+    /// for a board whose own script resets it (`board_reboot` in guest.sh).
+    #[serde(default)]
+    pub reset: Vec<String>,
     /// Regular expressions that the log must match.
     #[serde(default)]
     pub expect: Vec<String>,

@@ -397,6 +397,11 @@ fn a_bad_guest_is_refused() {
     refused("\"linux-image-arm64\"", "\"\"", "guest.kernel");
     refused("[\"psci: PSCIv1\"]", "[]", "guest.expect");
     refused(
+        "expect =",
+        "reset = [\"x\"]\nexpect =",
+        "guest.reset: says what a reset shows",
+    );
+    refused(
         "path = \"/psci\"",
         "path = \"psci\"",
         "guest.dt[0].path: \"psci\" is not a full path",
