@@ -2,6 +2,7 @@
 //! Services that more than one board has, one file each.
 
 pub mod omap_monitor;
+pub mod optee;
 pub mod owner;
 pub mod psci;
 pub mod psci_v0_1;
@@ -9,4 +10,5 @@ pub mod pv_time;
 pub mod qcom_scm;
 pub mod scmi;
 pub mod sdei;
+pub mod smc_watchdog;
 pub mod trng;

@@ -8,9 +8,12 @@ use crate::call::Call;
 use crate::function_id::FunctionId;
 use crate::service::Service;
 
-const CALL_COUNT: u16 = 0xff00;
-const CALL_UID: u16 = 0xff01;
-const CALL_REVISION: u16 = 0xff03;
+/// How many functions there are.
+pub(crate) const CALL_COUNT: u16 = 0xff00;
+/// Who implements them.
+pub(crate) const CALL_UID: u16 = 0xff01;
+/// In which revision.
+pub(crate) const CALL_REVISION: u16 = 0xff03;
 
 /// The general queries of one owner that a board serves.
 #[derive(Clone, Copy, Debug)]

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A watchdog behind one function: Linux' `arm,smc-wdt` (drivers/watchdog/arm_smc_wdt.c).
+//!
+//! x1 says what to do, x2 is its argument, x0 is a PSCI code:
+//!
+//! ```text
+//! 0 INIT          -> x1 shortest, x2 longest timeout
+//! 1 SET_TIMEOUT   x2 seconds; a watchdog that runs begins anew
+//! 2 ENABLE        x2 1 starts, 0 stops
+//! 3 PET           begins anew
+//! 4 GET_TIMELEFT  -> x1 seconds left, or the timeout while it is stopped
+//! ```
+//!
+//! The host does the counting, so a guest that hangs with its interrupts off is reset as well. What
+//! is left of the time is known here.
+
+use fakemon_abi::status::{INTERNAL_FAILURE, INVALID_PARAMETERS, NOT_SUPPORTED, SUCCESS};
+
+use crate::call::Call;
+use crate::function_id::FunctionId;
+use crate::host::Host;
+use crate::lock::Lock;
+use crate::service::Service;
+
+const INIT: u64 = 0;
+const SET_TIMEOUT: u64 = 1;
+const ENABLE: u64 = 2;
+const PET: u64 = 3;
+const GET_TIMELEFT: u64 = 4;
+
+const NS_PER_SECOND: u64 = 1_000_000_000;
+
+/// The watchdog.
+#[derive(Debug)]
+pub struct SmcWatchdog {
+    id: FunctionId,
+    shortest: u32,
+    longest: u32,
+    state: Lock<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Seconds.
+    timeout: u32,
+    /// When the guest is reset, in nanoseconds of the host's clock; [`None`] while it is stopped.
+    end: Option<u64>,
+}
+
+impl SmcWatchdog {
+    /// A stopped watchdog that is called by `id` and can wait for `shortest` to `longest` seconds.
+    pub const fn new(id: FunctionId, shortest: u32, longest: u32) -> Self {
+        SmcWatchdog {
+            id,
+            shortest,
+            longest,
+            state: Lock::new(State {
+                timeout: longest,
+                end: None,
+            }),
+        }
+    }
+
+    fn serve(&self, state: &mut State, call: &mut Call<'_>) -> Result<(), i32> {
+        let (what, argument) = (call.arg(1), call.arg(2));
+        let host = call.host();
+        match what {
+            INIT => {
+                if state.end.is_none() {
+                    // A host that cannot count says so here, and the kernel does without.
+                    host.watchdog(0).map_err(|_| NOT_SUPPORTED)?;
+                }
+                call.set(1, u64::from(self.shortest));
+                call.set(2, u64::from(self.longest));
+                Ok(())
+            }
+            SET_TIMEOUT => {
+                let seconds = u32::try_from(argument)
+                    .ok()
+                    .filter(|seconds| (self.shortest..=self.longest).contains(seconds));
+                state.timeout = seconds.ok_or(INVALID_PARAMETERS)?;
+                state.pet(host)
+            }
+            ENABLE => match argument {
+                0 => state.stop(host),
+                1 => state.start(host),
+                _ => Err(INVALID_PARAMETERS),
+            },
+            PET => state.pet(host),
+            GET_TIMELEFT => {
+                let left = state.left(host)?;
+                call.set(1, left);
+                Ok(())
+            }
+            _ => Err(INVALID_PARAMETERS),
+        }
+    }
+}
+
+impl State {
+    fn start(&mut self, host: &mut dyn Host) -> Result<(), i32> {
+        let ns = u64::from(self.timeout) * NS_PER_SECOND;
+        let (now, _) = host.time().map_err(|_| INTERNAL_FAILURE)?;
+        host.watchdog(ns).map_err(|_| INTERNAL_FAILURE)?;
+        self.end = Some(now.saturating_add(ns));
+        Ok(())
+    }
+
+    fn stop(&mut self, host: &mut dyn Host) -> Result<(), i32> {
+        host.watchdog(0).map_err(|_| INTERNAL_FAILURE)?;
+        self.end = None;
+        Ok(())
+    }
+
+    /// Begins anew, if it runs at all.
+    fn pet(&mut self, host: &mut dyn Host) -> Result<(), i32> {
+        match self.end {
+            Some(_) => self.start(host),
+            None => Ok(()),
+        }
+    }
+
+    fn left(&self, host: &mut dyn Host) -> Result<u64, i32> {
+        let Some(end) = self.end else {
+            return Ok(u64::from(self.timeout));
+        };
+        let (now, _) = host.time().map_err(|_| INTERNAL_FAILURE)?;
+        Ok(end.saturating_sub(now) / NS_PER_SECOND)
+    }
+}
+
+impl Service for SmcWatchdog {
+    fn owns(&self, id: FunctionId) -> bool {
+        id == self.id
+    }
+
+    fn handle(&self, call: &mut Call<'_>) {
+        // What is remembered and what the host counts change together, so the lock covers both.
+        let served = self.state.with(|state| self.serve(state, call));
+        call.answer(served.err().unwrap_or(SUCCESS));
+    }
+}
+
+#[cfg(test)]
+mod tests;
