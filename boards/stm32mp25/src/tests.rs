@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What Linux asks of this board, in the order in which it does, and what it gets.
+
+use std::path::Path;
+
+use fakemon_blob::Width::AArch64;
+use fakemon_blob::abi::hostcall;
+use fakemon_blob::fake::{FakeHost, properties};
+use fakemon_manifest::{Board as Manifest, PageKind};
+
+use super::*;
+
+const POOL: u64 = 0x83e0_0000;
+const CALL_WITH_ARG: u64 = 0x3200_0004;
+const SECOND: u64 = 1_000_000_000;
+const UNKNOWN_FUNCTION: u64 = 0xffff_ffff;
+const NOT_SUPPORTED: u64 = u64::MAX;
+
+/// The bytes of a message.
+fn message(words: [u32; 8], params: &[[u64; 4]]) -> Vec<u8> {
+    let words = words.into_iter().flat_map(u32::to_le_bytes);
+    let params = params.iter().flatten();
+    words
+        .chain(params.flat_map(|word| word.to_le_bytes()))
+        .collect()
+}
+
+#[test]
+fn linux_finds_op_tee() {
+    let (board, mut host) = (Stm32mp25::NEW, FakeHost::new(2));
+    let mut smc = |regs: &[u64]| host.smc(&board, AArch64, regs);
+    let uid = [0x384f_b3e0, 0xe7f8_11e3, 0xaf63_0002, 0xa5d5_c51b];
+    assert_eq!(smc(&[0xbf00_ff01])[..4], uid);
+    assert_eq!(smc(&[0xb200_0001])[..3], [4, 0, 0]);
+    assert_eq!(smc(&[0xbf00_ff03])[..2], [2, 0]);
+    assert_eq!(smc(&[0xb200_000f])[..2], [0, 5]);
+    assert_eq!(smc(&[0xb200_0009])[..4], [0, 0x11, 0, 0]);
+    assert_eq!(smc(&[0xb200_0007])[..4], [0, POOL, 0x20_0000, 1]);
+    assert_eq!(smc(&[0xb200_000a])[0], 7);
+    assert_eq!(smc(&[0xb200_000b])[0], 0);
+}
+
+#[test]
+fn linux_draws_random_numbers() {
+    let [high, low] = [0, 8].map(|at| {
+        let half = Random::UUID[at..at + 8].try_into().expect("8 bytes");
+        u64::from_le_bytes(half)
+    });
+    let meta = [[0x101, high, low, 0], [0x101, 0, 0, 0]];
+    let open = message([0, 0, 0, 0, 0, 0, 0, 2], &meta);
+    let buffer = [11, POOL + 0x1000, 16, 1];
+    let draw = message([1, 0, 1, 0, 0, 0, 0, 4], &[buffer, [0; 4], [0; 4], [0; 4]]);
+    let mut pool = vec![0; 0x2000];
+    pool[..open.len()].copy_from_slice(&open);
+    pool[0x200..0x200 + draw.len()].copy_from_slice(&draw);
+
+    let board = Stm32mp25::NEW;
+    let mut host = FakeHost::new(2)
+        .with_memory(POOL, &pool)
+        .answering(|nr, args| match (nr, args) {
+            (hostcall::ENTROPY, [2, ..]) => Ok([0x0101_0101_0101_0101, 2, 3, 4]),
+            _ => Err(-1),
+        });
+    let mut send = |address| host.smc(&board, AArch64, &[CALL_WITH_ARG, 0, address])[0];
+    assert_eq!(send(POOL), 0);
+    assert_eq!(send(POOL + 0x200), 0);
+    assert_eq!(host.memory(POOL + 8, 4), [1, 0, 0, 0], "session 1");
+    assert_eq!(
+        host.memory(POOL + 0x214, 8),
+        [0, 0, 0, 0, 4, 0, 0, 0],
+        "success, by the application"
+    );
+    assert_eq!(
+        host.memory(POOL + 0x1000, 16),
+        [1, 1, 1, 1, 1, 1, 1, 1, 2, 0, 0, 0, 0, 0, 0, 0]
+    );
+}
+
+#[test]
+fn linux_finds_a_watchdog_of_131_seconds_and_starts_it() {
+    let board = Stm32mp25::NEW;
+    let mut host = FakeHost::new(2);
+    let mut smc = |what, argument| {
+        let regs = host.smc(&board, AArch64, &[0xb200_005a, what, argument]);
+        [regs[0], regs[1], regs[2]]
+    };
+    assert_eq!(smc(0, 0), [0, 1, 131]);
+    assert_eq!(smc(4, 0), [0, 131, 0]);
+    assert_eq!(smc(1, 132), [u64::MAX - 1, 1, 132], "too long");
+    assert_eq!(smc(1, 32), [0, 1, 32]);
+    assert_eq!(smc(2, 1), [0, 2, 1]);
+    let limits = host
+        .asked
+        .iter()
+        .filter(|(nr, _)| *nr == hostcall::WATCHDOG);
+    let limits: Vec<u64> = limits.map(|(_, args)| args[0]).collect();
+    assert_eq!(limits, [0, 32 * SECOND]);
+}
+
+#[test]
+fn the_pool_is_where_board_toml_has_memory_for_it() {
+    let board = Manifest::load(Path::new(env!("CARGO_MANIFEST_DIR"))).expect("a good board.toml");
+    let mut pages = board.machine.pages.iter();
+    let pool = pages.find(|page| page.kind == PageKind::Ram);
+    let pool = pool.expect("a pool");
+    assert_eq!(
+        (pool.base, pool.size),
+        (u64::from(OPTEE.pool), u64::from(OPTEE.pool_size))
+    );
+}
+
+#[test]
+fn a_message_in_ram_is_refused() {
+    let (board, open) = (Stm32mp25::NEW, message([0; 8], &[]));
+    let mut host = FakeHost::new(2).with_memory(0x8400_0000, &open);
+    let regs = [CALL_WITH_ARG, 0, 0x8400_0000];
+    assert_eq!(host.smc(&board, AArch64, &regs)[0], 4);
+    assert_eq!(host.written, []);
+}
+
+#[test]
+fn other_functions_are_unknown_to_op_tee_or_to_the_rest() {
+    for (id, code) in [
+        (0x3200_0012, UNKNOWN_FUNCTION),
+        (0x3200_001f, UNKNOWN_FUNCTION),
+        (0xb200_0002, UNKNOWN_FUNCTION),
+        (0xb200_001f, UNKNOWN_FUNCTION),
+        (0xb200_0059, UNKNOWN_FUNCTION),
+        (0xb200_005b, UNKNOWN_FUNCTION),
+        (0xbf00_ff02, UNKNOWN_FUNCTION),
+        (0x8400_001f, NOT_SUPPORTED),
+        (0x8400_0050, NOT_SUPPORTED),
+        (0xf200_0000, NOT_SUPPORTED),
+    ] {
+        let (board, mut host) = (Stm32mp25::NEW, FakeHost::new(2));
+        let regs = host.smc(&board, AArch64, &[id]);
+        assert_eq!(regs[0], code, "{id:#x}");
+        assert_eq!(host.asked, []);
+    }
+}
+
+#[test]
+fn any_calls_do_no_harm() {
+    properties::check::<Stm32mp25>(AArch64, &[(POOL, 0x1000)]);
+}
