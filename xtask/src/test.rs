@@ -16,6 +16,8 @@ const BARE_METAL: &str = "kvm";
 
 /// The test program that boots boards.
 const BOOTS: &str = "boot";
+/// Seconds that all boots on one kind of host may take, even on a busy machine.
+const BOOTS_TIMEOUT: &str = "2700";
 
 /// Pairs a processor with each test program that runs on it.
 fn both_programs(cpu: Cpu) -> [(Cpu, &'static str); 2] {
@@ -105,6 +107,8 @@ impl Test {
             if program == BARE_METAL {
                 // An emulated host with more CPUs than there are cores waits for itself.
                 command.env("FAKEMON_HOST_CPUS", "2");
+            } else if std::env::var_os("FAKEMON_TIMEOUT").is_none() {
+                command.env("FAKEMON_TIMEOUT", BOOTS_TIMEOUT);
             }
             collect(
                 &format!("{program} on {}", cpu.name()),
