@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A host for tests: remembers what it was asked and answers as the test says.
 
+use std::collections::BTreeMap;
 use std::vec::Vec;
 
 use fakemon_abi::frame::REGS;
+use fakemon_abi::hostcall;
 use fakemon_abi::status::INVALID_ADDRESS;
 
 use crate::board::Board;
@@ -45,6 +47,9 @@ pub struct FakeHost {
     pub cpu: u32,
     /// Where the caller is; after a call, where it goes on.
     pub resume: Resume,
+    /// Registers by address, for a host that [has some](FakeHost::with_registers).
+    pub registers: BTreeMap<u64, u64>,
+    has_registers: bool,
     memory: Vec<(u64, Vec<u8>)>,
     cpus: u32,
     answer: Box<Answer>,
@@ -58,6 +63,8 @@ impl FakeHost {
             written: Vec::new(),
             cpu: 0,
             resume: Resume::default(),
+            registers: BTreeMap::new(),
+            has_registers: false,
             memory: Vec::new(),
             cpus,
             answer: Box::new(|_, _| Ok([0; 4])),
@@ -72,6 +79,21 @@ impl FakeHost {
     ) -> Self {
         self.answer = Box::new(answer);
         self
+    }
+
+    /// Gives the machine registers on its bus, which keep what is written and are zero where these
+    /// say nothing else. Accesses reach them and not the answer of
+    /// [`answering`](FakeHost::answering).
+    #[must_use]
+    pub fn with_registers(mut self, registers: impl IntoIterator<Item = (u64, u64)>) -> Self {
+        self.registers.extend(registers);
+        self.has_registers = true;
+        self
+    }
+
+    /// Returns the register at `address`.
+    pub fn register(&self, address: u64) -> u64 {
+        self.registers.get(&address).copied().unwrap_or(0)
     }
 
     /// Gives the guest memory at `base` with this content.
@@ -123,6 +145,13 @@ impl FakeHost {
 impl Host for FakeHost {
     fn call(&mut self, nr: u64, args: [u64; 6]) -> Result<[u64; 4], i32> {
         self.asked.push((nr, args));
+        if nr == hostcall::MMIO && self.has_registers {
+            let [address, _, value, write, ..] = args;
+            if write != 0 {
+                self.registers.insert(address, value);
+            }
+            return Ok([self.register(address), 0, 0, 0]);
+        }
         (self.answer)(nr, args)
     }
 

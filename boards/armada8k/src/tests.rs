@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The calls of Linux' phy-mvebu-cp110-comphy, on a machine whose registers are a map.
-
-use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::rc::Rc;
+//! The calls of Linux' phy-mvebu-cp110-comphy, on a machine with its registers.
 
 use fakemon_blob::Width::AArch64;
-use fakemon_blob::abi::hostcall;
 use fakemon_blob::fake::{FakeHost, properties};
 
 use super::*;
@@ -18,27 +13,14 @@ const OFF: u64 = 0x8200_0002;
 const PHY: u64 = 0xf212_0000;
 const NOT_SUPPORTED: i64 = -1;
 
-type Registers = Rc<RefCell<BTreeMap<u64, u64>>>;
-
 struct Machine {
     host: FakeHost,
-    registers: Registers,
 }
 
 impl Machine {
     fn new() -> Machine {
-        let registers = Registers::default();
-        let machine = Rc::clone(&registers);
-        let host = FakeHost::new(4).answering(move |nr, [address, _, value, write, ..]| {
-            assert_eq!(nr, hostcall::MMIO);
-            let mut registers = machine.borrow_mut();
-            let register = registers.entry(address).or_insert(0);
-            if write != 0 {
-                *register = value;
-            }
-            Ok([*register, 0, 0, 0])
-        });
-        Machine { host, registers }
+        let host = FakeHost::new(4).with_registers([]);
+        Machine { host }
     }
 
     fn smc(&mut self, regs: &[u64]) -> i64 {
@@ -46,8 +28,7 @@ impl Machine {
     }
 
     fn read(&self, register: u64) -> u64 {
-        let registers = self.registers.borrow();
-        registers.get(&register).copied().unwrap_or(0)
+        self.host.register(register)
     }
 
     /// Both selectors.

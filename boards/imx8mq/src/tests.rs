@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The calls of Linux' soc-imx8m and imx8m-ddrc, on a machine whose registers are a map.
+//! The calls of Linux' soc-imx8m and imx8m-ddrc, on a machine with its registers.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::rc::Rc;
 
 use fakemon_blob::Width::AArch64;
 use fakemon_blob::abi::frame::REGS;
-use fakemon_blob::abi::hostcall;
 use fakemon_blob::fake::{FakeHost, properties};
 use fakemon_manifest::Board as Manifest;
 
@@ -20,13 +16,10 @@ const SOC_INFO: u64 = 0xc200_0006;
 const NOT_SUPPORTED: u64 = u64::MAX;
 const DRAM_PLL: u64 = 0x3036_0060;
 
-type Registers = Rc<RefCell<BTreeMap<u64, u64>>>;
-
-/// A board, its machine, and the machine's registers.
+/// A board and its machine.
 struct Machine {
     board: Imx8mq,
     host: FakeHost,
-    registers: Registers,
 }
 
 impl Machine {
@@ -38,21 +31,10 @@ impl Machine {
             let registers = page.registers.iter();
             registers.map(|(offset, value)| (page.base + offset, u64::from(*value)))
         });
-        let registers: Registers = Rc::new(RefCell::new(constants.collect()));
-        let machine = Rc::clone(&registers);
-        let host = FakeHost::new(4).answering(move |nr, [address, _, value, write, ..]| {
-            assert_eq!(nr, hostcall::MMIO);
-            let mut registers = machine.borrow_mut();
-            let register = registers.entry(address).or_insert(0);
-            if write != 0 {
-                *register = value;
-            }
-            Ok([*register, 0, 0, 0])
-        });
+        let host = FakeHost::new(4).with_registers(constants);
         Machine {
             board: Imx8mq::NEW,
             host,
-            registers,
         }
     }
 
@@ -61,7 +43,7 @@ impl Machine {
     }
 
     fn read(&self, register: u64) -> u32 {
-        self.registers.borrow()[&register] as u32
+        self.host.registers[&register] as u32
     }
 
     /// What `clk_sscg_pll_recalc_rate` makes of the DRAM's PLL, in Hz.
@@ -102,10 +84,7 @@ fn the_first_call_leaves_the_clocks_as_a_boot_loader_does() {
 fn the_kernel_is_told_the_revision() {
     let info = |changes: &[(u64, u64)]| {
         let mut machine = Machine::new();
-        machine
-            .registers
-            .borrow_mut()
-            .extend(changes.iter().copied());
+        machine.host.registers.extend(changes.iter().copied());
         machine.smc(&[SOC_INFO])[0]
     };
     assert_eq!(info(&[]), 0x82_4022, "as board.toml has it");

@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The calls of Linux' clk-ddr and rk3399_dmc, on a machine whose registers are a map.
-
-use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::rc::Rc;
+//! The calls of Linux' clk-ddr and rk3399_dmc, on a machine with its registers.
 
 use fakemon_blob::Width::AArch64;
 use fakemon_blob::abi::frame::REGS;
-use fakemon_blob::abi::hostcall;
 use fakemon_blob::fake::{FakeHost, properties};
 
 use super::*;
@@ -16,32 +11,18 @@ use crate::dram::{CON0, CON1, PowerSaving, RATES};
 const DRAM: u64 = 0x8200_0008;
 const NOT_SUPPORTED: u64 = u64::MAX;
 
-type Registers = Rc<RefCell<BTreeMap<u64, u64>>>;
-
 /// A board and its machine.
 struct Machine {
     board: Rk3399,
     host: FakeHost,
-    registers: Registers,
 }
 
 impl Machine {
     fn new() -> Machine {
-        let registers = Registers::default();
-        let machine = Rc::clone(&registers);
-        let host = FakeHost::new(6).answering(move |nr, [address, _, value, write, ..]| {
-            assert_eq!(nr, hostcall::MMIO);
-            let mut registers = machine.borrow_mut();
-            let register = registers.entry(address).or_insert(0);
-            if write != 0 {
-                *register = value;
-            }
-            Ok([*register, 0, 0, 0])
-        });
+        let host = FakeHost::new(6).with_registers([]);
         Machine {
             board: Rk3399::NEW,
             host,
-            registers,
         }
     }
 
@@ -103,10 +84,7 @@ fn the_rate_is_what_the_registers_make() {
         (116, 0, 0),
         (116, 0x0301, 0),
     ] {
-        machine
-            .registers
-            .borrow_mut()
-            .extend([(CON0, con0), (CON1, con1)]);
+        machine.host.registers.extend([(CON0, con0), (CON1, con1)]);
         assert_eq!(machine.rate(), rate);
     }
 }
