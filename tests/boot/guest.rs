@@ -27,7 +27,7 @@ pub(crate) struct Guest {
     child: Child,
     output: Receiver<Vec<u8>>,
     console: Vec<u8>,
-    deadline: Instant,
+    born: Instant,
     // Last, so that the guest is gone when the next one starts.
     _only: Option<MutexGuard<'static, ()>>,
 }
@@ -101,9 +101,14 @@ impl Guest {
             child,
             output,
             console: Vec::new(),
-            deadline: Instant::now() + TIMEOUT,
+            born: Instant::now(),
             _only: only,
         })
+    }
+
+    /// How long it has been running.
+    pub(crate) fn age(&self) -> Duration {
+        self.born.elapsed()
     }
 
     /// Everything that the guest and fakemon have printed so far.
@@ -134,10 +139,7 @@ impl Guest {
 
     /// Takes more output; false when there is none to come.
     fn read(&mut self) -> Result<bool, String> {
-        match self
-            .output
-            .recv_timeout(self.deadline.saturating_duration_since(Instant::now()))
-        {
+        match self.output.recv_timeout(TIMEOUT.saturating_sub(self.age())) {
             Ok(bytes) => {
                 self.console.extend(bytes);
                 Ok(true)

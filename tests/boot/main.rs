@@ -6,9 +6,7 @@
 //! golden.trace. A board whose calls no kernel makes boots the program of tests/replay, which makes
 //! those of replay.toml.
 
-use std::time::Instant;
-
-use fakemon_manifest::{Board, TestKind};
+use fakemon_manifest::{Arch, Board, TestKind};
 use libtest_mimic::{Arguments, Completion, Trial};
 
 mod assets;
@@ -23,13 +21,27 @@ fn main() {
     // Guests have four CPUs each. More than two at once only wait for each other.
     arguments.test_threads.get_or_insert(2);
     let assets = Assets::find();
-    let trials = assets
-        .boards()
-        .into_iter()
-        .filter(|board| assets.is_host_of(board))
-        .flat_map(|board| trials(&assets, board))
-        .collect();
+    let boards = assets.boards().into_iter();
+    let here = boards.filter(|board| assets.is_host_of(board));
+    let (wide, narrow): (Vec<_>, Vec<_>) = here.partition(|board| board.guest.arch == Arch::Arm64);
+    let trials = |boards: Vec<Board>| boards.into_iter().flat_map(|board| trials(&assets, board));
+    let trials = alternate(trials(wide), trials(narrow));
     libtest_mimic::run(&arguments, trials).exit();
+}
+
+/// One of each in turn, then the rest of the longer: one 32-bit guest runs at a time, and a thread
+/// that has another to start would only wait.
+fn alternate<T>(wide: impl Iterator<Item = T>, narrow: impl Iterator<Item = T>) -> Vec<T> {
+    let (mut wide, mut narrow) = (wide.fuse(), narrow.fuse());
+    let mut both = Vec::new();
+    loop {
+        let before = both.len();
+        both.extend(wide.next());
+        both.extend(narrow.next());
+        if both.len() == before {
+            return both;
+        }
+    }
 }
 
 type Check = fn(&Assets, &Board) -> Result<(), String>;
@@ -61,10 +73,9 @@ fn trials(assets: &Assets, board: Board) -> Vec<Trial> {
 fn serves_a_whole_boot(assets: &Assets, board: &Board) -> Result<(), String> {
     let trace = std::env::temp_dir().join(format!("{}.jsonl", board.name));
     let trace_option = format!("--trace={}", trace.display());
-    let begin = Instant::now();
     let mut guest = Guest::start(assets, board, &[&trace_option], "")?;
     let code = guest.wait()?;
-    let seconds = begin.elapsed().as_secs_f64();
+    let seconds = guest.age().as_secs_f64();
     let console = guest.console();
     let problem = |what: String| Err(format!("{what}; the console was:\n{console}"));
     if code != Some(0) {
