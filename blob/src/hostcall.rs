@@ -17,10 +17,18 @@ use fakemon_abi::layout::{DOORBELL, DOORBELL_CALL, FRAME};
 use fakemon_abi::status::{INTERNAL_FAILURE, SUCCESS};
 
 use crate::host::Host;
-use crate::memory;
+use crate::lock::Lock;
+use crate::memory::{self, Stretch};
 
 /// How far below the frame the doorbell's register for host calls lies, in bytes.
 const DOORBELL_DISTANCE: usize = (FRAME - DOORBELL - DOORBELL_CALL) as usize;
+
+/// The most stretches of guest memory that a blob knows; further ones are out of its reach.
+const MOST: usize = 16;
+
+/// The guest's memory. It is the same as long as the guest runs, and asking for it costs a trip to
+/// the host for each stretch.
+static STRETCHES: Lock<Option<[Stretch; MOST]>> = Lock::new(None);
 
 /// The frame of the vCPU that runs, which the host reads and writes as well: hence volatile
 /// accesses, no references.
@@ -52,8 +60,17 @@ impl FrameHost {
 
     /// Checks that `size` bytes from `address` are memory of the guest's.
     fn reach(&mut self, address: u64, size: usize, write: bool) -> Result<(), i32> {
-        let host: &mut dyn Host = self;
-        let stretches = (0..).map_while(|n| host.guest_memory(n).ok());
+        let stretches = match STRETCHES.get() {
+            Some(known) => known,
+            None => {
+                let host: &mut dyn Host = self;
+                // What is not there holds nothing.
+                let asked =
+                    core::array::from_fn(|n| host.guest_memory(n as u64).unwrap_or_default());
+                STRETCHES.set(Some(asked));
+                asked
+            }
+        };
         memory::find(stretches, address, size, write).map(drop)
     }
 
