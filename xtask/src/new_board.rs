@@ -27,10 +27,9 @@ const TEMPLATE: &[(&str, &str)] = &[
         include_str!("../templates/board/tests.rs.in"),
     ),
     ("README.md", include_str!("../templates/board/README.md.in")),
-    // The template's board is virt with a call that no kernel makes.
     (
         "golden.trace",
-        include_str!("../../boards/virt/golden.trace"),
+        include_str!("../templates/board/golden.trace.in"),
     ),
 ];
 
@@ -70,7 +69,8 @@ impl NewBoard {
              - say in board.toml what the board is, which calls it claims and what machine it has\n\
              - write its calls in src/lib.rs and their tests in src/tests.rs\n\
              - test them with `cargo test --package fakemon-board-{name}`\n\
-             - boot it with `cargo xtask run --board {name}`\n\
+             - boot it with `cargo xtask run --board {name}`, then `cargo xtask test {name}`\n\
+             - add it to the list: `cargo xtask boards --markdown >docs/boards.md`\n\
              docs/adding-a-board.md tells more"
         );
         Ok(ExitCode::SUCCESS)
