@@ -11,7 +11,8 @@ use super::*;
 const NOT_SUPPORTED: u64 = u64::MAX;
 
 fn smc(regs: &[u64]) -> [u64; REGS] {
-    FakeHost::new(4).smc(&Virt::NEW, AArch64, regs)
+    let board = Virt::NEW;
+    FakeHost::new(4).smc(&board, AArch64, regs)
 }
 
 #[test]
@@ -34,9 +35,9 @@ fn linux_finds_psci_1_1() {
 
 #[test]
 fn linux_starts_its_cpus() {
-    let mut host = FakeHost::new(4);
+    let (board, mut host) = (Virt::NEW, FakeHost::new(4));
     assert_eq!(
-        host.smc(&Virt::NEW, AArch64, &[0xc400_0003, 3, 0x4020_0000, 7])[0],
+        host.smc(&board, AArch64, &[0xc400_0003, 3, 0x4020_0000, 7])[0],
         0
     );
     assert_eq!(
@@ -48,9 +49,10 @@ fn linux_starts_its_cpus() {
 #[test]
 fn linux_finds_trng_1_0_and_draws_from_it() {
     assert_eq!(smc(&[0x8400_0050])[0], 0x1_0000);
+    let board = Virt::NEW;
     let mut host = FakeHost::new(4).answering(|_, _| Ok([1, 2, 3, 4]));
     assert_eq!(
-        host.smc(&Virt::NEW, AArch64, &[0xc400_0053, 192])[..4],
+        host.smc(&board, AArch64, &[0xc400_0053, 192])[..4],
         [0, 3, 2, 1]
     );
 }
