@@ -73,7 +73,7 @@ fn trials(assets: &Assets, board: Board) -> Vec<Trial> {
 fn serves_a_whole_boot(assets: &Assets, board: &Board) -> Result<(), String> {
     let trace = std::env::temp_dir().join(format!("{}.jsonl", board.name));
     let trace_option = format!("--trace={}", trace.display());
-    let mut guest = Guest::start(assets, board, &[&trace_option], "")?;
+    let mut guest = Guest::start(assets, board, &[&trace_option], "quiet")?;
     let code = guest.wait()?;
     let seconds = guest.age().as_secs_f64();
     let console = guest.console();
@@ -107,8 +107,8 @@ fn serves_a_whole_boot(assets: &Assets, board: &Board) -> Result<(), String> {
 /// its own way to do it, which its script says, and which shows.
 fn reboots(assets: &Assets, board: &Board) -> Result<(), String> {
     let checks = match board.guest.reset.as_slice() {
-        [] => "fakemon.checks=nproc fakemon.reboot",
-        _ => "fakemon.checks=nproc,board fakemon.reboot",
+        [] => "fakemon.checks=nproc fakemon.reboot quiet",
+        _ => "fakemon.checks=nproc,board fakemon.reboot quiet",
     };
     let mut guest = Guest::start(assets, board, &[], checks)?;
     guest.wait_for(2, r"check: nproc ok")?;

@@ -29,16 +29,27 @@ pub(crate) fn initramfs(
     let new = dir.join(format!("{}.cpio.{}", board.name, std::process::id()));
     let script = workspace::board_dir(&board.name).join("guest.sh");
     let script = script.is_file().then_some(script);
-    write(&new, &busybox, script.as_deref(), &modules)
+    let patterns = patterns(board);
+    write(&new, &busybox, script.as_deref(), &patterns, &modules)
         .with_context(|| format!("cannot write {}", path.display()))?;
     fs::rename(&new, &path)?;
     Ok(path)
+}
+
+/// What the board looks for in the kernel's log, as busybox's grep takes it: one pattern in a line,
+/// without the classes that it does not know.
+fn patterns(board: &Board) -> String {
+    let patterns = board.guest.expect.iter().chain(&board.guest.unexpected);
+    patterns
+        .map(|pattern| pattern.replace(r"\d", "[0-9]") + "\n")
+        .collect()
 }
 
 fn write(
     to: &Path,
     busybox: &Path,
     script: Option<&Path>,
+    patterns: &str,
     modules: &[modules::Module],
 ) -> Result<()> {
     let mut archive = Archive::new(BufWriter::new(File::create(to)?));
@@ -53,6 +64,7 @@ fn write(
     if let Some(script) = script {
         archive.file_from("guest.sh", script, 0o644)?;
     }
+    archive.file("patterns", patterns.as_bytes(), 0o644)?;
     for (number, module) in modules.iter().enumerate() {
         let name = format!("modules/{number:02}-{}.ko", module.name);
         archive.file(&name, &module.content, 0o644)?;
