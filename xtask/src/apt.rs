@@ -48,7 +48,7 @@ impl Apt {
             found.is_ok_and(|output| output.status.success()),
             "there is no apt here to fetch packages with: give the files by path (see `cargo xtask setup --help`)"
         );
-        check_space(dir)?;
+        check_space(dir, SPACE)?;
         for part in [
             "etc/sources.list.d",
             "etc/empty",
@@ -248,16 +248,16 @@ impl Drop for Apt {
 }
 
 /// Refuses a place that would be full in the middle of the work.
-fn check_space(dir: &Path) -> Result<()> {
+pub(crate) fn check_space(dir: &Path, needed: u64) -> Result<()> {
     fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let space = statvfs(dir).with_context(|| format!("cannot look at {}", dir.display()))?;
     let free = space.blocks_available() * space.fragment_size();
     ensure!(
-        free >= SPACE,
+        free >= needed,
         "{} has {} MB free and {} MB are needed: make room, or set FAKEMON_CACHE to another place",
         dir.display(),
         free >> 20,
-        SPACE >> 20
+        needed >> 20
     );
     Ok(())
 }

@@ -14,6 +14,7 @@ mod cargo;
 mod ci;
 mod guest;
 mod interrupt;
+mod kernel;
 mod machine;
 mod modules;
 mod names;
@@ -37,6 +38,7 @@ enum Command {
     Blob(blob::Blob),
     Boards(boards::Boards),
     Run(run::Run),
+    Kernel(kernel::Kernel),
     Test(test::Test),
     Ci(ci::Ci),
     NewBoard(new_board::NewBoard),
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
         Command::Blob(verb) => verb.run(),
         Command::Boards(verb) => verb.run(),
         Command::Run(verb) => verb.run(),
+        Command::Kernel(verb) => verb.run(),
         Command::Test(verb) => verb.run(),
         Command::Ci(verb) => verb.run(),
         Command::NewBoard(verb) => verb.run(),

@@ -51,6 +51,9 @@ pub(crate) struct Run {
     /// Processor of the emulated host.
     #[arg(long, value_enum, default_value = "max")]
     cpu: Cpu,
+    /// Kernel of the emulated host: a file, or `own` for the one of `cargo xtask kernel`.
+    #[arg(long, value_name = "FILE|own")]
+    host_kernel: Option<String>,
     /// Print every call to the blob, or write them to FILE as JSON lines.
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
     trace: Option<Option<PathBuf>>,
@@ -98,6 +101,7 @@ impl Run {
         }
         setup::rust_targets()?;
         let mut supplies = Supplies::open(Check::Quick)?;
+        supplies.choose_host_kernel(self.host_kernel.as_deref());
         let mut stage = Stage::new(&workspace::target())?;
         let (machine, job) = self.job(&board, &mut supplies, &mut stage)?;
         let report = stage.run(job, machine, supplies)?;

@@ -21,7 +21,8 @@ use crate::{cargo, machine, workspace};
 ///
 /// Without apt, give the files by path:
 ///   FAKEMON_QEMU           the qemu-system-aarch64 program, 7.2 or newer (one in PATH is found)
-///   FAKEMON_HOST_KERNEL    an arm64 kernel with KVM, PL011 and virtio console built in
+///   FAKEMON_HOST_KERNEL    an arm64 kernel with KVM, PL011 and virtio console built in; `own` is
+///                          the one that `cargo xtask kernel` builds
 ///   FAKEMON_KERNELS        a directory with vmlinuz, dtbs/ and modules/ in one subdirectory for
 ///                          each kernel package that a board.toml names
 ///   FAKEMON_BUSYBOX_ARM64  static busybox programs

@@ -2,6 +2,7 @@
 //! Everything that is not built here: QEMU, kernels and busybox, from the cache or fetched into it.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -9,14 +10,21 @@ use anyhow::{Context, Result, bail, ensure};
 use fakemon_manifest::{Arch, Board};
 use xshell::{Shell, cmd};
 
-use crate::apt::Apt;
+use crate::apt::{self, Apt};
 use crate::cache::{Cache, Check, files_below, remove_dir};
+use crate::kernel::{self, Recipe};
 use crate::machine::qemu::Qemu;
 use crate::progress::Progress;
 use crate::{modules, workspace};
 
 /// The kernel of the host VM: small, with KVM and the virtio console built in.
 const HOST_KERNEL: &str = "linux-image-cloud-arm64";
+/// The source of the host VM's own kernel.
+const KERNEL_SOURCE: &str = "linux-source-6.12";
+/// Names the variable that chooses the host VM's kernel.
+pub(crate) const HOST_KERNEL_VARIABLE: &str = "FAKEMON_HOST_KERNEL";
+/// In place of a file: the kernel that `cargo xtask kernel` builds.
+const OWN: &str = "own";
 
 /// Finds things, and fetches what is missing.
 #[derive(Debug)]
@@ -24,6 +32,7 @@ pub(crate) struct Supplies {
     cache: Cache,
     apt: Option<Apt>,
     check: Check,
+    host_kernel: Option<OsString>,
 }
 
 /// A guest kernel's files.
@@ -56,7 +65,15 @@ impl Supplies {
             cache: Cache::open()?,
             apt: None,
             check,
+            host_kernel: std::env::var_os(HOST_KERNEL_VARIABLE),
         })
+    }
+
+    /// Has host VMs boot the kernel `choice`: a file, or `own`; the environment's choice otherwise.
+    pub(crate) fn choose_host_kernel(&mut self, choice: Option<&str>) {
+        if let Some(choice) = choice {
+            self.host_kernel = Some(choice.into());
+        }
     }
 
     /// Where the cache is.
@@ -92,11 +109,42 @@ impl Supplies {
 
     /// The host VM's kernel.
     pub(crate) fn host_kernel(&mut self) -> Result<PathBuf> {
-        if let Some(kernel) = given("FAKEMON_HOST_KERNEL")? {
-            return Ok(kernel);
+        match self.host_kernel.clone() {
+            Some(choice) if choice == OWN => self.own_kernel(),
+            Some(path) => existing(HOST_KERNEL_VARIABLE, path.into()),
+            None => {
+                let wishes = Wishes::default();
+                Ok(self.kernel(HOST_KERNEL, "arm64", &wishes)?.image())
+            }
         }
-        let wishes = Wishes::default();
-        Ok(self.kernel(HOST_KERNEL, "arm64", &wishes)?.image())
+    }
+
+    /// The kernel that is built here, with KVM and little else.
+    pub(crate) fn own_kernel(&mut self) -> Result<PathBuf> {
+        let recipe = Recipe::of_workspace()?;
+        let source = self.component("kernel-source", KERNEL_SOURCE, |apt, dir| {
+            let unpacked = dir.join("unpacked");
+            for package in apt.download(KERNEL_SOURCE, "all")? {
+                // Its name ends in the version, which names what is built from it.
+                let name = package.file_stem().unwrap_or_default();
+                fs::write(dir.join("version"), name.as_encoded_bytes())?;
+                unpack(&package, &unpacked)?;
+            }
+            let archive = format!("usr/src/{KERNEL_SOURCE}.tar.xz");
+            fs::rename(unpacked.join(archive), dir.join("source.tar.xz"))?;
+            remove_dir(&unpacked)
+        })?;
+        let wish = recipe.wish(&fs::read_to_string(source.join("version"))?)?;
+        let dir = match self.cache.find("own-kernel", &wish, self.check)? {
+            Some(dir) => dir,
+            None => {
+                apt::check_space(self.cache.dir(), kernel::space())?;
+                let archive = source.join("source.tar.xz");
+                self.cache
+                    .store("own-kernel", &wish, |dir| recipe.build(&archive, dir))?
+            }
+        };
+        Ok(dir.join("Image"))
     }
 
     /// The kernel of a board's guest, with the device trees and modules that all boards want of
@@ -220,17 +268,28 @@ impl Wishes {
     }
 }
 
+/// The user's choice of a host kernel as the variable takes it in any directory.
+pub(crate) fn chosen_host_kernel(choice: &str) -> Result<OsString> {
+    Ok(match choice {
+        OWN => choice.into(),
+        path => std::path::absolute(path)?.into(),
+    })
+}
+
 /// A path that the user gave by an environment variable.
 fn given(variable: &str) -> Result<Option<PathBuf>> {
-    let Some(path) = std::env::var_os(variable).map(PathBuf::from) else {
-        return Ok(None);
-    };
+    std::env::var_os(variable)
+        .map(|path| existing(variable, path.into()))
+        .transpose()
+}
+
+fn existing(variable: &str, path: PathBuf) -> Result<PathBuf> {
     ensure!(
         path.exists(),
         "{variable} names {}, which does not exist",
         path.display()
     );
-    Ok(Some(path))
+    Ok(path)
 }
 
 fn unpack(package: &Path, to: &Path) -> Result<()> {

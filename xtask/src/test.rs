@@ -9,6 +9,7 @@ use clap::Args;
 
 use crate::machine::{self, Cpu};
 use crate::summary::Summary;
+use crate::supplies::{HOST_KERNEL_VARIABLE, chosen_host_kernel};
 use crate::{cargo, setup, workspace};
 
 /// The test program with guests of a few instructions.
@@ -39,6 +40,9 @@ pub(crate) struct Test {
     /// Only on a host VM with this processor.
     #[arg(long, value_enum)]
     cpu: Option<Cpu>,
+    /// Kernel of the host VMs: a file, or `own` for the one of `cargo xtask kernel`.
+    #[arg(long, value_name = "FILE|own")]
+    host_kernel: Option<String>,
     /// Leave out the second processor and the boots of real kernels.
     #[arg(long)]
     quick: bool,
@@ -61,6 +65,7 @@ impl Test {
         Test {
             filter: None,
             cpu: None,
+            host_kernel: None,
             quick: false,
         }
     }
@@ -104,6 +109,9 @@ impl Test {
                 .args(filter)
                 .env("FAKEMON_CPU", cpu.name())
                 .env("FAKEMON_QUICK", u8::from(self.quick).to_string());
+            if let Some(kernel) = &self.host_kernel {
+                command.env(HOST_KERNEL_VARIABLE, chosen_host_kernel(kernel)?);
+            }
             if program == BARE_METAL {
                 // An emulated host with more CPUs than there are cores waits for itself.
                 command.env("FAKEMON_HOST_CPUS", "2");
