@@ -135,6 +135,19 @@ impl MonitorMemory {
         Some(bytes)
     }
 
+    /// Bytes of the mapping that have a page behind them.
+    pub(crate) fn touched(&self) -> io::Result<u64> {
+        let mut pages = vec![0; self.size.div_ceil(PAGE as usize)];
+        // SAFETY: the mapping is this long, and `pages` has a byte for each of its pages.
+        let result =
+            unsafe { libc::mincore(self.base.as_ptr().cast(), self.size, pages.as_mut_ptr()) };
+        if result != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let there = pages.iter().filter(|&&page| page & 1 != 0);
+        Ok(there.count() as u64 * PAGE)
+    }
+
     /// Where a vCPU's frame lies in this process.
     pub(crate) fn frame(&self, cpu: u32) -> NonNull<Frame> {
         let found = self.locate(vcpu_block(cpu) + FRAME, size_of::<Frame>());

@@ -189,6 +189,14 @@ impl Monitor {
             .map(|piece| (piece.address, piece.size))
     }
 
+    /// Bytes of the monitor's own memory that have a page behind them by now.
+    ///
+    /// # Errors
+    /// What mincore(2) says.
+    pub fn touched_memory(&self) -> io::Result<u64> {
+        self.shared.memory.touched()
+    }
+
     /// Copies `size` bytes of the monitor's own memory, for debuggers; [`None`] where it has none.
     pub fn read_memory(&self, address: u64, size: usize) -> Option<Vec<u8>> {
         self.shared.memory.read(address, size)
