@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What a monitor VM costs before it serves anything: the memory that it touches, and the time to
+//! make it.
+
+use std::io;
+
+use fakemon_host::{Blob, Config, Monitor, Policy, Width};
+use fakemon_tests::machine::Machine;
+use serde_json::{Value, json};
+
+use crate::calls::{by_blob, options, prepare, round};
+use crate::clock::{nanoseconds, ticks};
+use crate::programs::smc;
+
+/// PSCI_VERSION, which every board's blob for AArch64 answers.
+const PSCI_VERSION: u32 = 0x8400_0000;
+/// The second number of vCPUs, from which the share of one follows.
+const CPUS: u32 = 4;
+
+/// Measures with the blob of a real board.
+pub(crate) fn measure(blob: &Blob) -> io::Result<Value> {
+    let (one, more) = (touched(blob, 1)?, touched(blob, CPUS)?);
+    let vcpu = (more - one) / u64::from(CPUS - 1);
+    Ok(json!({
+        "vm_bytes": one - vcpu,
+        "vcpu_bytes": vcpu,
+        "build_ns": build(blob),
+    }))
+}
+
+/// Bytes of the monitor's memory that are there after each vCPU has made calls.
+fn touched(blob: &Blob, cpus: u32) -> io::Result<u64> {
+    let mut machine = Machine::new(blob, smc(), &options(Policy::Blob, Width::AArch64, cpus));
+    prepare(&machine, Width::AArch64, PSCI_VERSION);
+    for cpu in &mut machine.cpus {
+        round(cpu, 1, by_blob);
+    }
+    machine
+        .monitor
+        .as_ref()
+        .map_or(Ok(0), Monitor::touched_memory)
+}
+
+/// Nanoseconds until a monitor VM with one vCPU is ready for a guest's first call.
+fn build(blob: &Blob) -> f64 {
+    let machine = Machine::new(blob, smc(), &options(Policy::Undef, Width::AArch64, 1));
+    let mut samples: Vec<u64> = (0..9)
+        .map(|_| {
+            let start = ticks();
+            // SAFETY: the monitor is given no guest memory.
+            let monitor = unsafe { Monitor::new(blob, &[], 1, Config::default()) };
+            let monitor = monitor.expect("a monitor VM");
+            let vcpu = monitor.vcpu(0, &machine.cpus[0].fd, Width::AArch64);
+            let time = ticks() - start;
+            vcpu.expect("a monitor vCPU");
+            time
+        })
+        .collect();
+    samples.sort_unstable();
+    nanoseconds(samples[samples.len() / 2])
+}
