@@ -72,6 +72,23 @@ pub(crate) fn build_example() -> Result<PathBuf> {
     one(build("the example", cargo(&["build"]).args(arguments))?)
 }
 
+/// Builds the program that measures.
+pub(crate) fn build_bench() -> Result<PathBuf> {
+    let arguments = [
+        "--release",
+        "--target",
+        LINUX,
+        "--package",
+        "fakemon-tests",
+        "--bin",
+        "bench",
+    ];
+    one(build(
+        "the measuring program",
+        cargo(&["build"]).args(arguments),
+    )?)
+}
+
 /// Builds PID 1 of the host VM.
 pub(crate) fn build_host_vm_init() -> Result<PathBuf> {
     let arguments = [

@@ -80,6 +80,8 @@ pub(crate) struct Machine {
     pub(crate) memory: u64,
     /// After this time the program is killed.
     pub(crate) timeout: Option<Duration>,
+    /// One nanosecond of its clock is one instruction; only with one CPU.
+    pub(crate) icount: bool,
 }
 
 /// Tells whether programs run on this machine itself.

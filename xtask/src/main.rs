@@ -7,6 +7,7 @@ use clap::Parser;
 
 mod apt;
 mod archive;
+mod bench;
 mod blob;
 mod boards;
 mod cache;
@@ -40,6 +41,7 @@ enum Command {
     Run(run::Run),
     Kernel(kernel::Kernel),
     Test(test::Test),
+    Bench(bench::Bench),
     Ci(ci::Ci),
     NewBoard(new_board::NewBoard),
     #[command(hide = true)]
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
         Command::Run(verb) => verb.run(),
         Command::Kernel(verb) => verb.run(),
         Command::Test(verb) => verb.run(),
+        Command::Bench(verb) => verb.run(),
         Command::Ci(verb) => verb.run(),
         Command::NewBoard(verb) => verb.run(),
         Command::Runner(verb) => verb.run(),

@@ -82,6 +82,25 @@ pub(crate) enum Policy {
 }
 
 impl Run {
+    /// A boot of `board` on one CPU, with everything but these at its default.
+    pub(crate) fn uniprocessor(board: &str, smc: Policy, append: &str) -> Run {
+        Run {
+            board: board.to_owned(),
+            smp: Some(1),
+            mem: None,
+            kernel: None,
+            initrd: None,
+            append: Some(append.to_owned()),
+            dtb: None,
+            cpu: Cpu::Max,
+            host_kernel: None,
+            trace: None,
+            shell: false,
+            smc,
+            timeout: None,
+        }
+    }
+
     pub(crate) fn run(&self) -> Result<ExitCode> {
         let board = workspace::board(&self.board)?;
         for file in [&self.kernel, &self.initrd, &self.dtb]
@@ -108,7 +127,8 @@ impl Run {
         Ok(ExitCode::from(u8::try_from(report.code()).unwrap_or(3)))
     }
 
-    fn job(
+    /// The guest as a job, with its files on the stage.
+    pub(crate) fn job(
         &self,
         board: &Board,
         supplies: &mut Supplies,
@@ -169,6 +189,7 @@ impl Run {
             cpus: host_cpus(board.guest.arch, cpus),
             memory: memory.0,
             timeout,
+            icount: false,
         };
         let job = Job {
             argv,

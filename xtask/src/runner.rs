@@ -99,6 +99,7 @@ impl Runner {
             cpus,
             memory: MEMORY,
             timeout,
+            icount: false,
         };
         let job = Job {
             argv,

@@ -109,6 +109,13 @@ impl Qemu {
             Cpu::CortexA57 => "cortex-a57",
         };
         let mut command = self.command();
+        // Counting instructions takes a single thread. Where the machine sleeps its clock jumps.
+        let accelerator = if machine.icount {
+            command.args(["-icount", "shift=0,sleep=off"]);
+            "tcg,thread=single"
+        } else {
+            "tcg,thread=multi"
+        };
         command
             .args([
                 "-nodefaults",
@@ -122,7 +129,7 @@ impl Qemu {
                 "-machine",
                 &format!("virt,virtualization=on,gic-version={}", machine.gic),
             ])
-            .args(["-accel", "tcg,thread=multi", "-cpu", cpu])
+            .args(["-accel", accelerator, "-cpu", cpu])
             .args(["-smp", &machine.cpus.to_string()])
             .args(["-m", &format!("{memory}M")])
             .arg("-kernel")
