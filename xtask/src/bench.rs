@@ -192,16 +192,42 @@ fn finish<T: DeserializeOwned>(
 /// Puts the figures of one processor beside the documentation, and redraws its picture.
 fn keep(cpu: &str, json: &str) -> Result<()> {
     let docs = workspace::root().join("docs");
-    let dir = docs.join(DOCS);
-    fs::create_dir_all(&dir)?;
-    fs::write(dir.join(format!("{cpu}.json")), json)?;
+    fs::create_dir_all(docs.join(DOCS))?;
+    fs::write(docs.join(DOCS).join(format!("{cpu}.json")), json)?;
+    fs::write(
+        docs.join("performance.svg"),
+        picture::picture(&kept(&docs)?),
+    )?;
+    Ok(())
+}
+
+/// The figures that the documentation has.
+fn kept(docs: &Path) -> Result<Vec<Figures>> {
     let mut all = Vec::new();
     for cpu in [Cpu::Max, Cpu::CortexA57] {
-        if let Ok(text) = fs::read(dir.join(format!("{}.json", cpu.name()))) {
-            all.push(serde_json::from_slice(&text).context("docs/performance holds other JSON")?);
+        let path = docs.join(DOCS).join(format!("{}.json", cpu.name()));
+        if let Ok(text) = fs::read(&path) {
+            let figures = serde_json::from_slice(&text);
+            all.push(figures.with_context(|| format!("{} is not ours", path.display()))?);
         }
     }
-    ensure!(!all.is_empty(), "there are no figures to draw");
-    fs::write(docs.join("performance.svg"), picture::picture(&all))?;
-    Ok(())
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documentations_picture_is_of_its_figures() {
+        let docs = workspace::root().join("docs");
+        let all = kept(&docs).expect("figures");
+        assert_eq!(all.len(), 2);
+        let drawn = fs::read_to_string(docs.join("performance.svg")).expect("a picture");
+        assert_eq!(
+            drawn,
+            picture::picture(&all),
+            "run cargo xtask bench --docs"
+        );
+    }
 }
