@@ -65,7 +65,10 @@ impl Guest {
         }
         if let Some(gic) = assets.gic() {
             command.arg("--gic").arg(gic.to_string());
-            // The runner names a version only for a host VM, where 32-bit guests need this.
+            // The runner names a version only for a host VM. On a busy machine a thread of such an
+            // emulated host may wait for a second, which is not the blob's.
+            command.args(["--watchdog", "30000"]);
+            // There 32-bit guests need this.
             if board.guest.arch == Arch::Armhf {
                 command.arg("--pin");
             }

@@ -17,6 +17,8 @@ use crate::machine::{Cpu, Machine, Stage, host_cpus};
 use crate::supplies::Supplies;
 use crate::{Usage, blob, cargo, guest, replay, setup, workspace};
 
+/// Milliseconds that a blob may run in one call on an emulated host.
+const HOST_VM_WATCHDOG: u32 = 30_000;
 /// How long a guest with the default initramfs may take.
 const TIMEOUT: u64 = 600;
 
@@ -171,6 +173,11 @@ impl Run {
         option("--smp", cpus.to_string());
         option("--mem", memory.to_string());
         option("--append", self.command_line(cpus));
+        if !stage.is_native() {
+            // On a busy machine a thread of an emulated host may wait for a second, which is not
+            // the blob's.
+            option("--watchdog", HOST_VM_WATCHDOG.to_string());
+        }
         if !stage.is_native() && board.guest.arch == Arch::Armhf {
             argv.push("--pin".to_owned());
         }
