@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `boards`: lists the boards of this checkout.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -38,25 +39,31 @@ struct Row {
 impl Boards {
     pub(crate) fn run(&self) -> Result<ExitCode> {
         let rows: Vec<Row> = workspace::boards()?.into_iter().map(Row::of).collect();
-        if self.markdown {
-            print!("{}", page::markdown(&rows));
+        let text = if self.markdown {
+            page::markdown(&rows)
         } else if self.json {
-            println!("{}", serde_json::to_string_pretty(&rows)?);
+            serde_json::to_string_pretty(&rows)? + "\n"
         } else {
-            let width = rows
-                .iter()
-                .map(|row| row.name.len())
-                .max()
-                .unwrap_or_default();
-            for row in rows {
-                println!(
-                    "{:width$}  {:8} {:10} {}",
-                    row.name, row.caller, row.window, row.description
-                );
-            }
+            list(&rows)
+        };
+        match io::stdout().write_all(text.as_bytes()) {
+            // Whoever reads has seen enough.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            written => written?,
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// One line for each board.
+fn list(rows: &[Row]) -> String {
+    let width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
+    let line = |row: &Row| {
+        let (name, caller) = (&row.name, &row.caller);
+        let (window, description) = (row.window, &row.description);
+        format!("{name:width$}  {caller:8} {window:10} {description}\n")
+    };
+    rows.iter().map(line).collect()
 }
 
 impl Row {
