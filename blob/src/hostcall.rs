@@ -64,9 +64,12 @@ impl FrameHost {
             Some(known) => known,
             None => {
                 let host: &mut dyn Host = self;
+                let found = (0..).map_while(|n| host.guest_memory(n).ok());
                 // What is not there holds nothing.
-                let asked =
-                    core::array::from_fn(|n| host.guest_memory(n as u64).unwrap_or_default());
+                let mut asked = [Stretch::default(); MOST];
+                for (place, stretch) in asked.iter_mut().zip(found) {
+                    *place = stretch;
+                }
                 STRETCHES.set(Some(asked));
                 asked
             }

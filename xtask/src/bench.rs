@@ -145,7 +145,7 @@ impl Bench {
 
     fn begin(&self) -> Result<(Supplies, Stage)> {
         let mut supplies = Supplies::open(Check::Quick)?;
-        supplies.choose_host_kernel(Some(&self.host_kernel));
+        supplies.choose_host_kernel(Some(&self.host_kernel))?;
         Ok((supplies, Stage::new(&workspace::target())?))
     }
 

@@ -122,7 +122,7 @@ impl Run {
         }
         setup::rust_targets()?;
         let mut supplies = Supplies::open(Check::Quick)?;
-        supplies.choose_host_kernel(self.host_kernel.as_deref());
+        supplies.choose_host_kernel(self.host_kernel.as_deref())?;
         let mut stage = Stage::new(&workspace::target())?;
         let (machine, job) = self.job(&board, &mut supplies, &mut stage)?;
         let report = stage.run(job, machine, supplies)?;

@@ -70,10 +70,11 @@ impl Supplies {
     }
 
     /// Has host VMs boot the kernel `choice`: a file, or `own`; the environment's choice otherwise.
-    pub(crate) fn choose_host_kernel(&mut self, choice: Option<&str>) {
+    pub(crate) fn choose_host_kernel(&mut self, choice: Option<&str>) -> Result<()> {
         if let Some(choice) = choice {
-            self.host_kernel = Some(choice.into());
+            self.host_kernel = Some(chosen_host_kernel(choice)?);
         }
+        Ok(())
     }
 
     /// Where the cache is.
@@ -272,7 +273,7 @@ impl Wishes {
 pub(crate) fn chosen_host_kernel(choice: &str) -> Result<OsString> {
     Ok(match choice {
         OWN => choice.into(),
-        path => std::path::absolute(path)?.into(),
+        path => existing("--host-kernel", std::path::absolute(path)?)?.into(),
     })
 }
 
@@ -283,10 +284,10 @@ fn given(variable: &str) -> Result<Option<PathBuf>> {
         .transpose()
 }
 
-fn existing(variable: &str, path: PathBuf) -> Result<PathBuf> {
+fn existing(who: &str, path: PathBuf) -> Result<PathBuf> {
     ensure!(
         path.exists(),
-        "{variable} names {}, which does not exist",
+        "{who} names {}, which does not exist",
         path.display()
     );
     Ok(path)
