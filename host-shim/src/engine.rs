@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The userspace engine: switches between guest and blob with KVM as it is.
+//! The engines: the userspace engine switches between guest and blob with KVM as it is; with the
+//! kernel engine KVM does, and this library sets it up and serves what it leaves.
 //!
 //! This is the half of the library that only an arm64 Linux has. What it decides from plain values
 //! it leaves to the pure modules beside it.
 
+mod attribute;
 mod call;
+mod carried;
+mod carrier;
 mod error;
+mod exit;
 pub mod filter;
 mod frame;
 mod gate;
@@ -14,6 +19,7 @@ mod hostcall;
 mod inject;
 mod memory;
 mod monitor;
+mod record;
 pub mod regs;
 mod step;
 mod stolen_time;
@@ -25,6 +31,7 @@ pub use filter::{FilterError, set_policy};
 pub use host::Host;
 pub use inject::inject_undefined;
 pub use monitor::{GuestMemory, Monitor};
+pub use record::{CallRecord, monotonic_ns};
 pub use step::{Step, Trap};
 pub use stolen_time::keep_stolen_time;
-pub use vcpu::{CallRecord, KickHandle, MonitorVcpu};
+pub use vcpu::{KickHandle, MonitorVcpu};

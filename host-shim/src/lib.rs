@@ -41,5 +41,5 @@ pub use blob::{Blob, BlobError};
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 pub use engine::*;
 pub use fault::{BlobFault, FaultReason};
-pub use policy::{Config, OnFault, Policy};
+pub use policy::{Config, Engine, OnFault, Policy};
 pub use width::{Conduit, Width};

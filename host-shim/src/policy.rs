@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What becomes of a guest's firmware calls: the modes that the 2013 thread asked for, chosen for
-//! each VM.
+//! each VM, and who carries those that a blob serves.
 
 use std::fmt;
 use std::str::FromStr;
@@ -27,13 +27,28 @@ const NAMES: [(&str, Policy); 4] = [
     ("undef", Policy::Undef),
 ];
 
+/// Who carries a call from the guest to the blob and back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Engine {
+    /// KVM itself where it can, else this library.
+    #[default]
+    Auto,
+    /// This library, with KVM as it is.
+    Userspace,
+    /// KVM itself, which needs KVM_CAP_ARM_MONITOR: a host kernel with the patches of
+    /// `host-shim/kernel`.
+    Kernel,
+}
+
+const ENGINES: [(&str, Engine); 3] = [
+    ("auto", Engine::Auto),
+    ("userspace", Engine::Userspace),
+    ("kernel", Engine::Kernel),
+];
+
 impl fmt::Display for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = NAMES
-            .iter()
-            .find(|(_, policy)| policy == self)
-            .map_or("?", |(name, _)| name);
-        f.write_str(name)
+        f.write_str(name(&NAMES, *self))
     }
 }
 
@@ -41,12 +56,34 @@ impl FromStr for Policy {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let found = NAMES
-            .iter()
-            .find(|(name, _)| *name == text)
-            .map(|&(_, policy)| policy);
-        found.ok_or_else(|| format!("unknown policy {text:?}: choose blob, kvm, deny or undef"))
+        named(&NAMES, text)
+            .ok_or_else(|| format!("unknown policy {text:?}: choose blob, kvm, deny or undef"))
     }
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(name(&ENGINES, *self))
+    }
+}
+
+impl FromStr for Engine {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        named(&ENGINES, text)
+            .ok_or_else(|| format!("unknown engine {text:?}: choose auto, userspace or kernel"))
+    }
+}
+
+fn name<T: PartialEq>(names: &[(&'static str, T)], value: T) -> &'static str {
+    let found = names.iter().find(|(_, named)| *named == value);
+    found.map_or("?", |&(name, _)| name)
+}
+
+fn named<T: Copy>(names: &[(&str, T)], text: &str) -> Option<T> {
+    let found = names.iter().find(|(name, _)| *name == text);
+    found.map(|&(_, value)| value)
 }
 
 /// What becomes of a call during which the blob fails.
@@ -63,6 +100,8 @@ pub enum OnFault {
 /// How a monitor VM treats its blob.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// Who carries the calls.
+    pub engine: Engine,
     /// What becomes of a call during which the blob fails.
     pub on_fault: OnFault,
     /// How long a blob may run within one call. Zero switches the watchdog off.
@@ -71,15 +110,21 @@ pub struct Config {
     /// must be installed without SA_RESTART and may do nothing; if the signal has its default
     /// action, the library installs one.
     pub kick_signal: i32,
+    /// How many calls that are over are kept for `MonitorVcpu::drain_log` before the kernel engine
+    /// makes KVM_RUN end, so that they can be read: 1 makes it end after every call. Zero keeps
+    /// none, and takes no times.
+    pub log: u32,
 }
 
 #[cfg(target_os = "linux")]
 impl Default for Config {
     fn default() -> Self {
         Config {
+            engine: Engine::default(),
             on_fault: OnFault::default(),
             watchdog: Duration::from_secs(1),
             kick_signal: 40,
+            log: 0,
         }
     }
 }
@@ -95,5 +140,14 @@ mod tests {
             assert_eq!(name.parse(), Ok(policy));
         }
         assert!("Blob".parse::<Policy>().is_err());
+    }
+
+    #[test]
+    fn an_engine_reads_what_it_prints() {
+        for (name, engine) in ENGINES {
+            assert_eq!(engine.to_string(), name);
+            assert_eq!(name.parse(), Ok(engine));
+        }
+        assert!("kvm".parse::<Engine>().is_err());
     }
 }

@@ -73,6 +73,10 @@ impl Guest {
                 command.arg("--pin");
             }
         }
+        // Which engine is to be tested; without a word it is fakemon's choice.
+        if let Some(engine) = std::env::var_os("FAKEMON_ENGINE") {
+            command.arg("--engine").arg(engine);
+        }
         let cpus = board.machine.cpus;
         command
             .arg("--append")

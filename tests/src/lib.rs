@@ -5,6 +5,8 @@
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 pub mod assets;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+mod cpu;
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 pub mod elf;
 pub mod golden;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]

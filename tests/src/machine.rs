@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A guest VM of a few pages, with its monitor VM, driven step by step by a test.
+//!
+//! With either engine, as the environment says: `FAKEMON_ENGINE` is `userspace` or `kernel`, or not
+//! set, and then the engine is the library's choice.
 
-use std::os::fd::AsRawFd;
+use std::sync::Arc;
 use std::time::Duration;
 
-use fakemon_host::regs::{self, Registers};
+use fakemon_host::regs::Registers;
 use fakemon_host::{
-    Blob, Config, Error, GuestMemory, Monitor, MonitorVcpu, Policy, Step, Trap, Width,
-    inject_undefined, set_policy,
+    Blob, Config, Engine, Error, GuestMemory, Monitor, Policy, Step, Width, set_policy,
 };
 use kvm_bindings::{
-    KVM_ARM_VCPU_EL1_32BIT, KVM_ARM_VCPU_PSCI_0_2, KVM_CAP_ARM_NISV_TO_USER, KVM_EXIT_ARM_NISV,
-    kvm_enable_cap, kvm_userspace_memory_region, kvm_vcpu_events, kvm_vcpu_init,
+    KVM_ARM_VCPU_EL1_32BIT, KVM_ARM_VCPU_PSCI_0_2, KVM_CAP_ARM_NISV_TO_USER, kvm_enable_cap,
+    kvm_userspace_memory_region, kvm_vcpu_init,
 };
-use kvm_ioctls::{Kvm, VcpuExit, VcpuFd, VmFd};
+use kvm_ioctls::{Kvm, VmFd};
 
-use crate::log::value;
+pub use crate::cpu::Cpu;
 pub use crate::log::{Access, Log};
 use crate::ram::Ram;
 use crate::turn::Turn;
@@ -49,7 +51,8 @@ pub struct Machine {
     pub cpus: Vec<Cpu>,
     /// The monitor VM, unless the policy is another.
     pub monitor: Option<Monitor>,
-    ram: Ram,
+    ram: Arc<Ram>,
+    more: Vec<Ram>,
     /// The guest's VM.
     // Last: the guest's memory is unmapped from the VM only when that is closed.
     pub vm: VmFd,
@@ -81,23 +84,27 @@ impl Default for Options {
             // Tests of the watchdog set a limit; no other may fail because the machine is busy.
             config: Config {
                 watchdog: Duration::from_secs(60),
+                engine: engine(),
                 ..Config::default()
             },
         }
     }
 }
 
-/// One vCPU of the guest and its monitor vCPU.
-#[derive(Debug)]
-pub struct Cpu {
-    /// The guest's vCPU.
-    pub fd: VcpuFd,
-    /// Its half in the monitor VM.
-    pub firmware: Option<MonitorVcpu>,
-    /// What the test's blob and program left with the VMM.
-    pub log: Log,
-    width: Width,
-    policy: Policy,
+/// A machine with one vCPU that keeps its last call on record.
+pub fn logging() -> Options {
+    let mut options = Options::default();
+    options.config.log = 1;
+    options
+}
+
+/// Who carries calls, as the environment says.
+///
+/// # Panics
+/// When it names no engine.
+pub fn engine() -> Engine {
+    let name = std::env::var("FAKEMON_ENGINE");
+    name.map_or(Engine::Auto, |name| name.parse().expect("FAKEMON_ENGINE"))
 }
 
 impl Machine {
@@ -115,7 +122,7 @@ impl Machine {
             ..Default::default()
         };
         vm.enable_cap(&nisv).expect("KVM_CAP_ARM_NISV_TO_USER");
-        let ram = Ram::new();
+        let ram = Arc::new(Ram::new());
         ram.write(RAM, program);
         let region = kvm_userspace_memory_region {
             slot: 0,
@@ -153,20 +160,24 @@ impl Machine {
                 let firmware = monitor
                     .as_ref()
                     .map(|m| m.vcpu(cpu, &fd, options.width).expect("a monitor vCPU"));
-                let (width, policy) = (options.width, options.policy);
-                Cpu {
+                let carried = monitor
+                    .as_ref()
+                    .is_some_and(|monitor| monitor.engine() == Engine::Kernel);
+                Cpu::new(
                     fd,
                     firmware,
-                    log: Log::default(),
-                    width,
-                    policy,
-                }
+                    ram.clone(),
+                    options.width,
+                    options.policy,
+                    carried,
+                )
             })
             .collect();
         Machine {
             cpus,
             monitor,
             ram,
+            more: Vec::new(),
             vm,
             _turn: turn,
         }
@@ -189,6 +200,22 @@ impl Machine {
         })
     }
 
+    /// Gives the guest a page of its own at `page`, which the monitor does not hear of.
+    pub fn add_page(&mut self, page: u64, bytes: &[u8]) {
+        let more = Ram::new();
+        more.write(RAM, bytes);
+        let region = kvm_userspace_memory_region {
+            slot: 1 + self.more.len() as u32,
+            flags: 0,
+            guest_phys_addr: page,
+            memory_size: 0x1000,
+            userspace_addr: more.address(),
+        };
+        // SAFETY: as for RAM.
+        unsafe { self.vm.set_user_memory_region(region) }.expect("a page");
+        self.more.push(more);
+    }
+
     /// Copies bytes out of the guest's RAM.
     pub fn read_ram(&self, address: u64, size: usize) -> Vec<u8> {
         self.ram.read(address, size)
@@ -197,129 +224,5 @@ impl Machine {
     /// Copies bytes into the guest's RAM.
     pub fn write_ram(&self, address: u64, bytes: &[u8]) {
         self.ram.write(address, bytes);
-    }
-}
-
-impl Cpu {
-    /// Reads one of the guest's registers, by its id in [`regs`].
-    pub fn get(&self, register: u64) -> u64 {
-        Registers::of(&self.fd).get(register).expect("a register")
-    }
-
-    /// Writes one of the guest's registers.
-    pub fn set(&self, register: u64, value: u64) {
-        Registers::of(&self.fd)
-            .set(register, value)
-            .expect("a register");
-    }
-
-    /// x0 to x30 of the guest.
-    pub fn x(&self) -> [u64; 31] {
-        std::array::from_fn(|n| self.get(regs::x(n as u64)))
-    }
-
-    /// Runs until the next call of the guest has exited, without serving it.
-    pub fn run_to_call(&mut self) -> Result<Trap, Stop> {
-        loop {
-            match self.fd.run() {
-                Ok(VcpuExit::Hypercall(call)) => {
-                    return Ok(Trap::from_exit(call.nr, call.longmode.into()));
-                }
-                Ok(VcpuExit::MmioWrite(END, _)) => return Err(Stop::Ended),
-                Ok(VcpuExit::MmioWrite(address, data)) if (REPORT..END).contains(&address) => {
-                    let value = value(data);
-                    self.log.reports.push((address - REPORT, value));
-                }
-                Ok(VcpuExit::MmioWrite(address, _)) => self.log.holes.push((address, true)),
-                Ok(VcpuExit::MmioRead(address, data)) => {
-                    data.fill(0xff);
-                    self.log.holes.push((address, false));
-                }
-                Ok(VcpuExit::Unsupported(KVM_EXIT_ARM_NISV)) => self.refuse_blind_access(),
-                Ok(other) => return Err(Stop::Exit(format!("{other:?}"))),
-                Err(error) if error.errno() == libc::EINTR => self.fd.set_kvm_immediate_exit(0),
-                Err(error) => return Err(Stop::Exit(error.to_string())),
-            }
-        }
-    }
-
-    /// Begins a call.
-    pub fn begin(&mut self, trap: Trap) -> Result<Step, Error> {
-        let firmware = self.firmware.as_mut().expect("a blob");
-        firmware.call(trap, &mut self.log)
-    }
-
-    /// Goes on with a call that was left.
-    pub fn resume(&mut self) -> Result<Step, Error> {
-        let firmware = self.firmware.as_mut().expect("a blob");
-        firmware.resume(&mut self.log)
-    }
-
-    /// Runs [`caller`](crate::program::caller) to its next call, and gives that call these inputs
-    /// from x1 up.
-    pub fn next_call(&mut self, inputs: &[u64]) -> Trap {
-        let trap = self.run_to_call().expect("a guest that calls");
-        for (n, &value) in (1..).zip(inputs) {
-            self.set(regs::x(n), value);
-        }
-        trap
-    }
-
-    /// Makes a call of [`caller`](crate::program::caller) with these inputs from x1 up; [`None`]
-    /// when it is done.
-    pub fn ask(&mut self, inputs: &[u64]) -> Option<Stop> {
-        let trap = self.next_call(inputs);
-        self.serve(trap)
-    }
-
-    /// Serves a call; [`None`] when the guest can go on.
-    pub fn serve(&mut self, trap: Trap) -> Option<Stop> {
-        if self.firmware.is_none() {
-            assert_eq!(
-                self.policy,
-                Policy::Undef,
-                "no other policy forwards without a blob"
-            );
-            inject_undefined(&self.fd, self.width).expect("an exception");
-            return None;
-        }
-        let mut step = self.begin(trap);
-        while matches!(step, Ok(Step::Interrupted)) {
-            step = self.resume();
-        }
-        match step {
-            Ok(Step::Done) => None,
-            Ok(step) => Some(Stop::Step(step)),
-            Err(error) => Some(Stop::Error(error)),
-        }
-    }
-
-    /// Makes the guest take an external abort for an access that KVM could not describe.
-    fn refuse_blind_access(&mut self) {
-        let exit = &self.fd.get_kvm_run().__bindgen_anon_1;
-        // SAFETY: KVM_EXIT_ARM_NISV says that KVM has filled in this member.
-        self.log.blind.push(unsafe { exit.arm_nisv.fault_ipa });
-        let mut events = kvm_vcpu_events::default();
-        events.exception.ext_dabt_pending = 1;
-        self.fd.set_vcpu_events(&events).expect("an abort");
-    }
-
-    /// Runs the program until it ends or the test has to act.
-    pub fn run(&mut self) -> Stop {
-        loop {
-            match self.run_to_call() {
-                Ok(trap) => {
-                    if let Some(stop) = self.serve(trap) {
-                        return stop;
-                    }
-                }
-                Err(stop) => return stop,
-            }
-        }
-    }
-
-    /// The guest's vCPU as a file descriptor.
-    pub fn as_raw_fd(&self) -> i32 {
-        self.fd.as_raw_fd()
     }
 }

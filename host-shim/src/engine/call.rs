@@ -5,37 +5,28 @@
 //! use: the caller's PC, PSTATE and the inputs of its function are read, the outputs that changed
 //! are written back. The monitor's side needs no register ioctl at all, because the gate loads and
 //! stores the frame. Nothing is allocated, and no lock is shared with another vCPU.
+//!
+//! That is the userspace engine. Where KVM carries calls by itself, only those that need user space
+//! come here, and are sent on to `carried.rs`.
 
 use fakemon_abi::frame::{REGS, SPSR_IL};
-use fakemon_abi::layout::{
-    DOORBELL_CALL, DOORBELL_RETURN, HYP_VECTORS, MONITOR_BASE, VECTOR_LOWER_AARCH32,
-    VECTOR_LOWER_AARCH64,
-};
+use fakemon_abi::layout::{HYP_VECTORS, VECTOR_LOWER_AARCH32, VECTOR_LOWER_AARCH64};
 use fakemon_abi::note::{CONDUIT_HVC, CONDUIT_SMC, Range, WINDOW_LEGACY32};
 use fakemon_abi::status;
 use kvm_ioctls::VcpuExit;
 
 use crate::engine::error::Error;
-use crate::engine::frame::{self, ELR, ENTRY, ESR, FAR, SP, SPSR, TAKEN};
+use crate::engine::exit::Exit;
+use crate::engine::frame::{self, ELR, ENTRY, ESR, SP, SPSR};
 use crate::engine::host::Host;
+use crate::engine::record::monotonic_ns;
 use crate::engine::regs::{self, RegisterError, x};
 use crate::engine::step::{Step, Trap};
 use crate::engine::vcpu::{MonitorVcpu, State};
 use crate::fault::FaultReason;
-use crate::policy::OnFault;
 use crate::width::{Conduit, Width};
 
-/// Why the monitor vCPU came back from KVM_RUN.
-enum Exit {
-    Returned,
-    HostCall,
-    Mmio,
-    Interrupted,
-    Fault(FaultReason),
-}
-
 const NZCV: u64 = 0xf << 28;
-const MODE: u64 = 0x1f;
 
 impl MonitorVcpu {
     /// Serves a call of the guest's vCPU, which has just exited with KVM_EXIT_HYPERCALL.
@@ -48,6 +39,9 @@ impl MonitorVcpu {
     pub fn call(&mut self, trap: Trap, host: &mut dyn Host) -> Result<Step, Error> {
         if self.state != State::Idle {
             return Err(Error::OutOfTurn);
+        }
+        if self.carrier.is_some() {
+            return self.serve_carried(trap, host);
         }
         let Some(range) = self.claim(trap) else {
             self.answer_not_supported()?;
@@ -62,19 +56,23 @@ impl MonitorVcpu {
     /// # Errors
     /// As for [`call`](Self::call).
     pub fn resume(&mut self, host: &mut dyn Host) -> Result<Step, Error> {
+        if self.is_carried() {
+            return Ok(self.resume_carried());
+        }
         if self.state != State::Suspended {
             return Err(Error::OutOfTurn);
         }
         self.run(false, host)
     }
 
-    /// Tells whether a call has been left and waits for [`resume`](Self::resume).
+    /// Tells whether a call has been left and can go on: by [`resume`](Self::resume), or, if it was
+    /// left by a signal while KVM carried it, by nothing more than KVM_RUN of the guest's vCPU.
     pub fn in_call(&self) -> bool {
-        self.state == State::Suspended
+        self.state == State::Suspended || self.is_carried()
     }
 
     /// The claimed range that a call falls into, if its conduit is served at all.
-    fn claim(&self, trap: Trap) -> Option<Range> {
+    pub(crate) fn claim(&self, trap: Trap) -> Option<Range> {
         let conduit = match trap.conduit {
             Conduit::Smc => CONDUIT_SMC,
             Conduit::Hvc => CONDUIT_HVC,
@@ -93,6 +91,9 @@ impl MonitorVcpu {
         record.conduit = trap.conduit;
         record.inputs = range.inputs.into();
         record.outputs = range.outputs.into();
+        if self.shared.config.log != 0 {
+            record.begin_ns = monotonic_ns();
+        }
         record.before = [0; REGS];
         // KVM has read w0 already, and nothing else of x0 means anything to SMCCC (DEN 0028, 2.5).
         // A legacy call has data there, of which later kernels may mask bits in `nr`.
@@ -128,7 +129,19 @@ impl MonitorVcpu {
         self.slot().enter(new_call);
         let result = self.serve(host);
         self.slot().leave();
+        if let (State::Idle, Ok(step)) = (self.state, &result) {
+            self.end_record(*step == Step::Done);
+        }
         result
+    }
+
+    /// The call on record is over.
+    pub(crate) fn end_record(&mut self, returned: bool) {
+        self.record.returned = returned;
+        if self.shared.config.log != 0 {
+            self.record.end_ns = monotonic_ns();
+        }
+        self.unread = true;
     }
 
     fn serve(&mut self, host: &mut dyn Host) -> Result<Step, Error> {
@@ -164,61 +177,17 @@ impl MonitorVcpu {
     /// One KVM_RUN of the monitor's vCPU.
     fn enter(&mut self, host: &mut dyn Host) -> Exit {
         match self.fd.run() {
-            Ok(VcpuExit::MmioRead(address, data)) => match address.wrapping_sub(self.doorbell) {
-                DOORBELL_RETURN => Exit::Returned,
-                DOORBELL_CALL => Exit::HostCall,
-                _ if address < MONITOR_BASE => {
-                    host.mmio_read(address, data);
-                    Exit::Mmio
-                }
-                _ => Exit::Fault(FaultReason::Exit(format!(
-                    "read of {address:#x}, where nothing is"
-                ))),
-            },
-            Ok(VcpuExit::MmioWrite(address, data)) if address < MONITOR_BASE => {
-                host.mmio_write(address, data);
-                Exit::Mmio
-            }
-            Ok(VcpuExit::MmioWrite(address, _)) => Exit::Fault(FaultReason::Exit(format!(
-                "write to {address:#x}, where it may not write"
-            ))),
+            Ok(VcpuExit::MmioRead(address, data)) => Exit::read(self.doorbell, address, data, host),
+            Ok(VcpuExit::MmioWrite(address, data)) => Exit::write(address, data, host),
             Ok(VcpuExit::Hypercall(call)) => Exit::Fault(FaultReason::NestedCall(call.nr as u32)),
             Ok(VcpuExit::Intr) => Exit::Interrupted,
-            Ok(other) => Exit::Fault(FaultReason::Exit(format!("{other:?}"))),
+            Ok(other) => Exit::fault(format!("{other:?}")),
             Err(error) if matches!(error.errno(), libc::EINTR | libc::EAGAIN) => {
                 self.fd.set_kvm_immediate_exit(0);
                 Exit::Interrupted
             }
-            Err(error) => Exit::Fault(FaultReason::Exit(error.to_string())),
+            Err(error) => Exit::fault(error),
         }
-    }
-
-    /// Decides whether what brought the vCPU back into the gate was the blob's return.
-    ///
-    /// PSTATE.IL is set by an ERET with SPSR.IL, or by an illegal ERET, and by nothing else; the
-    /// exception that it raises saves it. So a saved SPSR.IL means that the blob has returned, even
-    /// where an abort or misalignment at the target was reported in place of the Illegal Execution
-    /// State exception.
-    fn check_return(&self) -> Result<(), FaultReason> {
-        let (spsr, taken) = (self.frame.get(SPSR), self.frame.get(TAKEN));
-        if taken % 0x200 != 0 {
-            return Err(FaultReason::Vector(taken));
-        }
-        if spsr & SPSR_IL == 0 {
-            return Err(FaultReason::Exception {
-                esr: self.frame.get(ESR),
-                far: self.frame.get(FAR),
-            });
-        }
-        let problem = match (self.width, spsr & MODE) {
-            // EL0t, EL1t, EL1h, and AArch32 at EL0 below an AArch64 kernel.
-            (Width::AArch64, 0x0 | 0x4 | 0x5 | 0x10) => return Ok(()),
-            (Width::AArch64, _) => "the caller has no such mode",
-            // A return to AArch32 EL1 is illegal within the monitor, which leaves it at EL1h.
-            (Width::AArch32, 0x5) => return Ok(()),
-            (Width::AArch32, _) => "an AArch32 caller keeps its mode",
-        };
-        Err(FaultReason::BadReturn { spsr, problem })
     }
 
     /// Gives the caller the outputs that changed, and its PC and PSTATE if the blob changed them.
@@ -256,32 +225,14 @@ impl MonitorVcpu {
         Ok(())
     }
 
-    fn answer_not_supported(&self) -> Result<(), RegisterError> {
+    pub(crate) fn answer_not_supported(&mut self) -> Result<(), RegisterError> {
         let mask = if self.width == Width::AArch32 {
             0xffff_ffff
         } else {
             u64::MAX
         };
-        self.guest
-            .set(x(0), i64::from(status::NOT_SUPPORTED) as u64 & mask)
-    }
-
-    /// Reports a fault and makes the vCPU fit for the next call.
-    pub(crate) fn fail(
-        &mut self,
-        reason: FaultReason,
-        in_gate: bool,
-        host: &mut dyn Host,
-    ) -> Result<Step, Error> {
-        let fault = self.describe(reason, in_gate)?;
-        self.start_over()?;
-        match self.shared.config.on_fault {
-            OnFault::Fatal => Err(Error::Blob(Box::new(fault))),
-            OnFault::NotSupported => {
-                host.fault(&fault);
-                self.answer_not_supported()?;
-                Ok(Step::Done)
-            }
-        }
+        let answer = i64::from(status::NOT_SUPPORTED) as u64 & mask;
+        self.record.after[0] = answer;
+        self.guest.set(x(0), answer)
     }
 }

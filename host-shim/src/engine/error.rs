@@ -39,6 +39,11 @@ pub enum Error {
     /// The host's pages are larger than those of the monitor's address space.
     #[error("this host has pages of {0} bytes: the monitor VM needs a kernel with 4 KiB pages")]
     PageSize(u64),
+    /// The kernel engine was asked for, and the kernel has none.
+    #[error(
+        "this kernel cannot carry calls to a blob by itself (no KVM_CAP_ARM_MONITOR): use the userspace engine, or a host kernel with the patches of host-shim/kernel"
+    )]
+    NoKernelEngine,
     /// The filter could not be set.
     #[error(transparent)]
     Filter(#[from] FilterError),

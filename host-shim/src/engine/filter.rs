@@ -3,26 +3,23 @@
 //!
 //! The filter sees only w0 or r0, treats SMC and HVC alike, and must be complete before any vCPU of
 //! the VM has run (Documentation/virt/kvm/devices/vm.rst, 6). The Arm architecture calls 0x8000xxxx
-//! and 0xc000xxxx stay KVM's own.
+//! and 0xc000xxxx stay KVM's own, unless the kernel has KVM_CAP_ARM_MONITOR. Such a kernel is told
+//! how many registers the calls of a range pass, so that it can carry them by itself; a vCPU that it
+//! carries nothing for forwards them.
 
 use std::io;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::AsRawFd;
 
+use fakemon_abi::note::Range;
 use kvm_bindings::{
-    KVM_ARM_VM_SMCCC_CTRL, KVM_ARM_VM_SMCCC_FILTER, KVMIO, kvm_device_attr, kvm_smccc_filter,
+    KVM_ARM_VM_SMCCC_CTRL, KVM_ARM_VM_SMCCC_FILTER, kvm_smccc_filter,
     kvm_smccc_filter_action_KVM_SMCCC_FILTER_DENY as DENY,
     kvm_smccc_filter_action_KVM_SMCCC_FILTER_FWD_TO_USER as FORWARD,
 };
-use libc::c_ulong;
-use vmm_sys_util::ioctl::{_IOC_WRITE, ioctl_expr, ioctl_with_ref};
 
 use crate::blob::Blob;
+use crate::engine::{attribute, carrier};
 use crate::policy::Policy;
-
-const SET_DEVICE_ATTR: c_ulong =
-    ioctl_expr(_IOC_WRITE, KVMIO, 0xe1, size_of::<kvm_device_attr>() as u32);
-const HAS_DEVICE_ATTR: c_ulong =
-    ioctl_expr(_IOC_WRITE, KVMIO, 0xe3, size_of::<kvm_device_attr>() as u32);
 
 /// All function IDs but those that KVM keeps, as first and last.
 const EVERYTHING: [(u32, u32); 3] = [
@@ -72,8 +69,13 @@ pub fn set_policy(
         Policy::Undef => set_everything(vm, FORWARD),
         Policy::Blob => {
             let ranges = blob.map(Blob::ranges).unwrap_or_default();
+            if carrier::supported(vm) {
+                return ranges.iter().try_for_each(|range| carry(vm, range));
+            }
+            // An architecture call that the blob would answer is answered by KVM then.
             ranges
                 .iter()
+                .filter(|range| EVERYTHING.iter().any(|&all| within(range, all)))
                 .try_for_each(|range| set(vm, range.first, range.last, FORWARD))
         }
     }
@@ -84,6 +86,10 @@ pub(crate) fn forward_everything(vm: &impl AsRawFd) -> Result<(), FilterError> {
     set_everything(vm, FORWARD)
 }
 
+fn within(range: &Range, (first, last): (u32, u32)) -> bool {
+    range.first >= first && range.last <= last
+}
+
 fn set_everything(vm: &impl AsRawFd, action: u32) -> Result<(), FilterError> {
     EVERYTHING
         .iter()
@@ -91,30 +97,40 @@ fn set_everything(vm: &impl AsRawFd, action: u32) -> Result<(), FilterError> {
 }
 
 fn set(vm: &impl AsRawFd, first: u32, last: u32, action: u32) -> Result<(), FilterError> {
-    let filter = kvm_smccc_filter {
-        base: first,
-        nr_functions: last - first + 1,
-        action: action as u8,
-        pad: [0; 15],
-    };
-    let attribute = kvm_device_attr {
-        group: KVM_ARM_VM_SMCCC_CTRL,
-        attr: u64::from(KVM_ARM_VM_SMCCC_FILTER),
-        addr: (&raw const filter).expose_provenance() as u64,
-        flags: 0,
-    };
-    let fd: RawFd = vm.as_raw_fd();
-    // SAFETY: the kernel reads one kvm_device_attr, which outlives the call.
-    if unsafe { ioctl_with_ref(&fd, HAS_DEVICE_ATTR, &attribute) } != 0 {
+    install(
+        vm,
+        &kvm_smccc_filter {
+            base: first,
+            nr_functions: last - first + 1,
+            action: action as u8,
+            pad: [0; 15],
+        },
+    )
+}
+
+/// Has the monitor serve a range, with as many registers each way as its note says.
+fn carry(vm: &impl AsRawFd, range: &Range) -> Result<(), FilterError> {
+    let mut pad = [0; 15];
+    [pad[0], pad[1]] = [range.inputs as u8, range.outputs as u8];
+    install(
+        vm,
+        &kvm_smccc_filter {
+            base: range.first,
+            nr_functions: range.last - range.first + 1,
+            action: carrier::FILTER_MONITOR,
+            pad,
+        },
+    )
+}
+
+fn install(vm: &impl AsRawFd, filter: &kvm_smccc_filter) -> Result<(), FilterError> {
+    let (first, last) = (filter.base, filter.base + (filter.nr_functions - 1));
+    if !attribute::has(vm, KVM_ARM_VM_SMCCC_CTRL, KVM_ARM_VM_SMCCC_FILTER) {
         return Err(FilterError::Unsupported);
     }
-    // SAFETY: for this attribute the kernel reads one kvm_smccc_filter at `addr`; `filter` outlives
-    // the call.
-    if unsafe { ioctl_with_ref(&fd, SET_DEVICE_ATTR, &attribute) } == 0 {
-        return Ok(());
-    }
-    let error = io::Error::last_os_error();
-    Err(match error.raw_os_error() {
+    // SAFETY: KVM reads one kvm_smccc_filter for this attribute.
+    let set = unsafe { attribute::set(vm, KVM_ARM_VM_SMCCC_CTRL, KVM_ARM_VM_SMCCC_FILTER, filter) };
+    set.map_err(|error| match error.raw_os_error() {
         Some(libc::EBUSY) => FilterError::TooLate,
         Some(libc::EEXIST) => FilterError::Taken { first, last },
         _ => FilterError::Kvm(error),

@@ -15,6 +15,10 @@
 // points here, so every such return, and every fault of the blob, arrives in one of these vectors.
 // The gate notes the registers and the reason, and parks again. The shim decides what it was.
 //
+// Where KVM carries calls by itself, the first instruction of the four vectors for synchronous
+// exceptions is an HVC instead of the NOP, which tells KVM of the return while every register is
+// still the blob's. Only what is not a return goes on from there.
+//
 // The page is mapped read-only and executable, at GATE in the vCPU's block; DOORBELL lies one page
 // below, the frame one page above. TPIDRRO_EL0 is the gate's own scratch register.
 
@@ -30,6 +34,7 @@ fakemon_gate_start:
     // SError.
     .macro vector offset
     .org fakemon_gate_start + \offset
+    nop
     msr tpidrro_el0, x30
     adr x30, frame
     stp x0, x1, [x30, #{X}]

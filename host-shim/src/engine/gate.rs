@@ -6,6 +6,8 @@ use std::arch::global_asm;
 use fakemon_abi::frame::Frame;
 use fakemon_abi::layout::{DOORBELL, FRAME, GATE};
 
+use crate::engine::carrier::RETURN;
+
 global_asm!(
     include_str!("gate.S"),
     X = const std::mem::offset_of!(Frame, x),
@@ -25,15 +27,23 @@ unsafe extern "C" {
     safe static fakemon_gate_end: u8;
 }
 
-/// The gate's instructions, less than a page.
-pub(crate) fn code() -> &'static [u8] {
+/// The gate's instructions, less than a page. With `carried`, its vectors for synchronous exceptions
+/// begin with the instruction that hands a return to KVM, where else there is a NOP.
+pub(crate) fn code(carried: bool) -> Vec<u8> {
     let start = &raw const fakemon_gate_start;
     // SAFETY: both symbols delimit one constant array in .rodata, emitted by gate.S above, which
     // lives as long as the program.
-    unsafe { std::slice::from_raw_parts(start, offset_of(&raw const fakemon_gate_end)) }
+    let code = unsafe { std::slice::from_raw_parts(start, offset_of(&raw const fakemon_gate_end)) };
+    let mut code = code.to_vec();
+    if carried {
+        for vector in [0x000, 0x200, 0x400, 0x600] {
+            code[vector..vector + 4].copy_from_slice(&RETURN.to_le_bytes());
+        }
+    }
+    code
 }
 
-/// Offset in [`code`] at which an idle vCPU is parked.
+/// Offset in the [code](code()) at which an idle vCPU is parked.
 pub(crate) fn park() -> u64 {
     offset_of(&raw const fakemon_gate_park) as u64
 }

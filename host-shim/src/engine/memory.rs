@@ -44,12 +44,18 @@ unsafe impl Sync for MonitorMemory {}
 
 impl MonitorMemory {
     /// Maps and fills the memory: the blob's segments, `tables`, and a gate and frame for each of
-    /// `cpus` vCPUs.
+    /// `cpus` vCPUs; `carried` tells whether returns go to KVM itself.
     ///
     /// What nobody in the monitor VM should write is read-only in stage 2 as well, so that a vCPU
     /// whose EL1 state is reset finds gate and tables as they were, even after a blob that has
     /// switched its MMU off.
-    pub(crate) fn new(blob: &Blob, tables: &Tables, cpus: u32) -> io::Result<Arc<Self>> {
+    pub(crate) fn new(
+        blob: &Blob,
+        tables: &Tables,
+        cpus: u32,
+        carried: bool,
+    ) -> io::Result<Arc<Self>> {
+        let gate = gate::code(carried);
         let tables = tables.to_bytes();
         let mut pieces = Vec::new();
         let mut size = 0;
@@ -85,7 +91,7 @@ impl MonitorMemory {
         }
         memory.write(TABLES_BASE, &tables);
         for cpu in 0..cpus {
-            memory.write(vcpu_block(cpu) + GATE, gate::code());
+            memory.write(vcpu_block(cpu) + GATE, &gate);
         }
         Ok(Arc::new(memory))
     }

@@ -18,12 +18,12 @@ use kvm_ioctls::{Kvm, VmFd};
 
 use crate::blob::Blob;
 use crate::engine::error::Error;
-use crate::engine::filter;
 use crate::engine::memory::{MonitorMemory, map_monitor};
 use crate::engine::regs::Registers;
 use crate::engine::vcpu::MonitorVcpu;
 use crate::engine::watchdog::Watchdog;
-use crate::policy::Config;
+use crate::engine::{carrier, filter};
+use crate::policy::{Config, Engine};
 use crate::tables::{Access, PAGE, Tables};
 use crate::width::Width;
 
@@ -47,6 +47,8 @@ pub(crate) struct Shared {
     pub(crate) guest: Vec<GuestMemory>,
     pub(crate) config: Config,
     pub(crate) cpus: u32,
+    /// KVM carries the calls by itself.
+    pub(crate) carried: bool,
     pub(crate) watchdog: Watchdog,
 }
 
@@ -60,7 +62,8 @@ impl Monitor {
     /// Makes a monitor VM that runs `blob` for a guest with `cpus` vCPUs and the given RAM.
     ///
     /// # Errors
-    /// The guest's RAM lies in the monitor's own window, there are too many vCPUs, or KVM refuses.
+    /// The guest's RAM lies in the monitor's own window, there are too many vCPUs, the kernel lacks
+    /// the engine that `config` asks for, or KVM refuses.
     ///
     /// # Safety
     /// Each range of `memory` is mapped in this process, writable, and stays so until the `Monitor`
@@ -98,12 +101,19 @@ impl Monitor {
         }
         map_monitor(&mut tables, blob, cpus);
 
-        let vm = Kvm::new().map_err(Error::kvm("open /dev/kvm"))?;
-        let vm = vm
+        let kvm = Kvm::new().map_err(Error::kvm("open /dev/kvm"))?;
+        let carried = match config.engine {
+            Engine::Userspace => false,
+            Engine::Auto => carrier::supported(&kvm),
+            Engine::Kernel if carrier::supported(&kvm) => true,
+            Engine::Kernel => return Err(Error::NoKernelEngine),
+        };
+        let vm = kvm
             .create_vm()
             .map_err(Error::kvm("create the monitor VM"))?;
         filter::forward_everything(&vm)?;
-        let memory_of_monitor = MonitorMemory::new(blob, &tables, cpus).map_err(Error::Memory)?;
+        let memory_of_monitor =
+            MonitorMemory::new(blob, &tables, cpus, carried).map_err(Error::Memory)?;
         let mut slot = 0;
         let mut add = |guest_phys_addr, userspace_addr, memory_size, flags| {
             let region = kvm_userspace_memory_region {
@@ -147,6 +157,7 @@ impl Monitor {
                 guest: memory.to_vec(),
                 config,
                 cpus,
+                carried,
                 watchdog,
             }),
         })
@@ -177,6 +188,15 @@ impl Monitor {
             });
         }
         MonitorVcpu::new(self.shared.clone(), cpu, Registers::of(guest), width)
+    }
+
+    /// Who carries calls: [`Engine::Kernel`] or [`Engine::Userspace`].
+    pub fn engine(&self) -> Engine {
+        if self.shared.carried {
+            Engine::Kernel
+        } else {
+            Engine::Userspace
+        }
     }
 
     /// The ranges of monitor-physical addresses that have memory of the monitor's own, as address

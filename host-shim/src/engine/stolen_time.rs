@@ -4,14 +4,9 @@
 use std::io;
 use std::os::fd::AsRawFd;
 
-use kvm_bindings::{KVM_ARM_VCPU_PVTIME_CTRL, KVM_ARM_VCPU_PVTIME_IPA, kvm_device_attr};
+use kvm_bindings::{KVM_ARM_VCPU_PVTIME_CTRL, KVM_ARM_VCPU_PVTIME_IPA};
 
-vmm_sys_util::ioctl_iow_nr!(
-    KVM_SET_DEVICE_ATTR,
-    kvm_bindings::KVMIO,
-    0xe1,
-    kvm_device_attr
-);
+use crate::engine::attribute;
 
 /// Tells KVM to keep the stolen time structure of a guest's vCPU at guest physical `address`.
 ///
@@ -23,15 +18,13 @@ vmm_sys_util::ioctl_iow_nr!(
 /// What KVM says (Documentation/virt/kvm/devices/vcpu.rst, 3): ENXIO if the host kernel keeps no
 /// such time, EINVAL for a bad address, EEXIST the second time.
 pub fn keep_stolen_time(vcpu: &impl AsRawFd, address: u64) -> io::Result<()> {
-    let attribute = kvm_device_attr {
-        group: KVM_ARM_VCPU_PVTIME_CTRL,
-        attr: KVM_ARM_VCPU_PVTIME_IPA.into(),
-        addr: (&raw const address).expose_provenance() as u64,
-        flags: 0,
-    };
-    // SAFETY: KVM reads the attribute and, behind its `addr`, 64 bits; both live until it is done.
-    match unsafe { vmm_sys_util::ioctl::ioctl_with_ref(vcpu, KVM_SET_DEVICE_ATTR(), &attribute) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
+    // SAFETY: KVM reads 64 bits for this attribute.
+    unsafe {
+        attribute::set(
+            vcpu,
+            KVM_ARM_VCPU_PVTIME_CTRL,
+            KVM_ARM_VCPU_PVTIME_IPA,
+            &address,
+        )
     }
 }

@@ -7,18 +7,23 @@
 use std::sync::Arc;
 
 use fakemon_abi::frame::REGS;
-use fakemon_abi::layout::{DOORBELL, DOORBELL_RETURN, GATE, TABLES_BASE, VCPU_STRIDE, vcpu_block};
+use fakemon_abi::layout::{
+    DOORBELL, DOORBELL_RETURN, FRAME, GATE, HYP_VECTORS, TABLES_BASE, VCPU_STRIDE, vcpu_block,
+};
+use fakemon_abi::note::{CONDUIT_HVC, CONDUIT_SMC, WINDOW_SMCCC};
 use kvm_bindings::{KVM_ARM_VCPU_PSCI_0_2, kvm_vcpu_init};
 use kvm_ioctls::{VcpuExit, VcpuFd};
 
+use crate::engine::carrier::{Carrier, Entrances};
 use crate::engine::error::Error;
 use crate::engine::frame::FramePtr;
 use crate::engine::gate;
 use crate::engine::monitor::Shared;
+use crate::engine::record::CallRecord;
 use crate::engine::regs::{self, Registers};
 use crate::engine::watchdog::Slot;
 use crate::tables;
-use crate::width::{Conduit, Width};
+use crate::width::Width;
 
 /// SCTLR_EL1 of the monitor: MMU and caches on, stack alignment checked, nothing writable executes
 /// (WXN), and the bits that are RES1 on cores without the features behind them (Arm ARM,
@@ -42,29 +47,12 @@ pub(crate) enum State {
     Suspended,
 }
 
-/// The call being served, or the last one.
-#[derive(Clone, Copy, Debug)]
-pub struct CallRecord {
-    /// Function ID, as w0 or r0 held it.
-    pub function: u32,
-    /// How the guest called.
-    pub conduit: Conduit,
-    /// How many of [`CallRecord::before`] were read from the caller.
-    pub inputs: usize,
-    /// How many of [`CallRecord::after`] may have been given back.
-    pub outputs: usize,
-    /// x0 to x17 with which the blob was entered.
-    pub before: [u64; REGS],
-    /// x0 to x17 with which the blob returned; as `before` while it has not.
-    pub after: [u64; REGS],
-    pub(crate) pc: u64,
-    pub(crate) pstate: u64,
-}
-
 /// The monitor's half of one guest vCPU: carries the calls of the guest's vCPU to the blob and
 /// back.
 #[derive(Debug)]
 pub struct MonitorVcpu {
+    // First, so that KVM lets go of the vCPU before it is closed.
+    pub(crate) carrier: Option<Carrier>,
     pub(crate) fd: VcpuFd,
     pub(crate) frame: FramePtr,
     pub(crate) guest: Registers,
@@ -73,6 +61,8 @@ pub struct MonitorVcpu {
     pub(crate) doorbell: u64,
     pub(crate) state: State,
     pub(crate) record: CallRecord,
+    /// The call on record is over and has not been handed out by `drain_log`.
+    pub(crate) unread: bool,
     init: kvm_vcpu_init,
     // Last, so that the VM outlives the vCPU.
     pub(crate) shared: Arc<Shared>,
@@ -102,6 +92,7 @@ impl MonitorVcpu {
                 .set_immediate_exit(Some(immediate_exit))
         };
         let mut vcpu = MonitorVcpu {
+            carrier: None,
             frame: FramePtr::new(&shared.memory, cpu, shared.cpus),
             fd,
             guest,
@@ -109,21 +100,43 @@ impl MonitorVcpu {
             cpu,
             doorbell: vcpu_block(cpu) + DOORBELL,
             state: State::Idle,
-            record: CallRecord {
-                function: 0,
-                conduit: Conduit::Smc,
-                inputs: 0,
-                outputs: 0,
-                before: [0; REGS],
-                after: [0; REGS],
-                pc: 0,
-                pstate: 0,
-            },
+            record: CallRecord::NONE,
+            unread: false,
             init,
             shared,
         };
         vcpu.initialise()?;
+        if vcpu.shared.carried {
+            vcpu.bind()?;
+        }
         Ok(vcpu)
+    }
+
+    /// Has KVM carry calls between the guest's vCPU and this one from now on.
+    fn bind(&mut self) -> Result<(), Error> {
+        let note = self.shared.blob.note();
+        let vectors = self.shared.blob.vectors();
+        let served = |conduit, table| (note.conduits & conduit != 0).then_some(vectors + table);
+        let entrances = Entrances {
+            smc_vectors: served(CONDUIT_SMC, 0),
+            hvc_vectors: served(CONDUIT_HVC, HYP_VECTORS),
+            sp: self.stack_top(),
+            tpidr: vcpu_block(self.cpu) + FRAME,
+            with_immediate: match note.window {
+                WINDOW_SMCCC => (8, 4),
+                // All that there is.
+                _ => (REGS as u8, REGS as u8),
+            },
+        };
+        let log = self.shared.config.log;
+        let carrier =
+            Carrier::bind(&self.guest, &mut self.fd, &entrances, log).map_err(|source| {
+                let what = "have KVM carry calls to the monitor";
+                Error::Kvm { what, source }
+            })?;
+        self.slot().set_standing(Some(carrier.standing));
+        self.carrier = Some(carrier);
+        Ok(())
     }
 
     /// Gives the vCPU its EL1 state from nothing, and parks it.
@@ -143,6 +156,13 @@ impl MonitorVcpu {
 
     /// Abandons what the blob was doing, with all the EL1 state that it leaves, and parks the vCPU.
     pub(crate) fn start_over(&mut self) -> Result<(), Error> {
+        if let Some(carrier) = &self.carrier {
+            carrier.give_up().map_err(|source| {
+                let what = "give up a call";
+                Error::Kvm { what, source }
+            })?;
+        }
+        self.slot().set_paused(false);
         // An access that has exited completes on the next KVM_RUN and then advances the PC, so that
         // must be over first.
         self.fd.set_kvm_immediate_exit(1);
@@ -202,7 +222,8 @@ impl MonitorVcpu {
         self.shared.watchdog.slot(self.cpu)
     }
 
-    /// The call being served, or the last one, for traces.
+    /// The call being served, or the last one, for traces. Of the calls that KVM carries by itself
+    /// it is the last that [`drain_log`](Self::drain_log) has handed out.
     pub fn last_call(&self) -> &CallRecord {
         &self.record
     }
@@ -219,8 +240,9 @@ impl MonitorVcpu {
 
 impl Drop for MonitorVcpu {
     fn drop(&mut self) {
+        self.slot().set_standing(None);
         // SAFETY: there is no byte to keep mapped.
-        unsafe { self.shared.watchdog.slot(self.cpu).set_immediate_exit(None) };
+        unsafe { self.slot().set_immediate_exit(None) };
     }
 }
 

@@ -5,7 +5,8 @@
 //! thread per monitor VM wakes eight times per limit and looks at these words. It counts its own
 //! ticks and reads no clock, so that a host which was suspended or starved does not make the
 //! watchdog bite: it slept as well. A vCPU that was in the same call at eight ticks is kicked out
-//! of KVM_RUN by a signal, which also ends a WFI.
+//! of KVM_RUN by a signal, which also ends a WFI. Of calls that KVM carries by itself, KVM tells the
+//! same by words of its own.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
@@ -13,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::engine::carrier::Standing;
 use crate::policy::Config;
 
 const TICKS: u32 = 8;
@@ -24,6 +26,9 @@ thread_local! {
     // SAFETY: gettid has no arguments and always succeeds.
     static THREAD: i32 = unsafe { libc::gettid() };
 }
+
+/// Bit of a call's number that says that KVM carries it and counts by itself.
+const CARRIED: u64 = 1 << 63;
 
 /// What other threads may know of a vCPU. Each has a cache line of its own.
 #[derive(Debug, Default)]
@@ -38,6 +43,10 @@ pub(crate) struct Slot {
     /// The vCPU's `immediate_exit` in its kvm_run page. The lock is for kicks alone, never for
     /// calls.
     immediate_exit: Mutex<Option<ExitFlag>>,
+    /// Where KVM tells of the calls that it carries.
+    standing: Mutex<Option<Standing>>,
+    /// A carried call has been left, and the VMM does something else.
+    paused: AtomicBool,
 }
 
 /// Address of an `immediate_exit` byte.
@@ -65,9 +74,44 @@ impl Slot {
         );
     }
 
+    /// A call that KVM carries has been left for something else than the blob's own affairs.
+    pub(crate) fn set_paused(&self, paused: bool) {
+        self.paused.store(paused, Ordering::Release);
+    }
+
+    /// Notes, or with [`None`] forgets, where KVM tells of the calls that it carries.
+    pub(crate) fn set_standing(&self, standing: Option<Standing>) {
+        let mut own = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
+        *own = standing;
+    }
+
+    /// The call that KVM carries: its number, and the thread that runs it or 0.
+    fn carried(&self) -> Option<(u64, i32)> {
+        let standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
+        // SAFETY: the vCPU takes its words back before it goes, which the lock makes wait for this.
+        let (call, thread) = unsafe { (*standing)?.call() }?;
+        Some((CARRIED | call, thread))
+    }
+
+    /// The number of the call for which the blob has a CPU right now, and the thread that runs it.
+    fn running(&self) -> Option<(u64, i32)> {
+        let state = self.state.load(Ordering::Acquire);
+        if state & IN_BLOB != 0 {
+            return Some((state >> 1, self.thread.load(Ordering::Relaxed)));
+        }
+        let runs = |&(_, thread): &(u64, i32)| thread != 0;
+        let paused = self.paused.load(Ordering::Acquire);
+        self.carried().filter(|call| runs(call) && !paused)
+    }
+
     /// Tells whether the watchdog has ended the current call.
     pub(crate) fn fired(&self) -> bool {
-        self.fired.load(Ordering::Acquire) == self.state.load(Ordering::Relaxed) >> 1
+        let own = self.state.load(Ordering::Relaxed);
+        let call = match self.carried() {
+            Some((call, _)) if own & IN_BLOB == 0 => call,
+            _ => own >> 1,
+        };
+        self.fired.load(Ordering::Acquire) == call
     }
 
     /// Notes, or with [`None`] forgets, where the vCPU's `immediate_exit` is.
@@ -96,10 +140,9 @@ impl Slot {
     }
 
     /// Ends a call that has run too long.
-    fn fire(&self, call: u64, signal: i32) {
+    fn fire(&self, call: u64, thread: i32, signal: i32) {
         self.fired.store(call, Ordering::Release);
         self.kick();
-        let thread = self.thread.load(Ordering::Relaxed);
         // SAFETY: tgkill touches no memory; a thread that has ended meanwhile makes it fail, which
         // is as good.
         unsafe { libc::syscall(libc::SYS_tgkill, std::process::id(), thread, signal) };
@@ -152,21 +195,22 @@ impl Drop for Watchdog {
 }
 
 fn watch(slots: &[Slot], stop: &AtomicBool, tick: Duration, signal: i32) {
-    // The state seen last, and for how many ticks it has been the same.
+    // The call seen last, and for how many ticks it has been the same.
     let mut seen = vec![(0, 0); slots.len()];
     while !stop.load(Ordering::Acquire) {
         std::thread::park_timeout(tick);
         for (slot, (last, ticks)) in slots.iter().zip(&mut seen) {
-            let state = slot.state.load(Ordering::Acquire);
-            if state >> 1 != *last >> 1 {
-                *ticks = 0;
-            } else if state & IN_BLOB != 0 {
-                *ticks += 1;
+            let Some((call, thread)) = slot.running() else {
+                continue;
+            };
+            if call != *last {
+                (*last, *ticks) = (call, 0);
+                continue;
             }
-            *last = state;
-            if *ticks >= TICKS && state & IN_BLOB != 0 {
+            *ticks += 1;
+            if *ticks >= TICKS {
                 // The thread may just have missed the signal of an earlier tick, so this repeats.
-                slot.fire(state >> 1, signal);
+                slot.fire(call, thread, signal);
             }
         }
     }

@@ -68,6 +68,9 @@ pub struct RunArgs {
     /// Who answers the guest's SMC calls
     #[arg(long, value_enum, default_value_t = Smc::Blob)]
     pub smc: Smc,
+    /// Who carries calls to the blob and back
+    #[arg(long, value_enum, default_value_t = EngineArg::Auto)]
+    pub engine: EngineArg,
     /// What a fault of the blob means for the guest
     #[arg(long, value_enum, default_value_t = Fault::Fatal)]
     pub on_fault: Fault,
@@ -108,6 +111,17 @@ pub enum Smc {
     Deny,
     /// Nobody: an SMC is an undefined instruction
     Undef,
+}
+
+/// Values of `--engine`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EngineArg {
+    /// KVM if it can, else fakemon
+    Auto,
+    /// Fakemon, with KVM as it is
+    Userspace,
+    /// KVM itself, which needs a host kernel with Fake Monitor's patches
+    Kernel,
 }
 
 /// Values of `--on-fault`.

@@ -85,7 +85,7 @@ fn left_by(program: &[u8], kick: impl FnOnce(&Cpu) -> Box<dyn FnMut() + Send>) {
     let mut machine = machine(program);
     let cpu = &mut machine.cpus[0];
     let trap = cpu.next_call(&[40, 2]);
-    let pc = cpu.get(PC);
+    let pc = cpu.behind_call();
     let mut kick = kick(cpu);
     let done = AtomicBool::new(false);
     let step = std::thread::scope(|scope| {
@@ -139,7 +139,7 @@ fn left_at_once() -> Machine {
     let mut machine = machine(wait_for_word());
     let cpu = &mut machine.cpus[0];
     let trap = cpu.next_call(&[40, 2]);
-    let pc = cpu.get(PC);
+    let pc = cpu.behind_call();
     cpu.firmware.as_ref().expect("a blob").kick_handle().kick();
     let step = cpu.begin(trap);
     is_left(&machine, pc, &step);

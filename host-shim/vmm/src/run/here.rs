@@ -3,10 +3,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use fakemon_host::{Config, OnFault, Policy};
+use fakemon_host::{Config, Engine, OnFault, Policy, monotonic_ns};
 
 use super::{Ending, after};
-use crate::cli::{Fault, RunArgs, Smc};
+use crate::cli::{EngineArg, Fault, RunArgs, Smc};
 use crate::console::Console;
 use crate::events::Events;
 use crate::input::Input;
@@ -26,7 +26,7 @@ pub fn run(args: &RunArgs) -> Ending {
     };
     let tracer = match &args.trace {
         None => None,
-        Some(file) => match Tracer::new(file.as_deref()) {
+        Some(file) => match Tracer::new(file.as_deref(), monotonic_ns()) {
             Ok(tracer) => Some(Arc::new(tracer)),
             Err(error) => return Ending::Usage(format!("cannot write the trace: {error}")),
         },
@@ -50,8 +50,16 @@ fn options(args: &RunArgs, tracer: Option<Arc<Tracer>>) -> Options {
         Fault::Fatal => OnFault::Fatal,
         Fault::NotSupported => OnFault::NotSupported,
     };
+    let engine = match args.engine {
+        EngineArg::Auto => Engine::Auto,
+        EngineArg::Userspace => Engine::Userspace,
+        EngineArg::Kernel => Engine::Kernel,
+    };
     let config = Config {
+        engine,
         on_fault,
+        // A trace is to show a call when it is over; counts may wait.
+        log: if tracer.is_some() { 1 } else { COUNTED },
         watchdog: args.watchdog(),
         ..Config::default()
     };
@@ -63,6 +71,9 @@ fn options(args: &RunArgs, tracer: Option<Arc<Tracer>>) -> Options {
         pin: args.pin,
     }
 }
+
+/// Calls that KVM may carry before they are counted.
+const COUNTED: u32 = 128;
 
 /// Boots the guest until it ends otherwise than by a reset.
 fn boots(args: &RunArgs, input: &Input, options: &Options, mut events: Events) -> Ending {

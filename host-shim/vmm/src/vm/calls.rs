@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use fakemon_abi::status::{INVALID_ADDRESS, SUCCESS};
-use fakemon_host::{BlobFault, Host};
+use fakemon_host::{BlobFault, Host, monotonic_ns};
 
 use super::shared::Shared;
 use crate::cpus::Start;
@@ -62,7 +62,7 @@ impl Host for HostCalls<'_> {
 
     fn event(&mut self, code: u64, args: [u64; 3]) {
         if let Some(tracer) = &self.shared.tracer {
-            tracer.event(self.cpu, code, args);
+            tracer.event(self.cpu, monotonic_ns(), code, args);
         }
     }
 

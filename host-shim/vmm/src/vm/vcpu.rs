@@ -7,7 +7,7 @@
 //! resets the vCPU and enters KVM_RUN again.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fakemon_host::regs::{self, Registers};
 use fakemon_host::{
@@ -168,6 +168,9 @@ impl Vcpu {
                 self.at_pc(&format!("CPU {} has stopped", self.number))
             );
         }
+        if let Some(mut monitor) = self.monitor.take() {
+            monitor.drain_log(|call| self.note(call));
+        }
         std::mem::take(&mut self.counts)
     }
 
@@ -257,7 +260,6 @@ impl Vcpu {
             shared: &shared,
             stolen_time: self.stolen_time,
         };
-        let begin = Instant::now();
         let mut step = monitor.call(trap, &mut host)?;
         loop {
             match step {
@@ -268,7 +270,7 @@ impl Vcpu {
             }
             step = monitor.resume(&mut host)?;
         }
-        self.note(monitor.last_call(), begin, step == Step::Done);
+        monitor.drain_log(|call| self.note(call));
         match step {
             Step::Done | Step::Interrupted | Step::WaitForInterrupt => Ok(()),
             Step::CpuOff => self.off(),
@@ -279,24 +281,23 @@ impl Vcpu {
         }
     }
 
-    /// Counts and traces a call.
-    fn note(&mut self, record: &CallRecord, begin: Instant, returned: bool) {
+    /// Counts and traces a call that is over.
+    fn note(&mut self, record: &CallRecord) {
         let args = &record.before[..record.inputs.max(1)];
         let board = &self.shared.board;
         self.counts.add(board.function_id(args));
         if let Some(tracer) = &self.shared.tracer {
-            let results = if returned {
+            let results = if record.returned {
                 &record.after[..record.outputs]
             } else {
                 &[]
             };
-            let (cpu, end) = (self.number, Instant::now());
             tracer.call(
                 board,
                 &Call {
-                    cpu,
-                    start: begin,
-                    end,
+                    cpu: self.number,
+                    begin_ns: record.begin_ns,
+                    end_ns: record.end_ns,
                     args,
                     results,
                 },

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The kernel engine as user space sees it: a guest's vCPU bound to a monitor's, between which KVM
+//! carries calls by itself.
+//!
+//! The interface is that of the patches in `host-shim/kernel`
+//! (Documentation/virt/kvm/arm/monitor.rst there). KVM tells how it stands by three words in the
+//! monitor's `kvm_run`, and writes each call that is over into a log, if it has been given one.
+
+use std::cell::UnsafeCell;
+use std::io;
+use std::mem::offset_of;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use fakemon_abi::frame::REGS;
+use kvm_bindings::{KVMIO, kvm_run, kvm_sync_regs};
+use kvm_ioctls::VcpuFd;
+use libc::c_ulong;
+use vmm_sys_util::ioctl::{_IOC_NONE, ioctl_expr, ioctl_with_val};
+
+use crate::engine::attribute;
+use crate::engine::record::CallRecord;
+use crate::width::Conduit;
+
+const CHECK_EXTENSION: c_ulong = ioctl_expr(_IOC_NONE, KVMIO, 0x03, 0);
+const CAP_ARM_MONITOR: c_ulong = 1000;
+/// Action of the SMCCC filter: the monitor's vCPU serves the call.
+pub(crate) const FILTER_MONITOR: u8 = 3;
+/// The instruction with which the gate's vectors hand a return to KVM: `hvc #0x4d56`.
+pub(crate) const RETURN: u32 = 0xd400_0002 | 0x4d56 << 5;
+
+/// Group of vCPU attributes, and its attributes.
+const MONITOR_CTRL: u32 = 3;
+const BIND: u32 = 0;
+const STATE: u32 = 1;
+
+const BIND_HVC: u32 = 1 << 0;
+const BIND_SMC_IMM: u32 = 1 << 1;
+const BIND_SMC: u32 = 1 << 2;
+/// A file descriptor that ends a binding.
+const NOBODY: u32 = u32::MAX;
+
+/// `struct kvm_arm_monitor_bind`.
+#[repr(C)]
+#[derive(Debug, Default)]
+struct Bind {
+    fd: u32,
+    flags: u32,
+    smc_vectors: u64,
+    hvc_vectors: u64,
+    sp: u64,
+    tpidr: u64,
+    imm_in: u8,
+    imm_out: u8,
+    pad: [u8; 2],
+    log_entries: u32,
+    log: u64,
+    pad2: u64,
+}
+
+/// `struct kvm_arm_monitor_state`.
+#[repr(C)]
+#[derive(Debug, Default)]
+struct State {
+    in_call: u8,
+    nr_out: u8,
+    pad: [u8; 6],
+}
+
+/// `struct kvm_arm_monitor_log`: a call that has returned.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    begin_ns: u64,
+    end_ns: u64,
+    x_in: [u64; REGS],
+    x_out: [u64; REGS],
+    esr: u32,
+    nr_in: u8,
+    nr_out: u8,
+    pad: [u8; 2],
+}
+
+const _: () = assert!(size_of::<Bind>() == 64 && size_of::<Entry>() == 312);
+
+/// What KVM tells of a binding, in `struct kvm_sync_regs` behind `device_irq_level`.
+#[repr(C)]
+#[derive(Debug)]
+struct Words {
+    /// Bit 0: a call is in progress. Above: how many calls there have been.
+    call: AtomicU64,
+    /// The thread that is in KVM_RUN of the guest's vCPU, or 0.
+    thread: AtomicU32,
+    /// Calls that have been written to the log; wraps around.
+    logged: AtomicU32,
+}
+
+/// Where KVM tells how a binding stands, for any thread to look.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Standing(NonNull<Words>);
+
+// SAFETY: the words belong to no thread, and are atomic.
+unsafe impl Send for Standing {}
+
+impl Standing {
+    /// Finds the words in a monitor vCPU's `kvm_run`.
+    fn of(monitor: &mut VcpuFd) -> Self {
+        let run = NonNull::from(monitor.get_kvm_run());
+        // SAFETY: `s` has room for 2 KiB, of which the words are some behind `kvm_sync_regs`.
+        Standing(unsafe {
+            run.byte_add(offset_of!(kvm_run, s) + size_of::<kvm_sync_regs>())
+                .cast()
+        })
+    }
+
+    /// The words.
+    ///
+    /// # Safety
+    /// The monitor's vCPU is there as long as the result is used.
+    unsafe fn words<'a>(self) -> &'a Words {
+        // SAFETY: the words are mapped as long as the vCPU is there (the caller), and atomic, since
+        // KVM writes them.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// The number of the call in progress, if there is one, and the thread that runs it, or 0 if
+    /// none does.
+    ///
+    /// # Safety
+    /// The monitor's vCPU is still there.
+    pub(crate) unsafe fn call(self) -> Option<(u64, i32)> {
+        // SAFETY: the caller's promise.
+        let words = unsafe { self.words() };
+        let call = words.call.load(Ordering::Acquire);
+        let thread = words.thread.load(Ordering::Relaxed);
+        (call & 1 != 0).then_some((call >> 1, thread as i32))
+    }
+}
+
+/// Tells whether the KVM behind a VM or `/dev/kvm` can carry calls.
+pub(crate) fn supported(kvm: &impl AsRawFd) -> bool {
+    // SAFETY: the ioctl takes a number and touches no memory.
+    unsafe { ioctl_with_val(kvm, CHECK_EXTENSION, CAP_ARM_MONITOR) > 0 }
+}
+
+/// How a monitor's vCPU is entered.
+#[derive(Debug)]
+pub(crate) struct Entrances {
+    /// The vector tables, for the conduits that are served.
+    pub(crate) smc_vectors: Option<u64>,
+    pub(crate) hvc_vectors: Option<u64>,
+    /// SP_EL1 and TPIDR_EL1.
+    pub(crate) sp: u64,
+    pub(crate) tpidr: u64,
+    /// Registers that an SMC with an immediate passes each way.
+    pub(crate) with_immediate: (u8, u8),
+}
+
+/// A binding; it ends when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Carrier {
+    // Kept open, so that the end of the binding meets no other file of the same number.
+    guest: OwnedFd,
+    pub(crate) standing: Standing,
+    log: Box<[UnsafeCell<Entry>]>,
+    read: u32,
+}
+
+impl Carrier {
+    /// Binds the guest's vCPU to the monitor's, which has run once; `log` is the number of calls
+    /// that are kept.
+    pub(crate) fn bind(
+        guest: &impl AsRawFd,
+        monitor: &mut VcpuFd,
+        entrances: &Entrances,
+        log: u32,
+    ) -> io::Result<Carrier> {
+        // SAFETY: fcntl with this command touches no memory.
+        let guest = unsafe { libc::fcntl(guest.as_raw_fd(), libc::F_DUPFD_CLOEXEC, 0) };
+        if guest < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: fcntl has just made it, so it is open and nobody else's.
+        let guest = unsafe { OwnedFd::from_raw_fd(guest) };
+        const EMPTY: Entry = Entry {
+            begin_ns: 0,
+            end_ns: 0,
+            x_in: [0; REGS],
+            x_out: [0; REGS],
+            esr: 0,
+            nr_in: 0,
+            nr_out: 0,
+            pad: [0; 2],
+        };
+        let carrier = Carrier {
+            guest,
+            standing: Standing::of(monitor),
+            log: (0..log).map(|_| UnsafeCell::new(EMPTY)).collect(),
+            read: 0,
+        };
+        let mut flags = 0;
+        if entrances.smc_vectors.is_some() {
+            flags |= BIND_SMC | BIND_SMC_IMM;
+        }
+        if entrances.hvc_vectors.is_some() {
+            flags |= BIND_HVC;
+        }
+        let bind = Bind {
+            fd: monitor.as_raw_fd() as u32,
+            flags,
+            smc_vectors: entrances.smc_vectors.unwrap_or(0),
+            hvc_vectors: entrances.hvc_vectors.unwrap_or(0),
+            sp: entrances.sp,
+            tpidr: entrances.tpidr,
+            imm_in: entrances.with_immediate.0,
+            imm_out: entrances.with_immediate.1,
+            log_entries: log,
+            log: carrier.log.as_ptr().expose_provenance() as u64,
+            ..Bind::default()
+        };
+        // SAFETY: KVM reads one kvm_arm_monitor_bind. While the binding lasts it writes entries of
+        // `log`, which are cells for that reason, and which `drop` frees only when it has ended.
+        unsafe { attribute::set(&carrier.guest, MONITOR_CTRL, BIND, &bind) }?;
+        Ok(carrier)
+    }
+
+    /// Tells whether a call has been entered and has not returned.
+    pub(crate) fn in_call(&self) -> bool {
+        // SAFETY: a carrier goes before the monitor's vCPU (`MonitorVcpu` declares it first).
+        unsafe { self.standing.call() }.is_some()
+    }
+
+    /// Gives up the call in progress, if there is one.
+    pub(crate) fn give_up(&self) -> io::Result<()> {
+        // SAFETY: KVM reads one kvm_arm_monitor_state.
+        unsafe { attribute::set(&self.guest, MONITOR_CTRL, STATE, &State::default()) }
+    }
+
+    /// Takes the oldest call of the log that has not been taken.
+    pub(crate) fn take(&mut self) -> Option<CallRecord> {
+        // SAFETY: as for `in_call`.
+        let words = unsafe { self.standing.words() };
+        let logged = words.logged.load(Ordering::Acquire);
+        if self.log.is_empty() || logged == self.read {
+            return None;
+        }
+        let entry = &self.log[self.read as usize % self.log.len()];
+        // SAFETY: KVM writes only while the guest's vCPU is in KVM_RUN, on the thread that has this
+        // carrier; what it has written are numbers.
+        let entry = unsafe { entry.get().read_volatile() };
+        self.read = self.read.wrapping_add(1);
+        let class = entry.esr >> 26;
+        Some(CallRecord {
+            function: entry.x_in[0] as u32,
+            conduit: if matches!(class, 0x12 | 0x16) {
+                Conduit::Hvc
+            } else {
+                Conduit::Smc
+            },
+            inputs: entry.nr_in.into(),
+            outputs: entry.nr_out.into(),
+            before: entry.x_in,
+            after: entry.x_out,
+            returned: true,
+            begin_ns: entry.begin_ns,
+            end_ns: entry.end_ns,
+            ..CallRecord::NONE
+        })
+    }
+}
+
+impl Drop for Carrier {
+    fn drop(&mut self) {
+        let end = Bind {
+            fd: NOBODY,
+            ..Bind::default()
+        };
+        // SAFETY: KVM reads one kvm_arm_monitor_bind.
+        let ended = unsafe { attribute::set(&self.guest, MONITOR_CTRL, BIND, &end) };
+        // A binding that was never made has not ended either; its log is nobody's.
+        if ended.is_err_and(|error| error.raw_os_error() != Some(libc::ENODEV)) {
+            std::mem::forget(std::mem::take(&mut self.log));
+        }
+    }
+}

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! One vCPU of the guest, stopped by the test before and after its calls.
+//!
+//! The userspace engine comes by when the guest calls, but with the kernel engine nothing does: so
+//! here the guest is stepped up to the SMC or HVC, and, where KVM carries the call, over it. The
+//! step ends as the guest goes on, before it executes another instruction.
+
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+
+use fakemon_host::regs::{self, Registers};
+use fakemon_host::{Conduit, Error, MonitorVcpu, Policy, Step, Trap, Width, inject_undefined};
+use kvm_bindings::{
+    KVM_EXIT_ARM_NISV, KVM_GUESTDBG_ENABLE, KVM_GUESTDBG_SINGLESTEP, kvm_guest_debug,
+    kvm_vcpu_events,
+};
+use kvm_ioctls::{VcpuExit, VcpuFd};
+
+use crate::log::{Log, value};
+use crate::machine::{END, REPORT, Stop};
+use crate::ram::Ram;
+
+/// One vCPU of the guest and its monitor vCPU.
+#[derive(Debug)]
+pub struct Cpu {
+    // First: it has borrowed the guest's vCPU.
+    /// Its half in the monitor VM.
+    pub firmware: Option<MonitorVcpu>,
+    /// The guest's vCPU.
+    pub fd: VcpuFd,
+    /// What the test's blob and program left with the VMM.
+    pub log: Log,
+    ram: Arc<Ram>,
+    width: Width,
+    policy: Policy,
+    carried: bool,
+}
+
+/// Why the guest's KVM_RUN ended.
+enum Event {
+    Call(Trap),
+    Stepped,
+    Interrupted,
+    Stop(Stop),
+}
+
+impl Cpu {
+    pub(crate) fn new(
+        fd: VcpuFd,
+        firmware: Option<MonitorVcpu>,
+        ram: Arc<Ram>,
+        width: Width,
+        policy: Policy,
+        carried: bool,
+    ) -> Cpu {
+        let log = Log::default();
+        Cpu {
+            firmware,
+            fd,
+            log,
+            ram,
+            width,
+            policy,
+            carried,
+        }
+    }
+
+    /// Whether KVM carries this vCPU's calls.
+    pub fn is_carried(&self) -> bool {
+        self.carried
+    }
+
+    /// Reads one of the guest's registers, by its id in [`regs`].
+    pub fn get(&self, register: u64) -> u64 {
+        // What a debugger's step leaves in PSTATE.
+        const SS: u64 = 1 << 21;
+        let value = Registers::of(&self.fd).get(register).expect("a register");
+        if register == regs::PSTATE {
+            value & !SS
+        } else {
+            value
+        }
+    }
+
+    /// Writes one of the guest's registers.
+    pub fn set(&self, register: u64, value: u64) {
+        Registers::of(&self.fd)
+            .set(register, value)
+            .expect("a register");
+    }
+
+    /// x0 to x30 of the guest.
+    pub fn x(&self) -> [u64; 31] {
+        std::array::from_fn(|n| self.get(regs::x(n as u64)))
+    }
+
+    /// Runs until a call has come to this process, without serving it.
+    pub fn run_to_call(&mut self) -> Result<Trap, Stop> {
+        loop {
+            match self.enter() {
+                Event::Call(trap) => return Ok(trap),
+                Event::Stepped | Event::Interrupted => {}
+                Event::Stop(stop) => return Err(stop),
+            }
+        }
+    }
+
+    /// Steps up to the guest's next SMC or HVC, and gives it these inputs from x1 up.
+    pub fn next_call(&mut self, inputs: &[u64]) -> Trap {
+        let conduit = loop {
+            match self.call_at_pc() {
+                Some(conduit) => break conduit,
+                None => self.step(),
+            }
+        };
+        for (n, &value) in (1..).zip(inputs) {
+            self.set(regs::x(n), value);
+        }
+        let function = self.get(regs::x(0)) as u32;
+        Trap { function, conduit }
+    }
+
+    /// Address of the instruction behind the call at which the guest is.
+    pub fn behind_call(&self) -> u64 {
+        self.get(regs::PC) + 4
+    }
+
+    /// Makes the call at which the guest is, until it is over or left.
+    pub fn begin(&mut self, trap: Trap) -> Result<Step, Error> {
+        let firmware = self.firmware.as_mut().expect("a blob");
+        if firmware.in_call() {
+            return firmware.call(trap, &mut self.log);
+        }
+        self.debug(self.carried);
+        let step = self.go_on();
+        self.debug(false);
+        step
+    }
+
+    /// Goes on with a call that was left.
+    pub fn resume(&mut self) -> Result<Step, Error> {
+        let firmware = self.firmware.as_mut().expect("a blob");
+        let step = firmware.resume(&mut self.log)?;
+        if step != Step::Done || !firmware.in_call() {
+            return Ok(step);
+        }
+        self.debug(true);
+        let step = self.go_on();
+        self.debug(false);
+        step
+    }
+
+    /// Makes a call of [`caller`](crate::program::caller) with these inputs from x1 up; [`None`]
+    /// when it is done.
+    pub fn ask(&mut self, inputs: &[u64]) -> Option<Stop> {
+        let trap = self.next_call(inputs);
+        self.serve(trap)
+    }
+
+    /// Makes the call at which the guest is; [`None`] when the guest can go on.
+    pub fn serve(&mut self, trap: Trap) -> Option<Stop> {
+        if self.firmware.is_none() {
+            let trap = self.run_to_call().expect("a call that is forwarded");
+            return self.answer(trap);
+        }
+        let step = self.begin(trap);
+        self.finish(step)
+    }
+
+    /// Runs the program until it ends or the test has to act.
+    pub fn run(&mut self) -> Stop {
+        loop {
+            match self.run_to_call() {
+                Ok(trap) => {
+                    if let Some(stop) = self.answer(trap) {
+                        return stop;
+                    }
+                }
+                Err(stop) => return stop,
+            }
+        }
+    }
+
+    /// Serves a call that has come to this process.
+    fn answer(&mut self, trap: Trap) -> Option<Stop> {
+        let Some(firmware) = &mut self.firmware else {
+            assert_eq!(
+                self.policy,
+                Policy::Undef,
+                "no other policy forwards without a blob"
+            );
+            inject_undefined(&self.fd, self.width).expect("an exception");
+            return None;
+        };
+        let step = firmware.call(trap, &mut self.log);
+        self.finish(step)
+    }
+
+    fn finish(&mut self, mut step: Result<Step, Error>) -> Option<Stop> {
+        while matches!(step, Ok(Step::Interrupted)) {
+            step = self.resume();
+        }
+        match step {
+            Ok(Step::Done) => None,
+            Ok(step) => Some(Stop::Step(step)),
+            Err(error) => Some(Stop::Error(error)),
+        }
+    }
+
+    /// Runs the guest, which is at a call or in one, until that is over or left.
+    fn go_on(&mut self) -> Result<Step, Error> {
+        loop {
+            match self.enter() {
+                Event::Call(trap) => {
+                    let firmware = self.firmware.as_mut().expect("a blob");
+                    let step = firmware.call(trap, &mut self.log)?;
+                    if step != Step::Done || !firmware.in_call() {
+                        return Ok(step);
+                    }
+                }
+                Event::Stepped => return Ok(Step::Done),
+                Event::Interrupted => {
+                    if self.firmware.as_ref().is_some_and(MonitorVcpu::in_call) {
+                        return Ok(Step::Interrupted);
+                    }
+                }
+                Event::Stop(stop) => panic!("a call ends in {stop:?}"),
+            }
+        }
+    }
+
+    /// One KVM_RUN of the guest's vCPU, with what its accesses ask for.
+    fn enter(&mut self) -> Event {
+        match self.fd.run() {
+            Ok(VcpuExit::Hypercall(call)) => {
+                return Event::Call(Trap::from_exit(call.nr, call.longmode.into()));
+            }
+            Ok(VcpuExit::Debug(_)) => return Event::Stepped,
+            Ok(VcpuExit::MmioWrite(END, _)) => return Event::Stop(Stop::Ended),
+            Ok(VcpuExit::MmioWrite(address, data)) if (REPORT..END).contains(&address) => {
+                let value = value(data);
+                self.log.reports.push((address - REPORT, value));
+            }
+            Ok(VcpuExit::MmioWrite(address, _)) => self.log.holes.push((address, true)),
+            Ok(VcpuExit::MmioRead(address, data)) => {
+                data.fill(0xff);
+                self.log.holes.push((address, false));
+            }
+            Ok(VcpuExit::Unsupported(KVM_EXIT_ARM_NISV)) => self.refuse_blind_access(),
+            Ok(VcpuExit::Intr) => {}
+            Ok(other) => return Event::Stop(Stop::Exit(format!("{other:?}"))),
+            Err(error) if error.errno() == libc::EINTR => self.fd.set_kvm_immediate_exit(0),
+            Err(error) => return Event::Stop(Stop::Exit(error.to_string())),
+        }
+        Event::Interrupted
+    }
+
+    /// Executes one instruction.
+    fn step(&mut self) {
+        self.debug(true);
+        loop {
+            match self.enter() {
+                Event::Stepped => break,
+                Event::Interrupted => {}
+                Event::Call(_) => panic!("a call within a step to one"),
+                Event::Stop(stop) => panic!("no call: {stop:?}"),
+            }
+        }
+        self.debug(false);
+    }
+
+    fn debug(&self, step: bool) {
+        let control = if step {
+            KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP
+        } else {
+            0
+        };
+        let debug = kvm_guest_debug {
+            control,
+            ..Default::default()
+        };
+        self.fd.set_guest_debug(&debug).expect("a single step");
+    }
+
+    /// The call that is the guest's next instruction, if it is one.
+    fn call_at_pc(&self) -> Option<Conduit> {
+        const THUMB: u64 = 1 << 5;
+        let bytes = self.ram.read(self.get(regs::PC), 4);
+        let code = u32::from_le_bytes(bytes.try_into().expect("4 bytes"));
+        let thumb = self.get(regs::PSTATE) & THUMB != 0;
+        // SMC and HVC with any immediate (Arm ARM C6.2, F5.1).
+        let (smc, hvc) = match (self.width, thumb) {
+            (Width::AArch64, _) => (
+                code & 0xffe0_001f == 0xd400_0003,
+                code & 0xffe0_001f == 0xd400_0002,
+            ),
+            (Width::AArch32, false) => (code & 0x0fff_fff0 == 0x0160_0070, false),
+            (Width::AArch32, true) => (code & 0xffff_fff0 == 0x8000_f7f0, false),
+        };
+        match (smc, hvc) {
+            (true, _) => Some(Conduit::Smc),
+            (_, true) => Some(Conduit::Hvc),
+            _ => None,
+        }
+    }
+
+    /// Makes the guest take an external abort for an access that KVM could not describe.
+    fn refuse_blind_access(&mut self) {
+        let exit = &self.fd.get_kvm_run().__bindgen_anon_1;
+        // SAFETY: KVM_EXIT_ARM_NISV says that KVM has filled in this member.
+        self.log.blind.push(unsafe { exit.arm_nisv.fault_ipa });
+        let mut events = kvm_vcpu_events::default();
+        events.exception.ext_dabt_pending = 1;
+        self.fd.set_vcpu_events(&events).expect("an abort");
+    }
+
+    /// The guest's vCPU as a file descriptor.
+    pub fn as_raw_fd(&self) -> i32 {
+        self.fd.as_raw_fd()
+    }
+}
