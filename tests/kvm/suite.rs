@@ -7,6 +7,7 @@ mod aarch32;
 mod calls;
 mod conduit;
 mod contract;
+mod engine;
 mod example;
 mod faults;
 mod hostcalls;
@@ -26,6 +27,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         calls::tests(),
         conduit::tests(),
         contract::tests(),
+        engine::tests(),
         example::tests(),
         faults::tests(),
         hostcalls::tests(),

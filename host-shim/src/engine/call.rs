@@ -198,11 +198,13 @@ impl MonitorVcpu {
         } else {
             u64::MAX
         };
+        let known = usize::from(self.shared.blob.note().window != WINDOW_LEGACY32);
         for n in 0..record.outputs {
             let value = self.frame.get(frame::x(n)) & mask;
             record.after[n] = value;
-            // What was not read may have been anything before.
-            if n >= record.inputs || value != record.before[n] {
+            // What was not read may have been anything before, as the upper half of x0.
+            let read = (known..record.inputs).contains(&n);
+            if !read || value != record.before[n] {
                 self.guest.set(x(n as u64), value)?;
             }
         }

@@ -53,10 +53,10 @@ struct Bind {
     tpidr: u64,
     imm_in: u8,
     imm_out: u8,
-    pad: [u8; 2],
-    log_entries: u32,
+    pad: [u8; 6],
     log: u64,
-    pad2: u64,
+    log_entries: u32,
+    pad2: [u8; 4],
 }
 
 /// `struct kvm_arm_monitor_state`.
