@@ -4,6 +4,7 @@
 use fakemon_abi::hostcall;
 use fakemon_abi::status::INTERNAL_FAILURE;
 
+use crate::function_id::FunctionId;
 use crate::memory::Stretch;
 
 /// The other end of host calls.
@@ -185,6 +186,17 @@ impl dyn Host + '_ {
     pub fn set_exception(&mut self, elr: u64, spsr: u64) -> Result<(), i32> {
         self.call(hostcall::SET_EXCEPTION, [elr, spsr, 0, 0, 0, 0])
             .map(drop)
+    }
+
+    /// Returns what SMCCC_ARCH_FEATURES is to say of one of the
+    /// [workarounds](hostcall::WORKAROUNDS) that the host's KVM carries out (DEN 0028, 7).
+    ///
+    /// # Errors
+    /// NOT_SUPPORTED if there is nothing that the host could do, and for any other function.
+    pub fn workaround(&mut self, function: FunctionId) -> Result<i32, i32> {
+        let args = [u64::from(function.0), 0, 0, 0, 0, 0];
+        self.call(hostcall::WORKAROUND, args)
+            .map(|[answer, ..]| answer as i32)
     }
 
     /// A host call that does not return unless the host refuses it.

@@ -36,6 +36,7 @@ mod tables;
 pub mod translate;
 pub mod undefined;
 pub mod width;
+mod workaround;
 
 pub use blob::{Blob, BlobError};
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]

@@ -74,6 +74,14 @@ pub const STOLEN_TIME: u64 = 18;
 /// `(elr, spsr)`: sets ELR_EL1 and SPSR_EL1 of an AArch64 caller, for a caller that is to find
 /// itself in an exception handler.
 pub const SET_EXCEPTION: u64 = 19;
+/// `(function) -> answer`: what the host's KVM answers to SMCCC_ARCH_FEATURES (Arm DEN 0028, 7) for
+/// one of [`WORKAROUNDS`], sign-extended; NOT_SUPPORTED where that is its answer, and for all other
+/// functions.
+pub const WORKAROUND: u64 = 20;
+
+/// SMCCC_ARCH_WORKAROUND_1, 2 and 3, the functions that [`WORKAROUND`] knows. A guest calls them
+/// for mitigations of its CPU, which are KVM's work.
+pub const WORKAROUNDS: [u32; 3] = [0x8000_8000, 0x8000_7fff, 0x8000_3fff];
 
 /// The most bytes that one [`CONSOLE_WRITE`] takes.
 pub const CONSOLE_MAX: usize = 256;

@@ -54,6 +54,10 @@ fn wishes_become_host_calls() {
         wish(|h| h.log_event(5, [6, 7, 8])),
         ((nr::LOG_EVENT, [5, 6, 7, 8, 0, 0]), ())
     );
+    assert_eq!(
+        wish(|h| h.workaround(FunctionId(0x8000_8000))),
+        ((nr::WORKAROUND, [0x8000_8000, 0, 0, 0, 0, 0]), Ok(1))
+    );
 }
 
 #[test]

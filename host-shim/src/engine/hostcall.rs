@@ -17,6 +17,7 @@ use crate::engine::vcpu::{MonitorVcpu, State};
 use crate::fault::{BlobFault, FaultReason};
 use crate::translate::{Access, Regime, translate};
 use crate::width::Width;
+use crate::workaround;
 
 impl MonitorVcpu {
     /// Serves the host call in the frame. [`None`] sends the blob on; a step ends the call or
@@ -92,6 +93,13 @@ impl MonitorVcpu {
                 self.guest.set(regs::SPSR_EL1, b)?;
                 status::SUCCESS
             }
+            nr::WORKAROUND => match self.workaround(a) {
+                status::NOT_SUPPORTED => status::NOT_SUPPORTED,
+                answer => {
+                    results[0] = i64::from(answer) as u64;
+                    status::SUCCESS
+                }
+            },
             nr::ENTROPY | nr::MMIO => status::INVALID_PARAMETERS,
             nr::WAIT_FOR_INTERRUPT => {
                 self.answer(status::SUCCESS, results);
@@ -150,6 +158,18 @@ impl MonitorVcpu {
             }
             None => status::INVALID_ADDRESS,
         }
+    }
+
+    /// What KVM answers to SMCCC_ARCH_FEATURES of a workaround on this CPU.
+    fn workaround(&self, function: u64) -> i32 {
+        let number = workaround::number(function);
+        // A kernel that is older than the workaround has no such register.
+        let state = |number| Some((number, self.guest.get(regs::arch_workaround(number)).ok()?));
+        number
+            .and_then(state)
+            .map_or(status::NOT_SUPPORTED, |(number, state)| {
+                workaround::answer(number, state)
+            })
     }
 
     /// Walks the caller's own stage-1 tables in guest RAM.

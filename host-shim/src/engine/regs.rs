@@ -26,6 +26,12 @@ const fn sysreg(op0: u64, op1: u64, crn: u64, crm: u64, op2: u64) -> u64 {
     0x6030_0000_0013_0000 | op0 << 14 | op1 << 11 | crn << 7 | crm << 3 | op2
 }
 
+/// The firmware pseudo-register that tells the state of SMCCC_ARCH_WORKAROUND_1, 2 or 3, by this
+/// number (Documentation/virt/kvm/arm/fw-pseudo-registers.rst).
+pub const fn arch_workaround(number: u64) -> u64 {
+    0x6030_0000_0014_0000 | number
+}
+
 /// x0 to x30 by number; r0 to r12 of an AArch32 guest are x0 to x12.
 pub const fn x(number: u64) -> u64 {
     core(2 * number)

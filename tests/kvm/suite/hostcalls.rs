@@ -25,6 +25,7 @@ use libtest_mimic::Trial;
 
 mod bus;
 mod translate;
+mod workarounds;
 
 program!(
     pass_on,
@@ -95,7 +96,7 @@ fn version_is_the_abis() {
 fn unknown_host_calls_are_not_supported() {
     let mut machine = machine();
     let cpu = &mut machine.cpus[0];
-    for number in [hostcall::SET_EXCEPTION + 1, 1 << 32, u64::MAX] {
+    for number in [hostcall::WORKAROUND + 1, 1 << 32, u64::MAX] {
         assert_eq!(
             host_call(cpu, number, &[]),
             (status::NOT_SUPPORTED, [0; 4]),
@@ -309,5 +310,6 @@ pub(crate) fn tests() -> Vec<Trial> {
     ];
     tests.extend(bus::tests());
     tests.extend(translate::tests());
+    tests.extend(workarounds::tests());
     tests
 }
