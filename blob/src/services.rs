@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Services that more than one board has, one file each.
 
+pub mod arm_arch;
 pub mod omap_monitor;
 pub mod optee;
 pub mod owner;
