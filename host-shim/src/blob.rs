@@ -240,20 +240,13 @@ fn check_note(note: &Note) -> Result<(), BlobError> {
     {
         return refuse("a range is empty, or uses more registers than the window has");
     }
-    if ranges.iter().any(overlaps_reserved) {
-        return refuse("a range contains IDs that KVM keeps (0x8000xxxx or 0xc000xxxx)");
+    if ranges.iter().any(Range::is_mixed) {
+        return refuse("a range mixes architecture calls (0x8000xxxx or 0xc000xxxx) with others");
     }
     if ranges.windows(2).any(|pair| pair[0].last >= pair[1].first) {
         return refuse("its ranges are not ascending, or overlap");
     }
     Ok(())
-}
-
-/// Arm architecture calls: KVM answers these itself and lets nobody else have them.
-fn overlaps_reserved(range: &Range) -> bool {
-    [0x8000_0000, 0xc000_0000]
-        .iter()
-        .any(|&base| range.first <= base + 0xffff && range.last >= base)
 }
 
 fn load_segments(

@@ -4,6 +4,7 @@
 use libtest_mimic::Trial;
 
 mod aarch32;
+mod architecture;
 mod calls;
 mod conduit;
 mod contract;
@@ -24,6 +25,7 @@ mod undefined;
 pub(crate) fn tests() -> Vec<Trial> {
     let parts = [
         aarch32::tests(),
+        architecture::tests(),
         calls::tests(),
         conduit::tests(),
         contract::tests(),

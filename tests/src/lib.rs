@@ -9,6 +9,7 @@ mod cpu;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 pub mod elf;
 pub mod golden;
+pub mod host;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 mod log;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]

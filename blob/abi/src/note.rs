@@ -41,6 +41,13 @@ pub const GUEST_MEMORY_WRITE: u32 = 2;
 /// The most ranges that a note can claim.
 pub const MAX_RANGES: usize = 32;
 
+/// The Arm architecture calls (DEN 0028, 7) of both conventions, as first and last function ID.
+///
+/// A host whose KVM has no monitor capability keeps them to itself; a blob's ranges among them mean
+/// nothing there.
+pub const ARCHITECTURE_CALLS: [(u32, u32); 2] =
+    [(0x8000_0000, 0x8000_ffff), (0xc000_0000, 0xc000_ffff)];
+
 /// Function IDs that the blob claims, and how many registers a call in them uses.
 ///
 /// The two counts lie within the window; fewer registers make a cheaper call.
@@ -55,6 +62,21 @@ pub struct Range {
     pub inputs: u16,
     /// Registers that may come back changed: x0 to x(outputs - 1).
     pub outputs: u16,
+}
+
+impl Range {
+    /// Tells whether all of this range are [`ARCHITECTURE_CALLS`].
+    pub fn is_architecture(&self) -> bool {
+        let inside = |&(first, last): &(u32, u32)| first <= self.first && self.last <= last;
+        ARCHITECTURE_CALLS.iter().any(inside)
+    }
+
+    /// Tells whether some of this range are [`ARCHITECTURE_CALLS`] and others are not, which KVM's
+    /// filter does not take.
+    pub fn is_mixed(&self) -> bool {
+        let touches = |&(first, last): &(u32, u32)| self.first <= last && first <= self.last;
+        ARCHITECTURE_CALLS.iter().any(touches) && !self.is_architecture()
+    }
 }
 
 /// The note's descriptor.
@@ -174,6 +196,37 @@ mod tests {
             assert!(outputs <= inputs, "what is written back was read first");
         }
         assert_eq!(window_registers(3), None);
+    }
+
+    #[test]
+    fn architecture_calls_are_told_from_others_and_from_a_mix() {
+        let kinds = |first, last| {
+            let range = Range {
+                first,
+                last,
+                inputs: 1,
+                outputs: 1,
+            };
+            (range.is_architecture(), range.is_mixed())
+        };
+        for (first, last) in [
+            (0x8000_0000, 0x8000_0002),
+            (0x8000_0000, 0x8000_ffff),
+            (0xc000_ffff, 0xc000_ffff),
+        ] {
+            assert_eq!(kinds(first, last), (true, false), "{first:#x}");
+        }
+        for (first, last) in [(0, 0x7fff_ffff), (0x8001_0000, 0xbfff_ffff)] {
+            assert_eq!(kinds(first, last), (false, false), "{first:#x}");
+        }
+        for (first, last) in [
+            (0, 0x8000_0000),
+            (0x8000_ffff, 0x8001_0000),
+            (0x8000_0000, 0xc000_0000),
+            (0, 0xffff_ffff),
+        ] {
+            assert_eq!(kinds(first, last), (false, true), "{first:#x}");
+        }
     }
 
     #[test]

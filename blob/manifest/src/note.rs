@@ -99,23 +99,37 @@ impl Window {
     }
 }
 
+impl Range {
+    /// The range as the note carries it, with the registers of `window` by default.
+    pub(crate) fn to_abi(self, window: Window) -> abi::Range {
+        let (inputs, outputs) = window.registers();
+        abi::Range {
+            first: self.first,
+            last: self.last,
+            inputs: self.inputs.unwrap_or(inputs),
+            outputs: self.outputs.unwrap_or(outputs),
+        }
+    }
+}
+
 impl Note {
+    /// Tells whether the blob claims Arm architecture calls, which not every host gives it
+    /// ([`ARCHITECTURE_CALLS`](abi::ARCHITECTURE_CALLS)).
+    pub fn claims_architecture(&self) -> bool {
+        let mut ranges = self.ranges.iter();
+        ranges.any(|range| range.to_abi(self.window).is_architecture())
+    }
+
     /// The note of the board called `name`, as its blob carries it.
     ///
     /// # Panics
     /// When there are too many ranges or the name is too long; a note from a
     /// [`Board`](crate::Board) has been checked.
     pub fn to_abi(&self, name: &str) -> abi::Note {
-        let (inputs, outputs) = self.window.registers();
         let ranges: Vec<_> = self
             .ranges
             .iter()
-            .map(|range| abi::Range {
-                first: range.first,
-                last: range.last,
-                inputs: range.inputs.unwrap_or(inputs),
-                outputs: range.outputs.unwrap_or(outputs),
-            })
+            .map(|range| range.to_abi(self.window))
             .collect();
         abi::Note {
             abi: fakemon_abi::ABI_VERSION,

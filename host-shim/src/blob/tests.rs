@@ -151,6 +151,15 @@ fn a_note_that_is_not_understood_is_refused() {
 }
 
 #[test]
+fn architecture_calls_can_be_claimed() {
+    let mut claims = note();
+    claims.ranges[0].first = 0x8000_0000;
+    claims.ranges[0].last = 0x8000_0002;
+    let blob = parse(claims, segments()).expect("a blob");
+    assert!(blob.ranges()[0].is_architecture());
+}
+
+#[test]
 fn another_abi_version_is_named() {
     let mut newer = note();
     newer.abi = ABI_VERSION + 0x1_0000;

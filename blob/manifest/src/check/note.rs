@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a note may claim.
 
+use fakemon_abi::hostcall::WORKAROUNDS;
 use fakemon_abi::layout::MAX_STACK;
 use fakemon_abi::note::MAX_RANGES;
 
 use super::{Fault, ensure, listed_once};
 use crate::note::{Caller, Note, Range, Window};
-
-/// Function IDs that KVM keeps to itself: its SMCCC filter refuses them
-/// (Documentation/virt/kvm/devices/vm.rst).
-const RESERVED: [(u32, u32); 2] = [(0x8000_0000, 0x8000_ffff), (0xc000_0000, 0xc000_ffff)];
 
 pub(super) fn note(note: &Note) -> Result<(), Fault> {
     listed_once("note.conduits", &note.conduits)?;
@@ -55,14 +52,22 @@ fn range(range: &Range, window: Window) -> Result<(), Fault> {
             range.last, range.first
         ),
     )?;
-    for (first, last) in RESERVED {
-        ensure(
-            range.last < first || last < range.first,
-            "",
-            format!("touches {first:#x} to {last:#x}, which KVM answers itself: leave those out"),
-        )?;
-    }
     let (inputs, outputs) = window.registers();
+    let claim = range.to_abi(window);
+    ensure(
+        !claim.is_mixed(),
+        "",
+        "has Arm architecture calls (0x8000xxxx, 0xc000xxxx) and others: split it there",
+    )?;
+    // A legacy board has data in that register.
+    let workaround = WORKAROUNDS
+        .iter()
+        .find(|&&id| (range.first..=range.last).contains(&id));
+    ensure(
+        workaround.is_none() || window == Window::Legacy32,
+        "",
+        "claims SMCCC_ARCH_WORKAROUND_1, 2 or 3, with which KVM protects the guest: leave it out",
+    )?;
     for (key, count, most) in [
         (".inputs", range.inputs, inputs),
         (".outputs", range.outputs, outputs),

@@ -81,7 +81,12 @@ fn a_bad_note_is_refused() {
     refused(
         "first = 0x84000000",
         "first = 0x8000ffff",
-        "which KVM answers itself",
+        "note.ranges[0]: has Arm architecture calls",
+    );
+    refused(
+        "first = 0x84000000\nlast = 0x8400001f",
+        "first = 0x80000000\nlast = 0x80008000",
+        "note.ranges[0]: claims SMCCC_ARCH_WORKAROUND_1",
     );
     refused("last = 0xc400001f", "last = 0x1ffffffff", "invalid value");
     refused(
