@@ -2,8 +2,8 @@
 //! Boots of real kernels: every board's own, with its blob and, as the counter-proof, without it.
 //!
 //! The boards are those that the runner has put into the assets. What a boot must show is the
-//! board's own data: `expect`, `unexpected` and `counter` in board.toml, and the calls in
-//! golden.trace. A board whose calls no kernel makes boots the program of tests/replay, which makes
+//! board's own data: `expect`, `expect-arch`, `unexpected` and `counter` in board.toml, and the calls
+//! in golden.trace. A board whose calls no kernel makes boots the program of tests/replay, which makes
 //! those of replay.toml.
 
 use fakemon_manifest::{Arch, Board, TestKind};
@@ -13,7 +13,7 @@ mod assets;
 mod guest;
 
 use assets::Assets;
-use fakemon_tests::golden;
+use fakemon_tests::{golden, host};
 use guest::Guest;
 
 fn main() {
@@ -81,7 +81,12 @@ fn serves_a_whole_boot(assets: &Assets, board: &Board) -> Result<(), String> {
     if code != Some(0) {
         return problem(format!("fakemon ended with {code:?} and not with 0"));
     }
-    if let Some(pattern) = guest::missing(&board.guest.expect, &console)? {
+    let arch = host::gives_architecture_calls();
+    let mut expected = board.guest.expect.clone();
+    if arch {
+        expected.extend_from_slice(&board.guest.expect_arch);
+    }
+    if let Some(pattern) = guest::missing(&expected, &console)? {
         return problem(format!("the log does not show /{pattern}/"));
     }
     if let Some(pattern) = guest::found(&board.guest.unexpected, &console)? {
@@ -96,7 +101,7 @@ fn serves_a_whole_boot(assets: &Assets, board: &Board) -> Result<(), String> {
         return problem("a check of the initramfs failed".to_owned());
     }
     let calls = std::fs::read_to_string(&trace).map_err(|error| format!("no trace: {error}"))?;
-    golden::compare(&assets.golden(board)?, &calls).or_else(problem)?;
+    golden::compare(&assets.golden(board)?, &calls, arch).or_else(problem)?;
     // For the table of `cargo xtask test boards`.
     let calls = calls.lines().filter(|line| line.contains("\"id\"")).count();
     println!("board {}: {calls} calls in {seconds:.1} s", board.name);

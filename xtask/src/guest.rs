@@ -39,8 +39,10 @@ pub(crate) fn initramfs(
 /// What the board looks for in the kernel's log, as busybox's grep takes it: one pattern in a line,
 /// without the classes that it does not know.
 fn patterns(board: &Board) -> String {
-    let patterns = board.guest.expect.iter().chain(&board.guest.unexpected);
-    patterns
+    let guest = &board.guest;
+    let all = [&guest.expect, &guest.expect_arch, &guest.unexpected];
+    all.into_iter()
+        .flatten()
         .map(|pattern| pattern.replace(r"\d", "[0-9]") + "\n")
         .collect()
 }

@@ -131,6 +131,11 @@ fn guest(board: &Board) -> Result<(), Fault> {
         "names at least one line that the log of a \"driver\" test shows",
     )?;
     ensure(
+        guest.expect_arch.is_empty() || board.note.claims_architecture(),
+        "guest.expect-arch",
+        "is for a blob that claims Arm architecture calls, such as 0x80000000: see note.ranges",
+    )?;
+    ensure(
         guest.reboots || guest.reset.is_empty(),
         "guest.reset",
         "says what a reset shows, but none is tested: add `reboots = true`",

@@ -39,6 +39,10 @@ pub struct Guest {
     /// Regular expressions that the log matches when the board boots without its blob.
     #[serde(default)]
     pub counter: Vec<String>,
+    /// Regular expressions that the log must match besides on a host that gives the blob the Arm
+    /// architecture calls of its note.
+    #[serde(default)]
+    pub expect_arch: Vec<String>,
     /// Changes to the device tree, in this order.
     #[serde(default)]
     pub dt: Vec<DtChange>,

@@ -56,6 +56,9 @@ pub(crate) fn function_name(id: u64) -> Option<&'static str> {
     const STANDARD: u64 = 0x8400_0000;
     const CONVENTION_64: u64 = 1 << 30;
     match id {
+        0x8000_0000 => return Some("SMCCC_VERSION"),
+        0x8000_0001 => return Some("SMCCC_ARCH_FEATURES"),
+        0x8000_0002 | 0xc000_0002 => return Some("SMCCC_ARCH_SOC_ID"),
         0xc500_0020 => return Some("PV_TIME_FEATURES"),
         0xc500_0021 => return Some("PV_TIME_ST"),
         _ => {}
@@ -91,6 +94,7 @@ mod tests {
         assert_eq!(function_name(0xc400_0032), Some("SDEI_SHARED_RESET"));
         assert_eq!(function_name(0x8400_0032), None, "SDEI is 64-bit alone");
         assert_eq!(function_name(0xc500_0021), Some("PV_TIME_ST"));
+        assert_eq!(function_name(0x8000_0001), Some("SMCCC_ARCH_FEATURES"));
         assert_eq!(function_name(0x8400_ff03), Some("STANDARD_REVISION"));
     }
 
