@@ -16,7 +16,7 @@ const API_VERSION: u32 = 0x1_0001;
 /// TF-A 1.0.
 const TRUSTZONE_VERSION: u32 = 0x1_0000;
 /// JTAG identity of an XCZU9EG: revision 2, family 0x23, manufacturer 0x49.
-const IDCODE: u32 = 0x2473_8093;
+pub(crate) const IDCODE: u32 = 0x2473_8093;
 /// Production silicon.
 const SILICON_VERSION: u32 = 3;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The secure firmware of board zynqmp: PSCI, Xilinx' power management (EEMI) and the doorbells of
-//! its IPI mailboxes.
+//! The secure firmware of board zynqmp: PSCI, the SoC's identity, Xilinx' power management (EEMI)
+//! and the doorbells of its IPI mailboxes.
 //!
 //! On silicon two firmwares share this work. TF-A takes the calls; what it does not know itself it
 //! asks of the power management unit (PMU), a processor of its own. Here they are one, and what the
@@ -8,6 +8,7 @@
 
 #![cfg_attr(not(test), no_std)]
 
+use fakemon_blob::services::arm_arch::{ArmArch, SocId};
 use fakemon_blob::services::psci::Psci;
 use fakemon_blob::{Board, Call, dispatch};
 
@@ -29,6 +30,10 @@ pub struct Zynqmp {
     ipi: ipi::Ipi,
 }
 
+/// Xilinx' identification code, and silicon 0, which is no emulator; the revision is the whole JTAG
+/// identity.
+const SOC: SocId = SocId::new(0, 0x49, 0, eemi::IDCODE);
+
 impl Board for Zynqmp {
     const NOTE: fakemon_blob::abi::note::Note = NOTE;
     const NEW: Self = Zynqmp {
@@ -37,7 +42,8 @@ impl Board for Zynqmp {
     };
 
     fn call(&self, call: &mut Call<'_>) {
-        dispatch::smccc(&[&Psci::new(), &self.eemi, &self.ipi], call);
+        let arch = ArmArch::new().with_soc(SOC);
+        dispatch::smccc(&[&Psci::new(), &arch, &self.eemi, &self.ipi], call);
     }
 }
 

@@ -87,6 +87,28 @@ fn the_chip_is_of_the_family_that_the_kernel_knows() {
 }
 
 #[test]
+fn the_kernel_finds_the_socs_identity() {
+    let mut machine = Machine::new();
+    assert_eq!(machine.smc(&[0x8000_0000])[0], 0x1_0002);
+    assert_eq!(machine.smc(&[0x8000_0001, 0x8000_0002])[0], 0);
+    assert_eq!(machine.smc(&[0x8000_0002, 0])[0], 0x0049_0000);
+    assert_eq!(machine.smc(&[0x8000_0002, 1])[0], 0x2473_8093);
+    let idcode = machine.get(api::GET_CHIPID, &[]);
+    assert_eq!(machine.smc(&[0x8000_0002, 1])[0], idcode.into());
+}
+
+#[test]
+fn the_host_is_asked_for_workarounds() {
+    let mut machine = Machine::new();
+    for id in hostcall::WORKAROUNDS.map(u64::from) {
+        machine.host.asked.clear();
+        assert_eq!(machine.smc(&[0x8000_0001, id])[0], 0);
+        let asked = (hostcall::WORKAROUND, [id, 0, 0, 0, 0, 0]);
+        assert_eq!(machine.host.asked, [asked]);
+    }
+}
+
+#[test]
 fn a_feature_is_there_if_and_only_if_its_function_is() {
     let mut machine = Machine::new();
     for function in 0..0x1000 {
