@@ -3,9 +3,10 @@
 
 #![cfg_attr(not(test), no_std)]
 
+use fakemon_blob::services::arm_arch::ArmArch;
 use fakemon_blob::services::owner::OwnerQueries;
 use fakemon_blob::services::psci::Psci;
-use fakemon_blob::services::pv_time::PvTime;
+use fakemon_blob::services::pv_time::{self, PvTime};
 use fakemon_blob::services::sdei::Sdei;
 use fakemon_blob::services::trng::Trng;
 use fakemon_blob::{Board, Call, dispatch, owner};
@@ -23,9 +24,15 @@ impl Board for Virt {
     const NEW: Self = Virt { sdei: Sdei::new() };
 
     fn call(&self, call: &mut Call<'_>) {
-        dispatch::smccc(&[&Psci::new(), &Trng, &self.sdei, &PvTime, &QUERIES], call);
+        dispatch::smccc(
+            &[&Psci::new(), &ARCH, &Trng, &self.sdei, &PvTime, &QUERIES],
+            call,
+        );
     }
 }
+
+/// No SoC, and PV time, which kernels look for there (DEN 0057).
+const ARCH: ArmArch = ArmArch::new().with_features(&[pv_time::FEATURES]);
 
 /// What the standard secure services say of themselves.
 const QUERIES: OwnerQueries = OwnerQueries {

@@ -34,6 +34,13 @@ fn linux_finds_psci_1_1() {
 }
 
 #[test]
+fn linux_finds_smccc_1_2_with_pv_time_and_no_soc() {
+    assert_eq!(smc(&[0x8000_0000])[0], 0x1_0002);
+    assert_eq!(smc(&[0x8000_0001, 0xc500_0020])[0], 0);
+    assert_eq!(smc(&[0x8000_0001, 0x8000_0002])[0], NOT_SUPPORTED);
+}
+
+#[test]
 fn linux_starts_its_cpus() {
     let (board, mut host) = (Virt::NEW, FakeHost::new(4));
     assert_eq!(
