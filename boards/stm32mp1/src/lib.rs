@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The secure firmware of board stm32mp1: the silicon partner's services, and PSCI.
+//! The secure firmware of board stm32mp1: the silicon partner's services, the SoC's identity, and
+//! PSCI.
 //!
 //! A service is a function; what it shall do is in r1. Status codes are the same for all of them.
 
@@ -9,6 +10,7 @@ pub mod bsec;
 pub mod rcc;
 
 use fakemon_blob::abi::status::NOT_SUPPORTED;
+use fakemon_blob::services::arm_arch::{ArmArch, SocId};
 use fakemon_blob::services::psci::Psci;
 use fakemon_blob::{Board, Call, FunctionId, Service, dispatch};
 
@@ -21,6 +23,9 @@ include!(concat!(env!("OUT_DIR"), "/note.rs"));
 pub const RCC: FunctionId = FunctionId(0x8200_1000);
 /// STM32_SMC_BSEC: fuses.
 pub const BSEC: FunctionId = FunctionId(0x8200_1003);
+
+/// ST's identification code, and what DBGMCU_IDC says of an STM32MP15 of revision B.
+const SOC: SocId = SocId::new(0, 0x20, 0x500, 0x2000);
 
 /// Status codes of the silicon partner's services.
 pub mod status {
@@ -74,7 +79,8 @@ impl Board for Stm32Mp1 {
     });
 
     fn call(&self, call: &mut Call<'_>) {
-        dispatch::smccc(&[&self.0, &Psci::new()], call);
+        let arch = ArmArch::new().with_soc(SOC);
+        dispatch::smccc(&[&self.0, &arch, &Psci::new()], call);
     }
 }
 

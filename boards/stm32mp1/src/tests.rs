@@ -49,6 +49,20 @@ fn smc(board: &Stm32Mp1, host: &mut FakeHost, id: FunctionId, args: [u32; 3]) ->
 }
 
 #[test]
+fn the_kernel_finds_the_socs_identity() {
+    let (board, mut host) = (board(), FakeHost::new(2));
+    let mut arch = |number: u32, arg| {
+        let id = FunctionId(0x8000_0000 | number);
+        smc(&board, &mut host, id, [arg, 2, 3])
+    };
+    assert_eq!(arch(0, 0), (0x1_0002, 0));
+    assert_eq!(arch(1, 0x8000_0002), (0, 0x8000_0002));
+    assert_eq!(arch(2, 0), (0x20_0500, 0));
+    assert_eq!(arch(2, 1), (0x2000, 1));
+    assert_eq!(arch(2, 2), (INVALID, 2));
+}
+
+#[test]
 fn the_kernel_releases_the_m4_and_holds_it() {
     // 6.12 gives no register; kernels before gave its offset; its address will do as well.
     for place in [0, MP_GCR, BASE | MP_GCR] {
