@@ -40,7 +40,8 @@ pub(super) fn markdown(rows: &[Row]) -> String {
     }
     page.push_str(
         "\n## Families\n\n\
-         P: 32-bit platforms; A: standards; V: vendors.\n\n\
+         P: 32-bit platforms; A: standards; V: vendors. A3 is served only on a host whose KVM has \
+         the monitor capability (host-shim/kernel).\n\n\
          | family | what it is | caller in Linux | boards |\n\
          |---|---|---|---|\n",
     );
