@@ -16,6 +16,7 @@ use fakemon_hostvm::Job;
 use serde::de::DeserializeOwned;
 
 use crate::cache::Check;
+use crate::engine::Choice;
 use crate::machine::{self, Cpu, Machine, Stage};
 use crate::run::{Policy, Run, environment};
 use crate::supplies::Supplies;
@@ -123,7 +124,7 @@ impl Bench {
         let (mut supplies, mut stage) = self.begin()?;
         let board = workspace::board(BOARD)?;
         // CPUs of a guest that wait for each other on the host's one would count their waiting.
-        let run = Run::uniprocessor(BOARD, policy, "fakemon.checks=nproc");
+        let run = Run::uniprocessor(BOARD, policy, Choice::Auto, "fakemon.checks=nproc");
         let (machine, guest) = run.job(&board, &mut supplies, &mut stage)?;
         let file = self.scratch("boot")?;
         let mut argv = vec![
@@ -145,7 +146,7 @@ impl Bench {
 
     fn begin(&self) -> Result<(Supplies, Stage)> {
         let mut supplies = Supplies::open(Check::Quick)?;
-        supplies.choose_host_kernel(Some(&self.host_kernel))?;
+        supplies.choose_host_kernel(Some(&self.host_kernel), None)?;
         Ok((supplies, Stage::new(&workspace::target())?))
     }
 

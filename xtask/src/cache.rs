@@ -31,7 +31,7 @@ pub(crate) enum Check {
 pub(crate) struct Cache {
     dir: PathBuf,
     manifest: Manifest,
-    _lock: File,
+    lock: File,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -88,14 +88,20 @@ impl Cache {
             );
             lock.lock().context("cannot lock the cache")?;
         }
-        // A manifest that cannot be read is the same as none: everything is fetched again.
-        let manifest = fs::read(dir.join("manifest.json")).unwrap_or_default();
-        let manifest = serde_json::from_slice(&manifest).unwrap_or_default();
         Ok(Cache {
+            manifest: Manifest::read(&dir),
             dir,
-            manifest,
-            _lock: lock,
+            lock,
         })
+    }
+
+    /// Does something that takes long and needs nothing of the cache, with other runs let in.
+    pub(crate) fn while_open<T>(&mut self, work: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+        self.lock.unlock()?;
+        let result = work(&self.dir);
+        self.lock.lock().context("cannot lock the cache")?;
+        self.manifest = Manifest::read(&self.dir);
+        result
     }
 
     /// Where the cache is.
@@ -164,6 +170,14 @@ impl Cache {
         fs::write(&new, serde_json::to_vec_pretty(&self.manifest)?)?;
         fs::rename(&new, self.dir.join("manifest.json"))?;
         Ok(())
+    }
+}
+
+impl Manifest {
+    /// One that cannot be read is the same as none: everything is fetched again.
+    fn read(dir: &Path) -> Manifest {
+        let manifest = fs::read(dir.join("manifest.json")).unwrap_or_default();
+        serde_json::from_slice(&manifest).unwrap_or_default()
     }
 }
 

@@ -25,6 +25,10 @@ use crate::progress::Progress;
 use crate::supplies::Supplies;
 use crate::workspace;
 
+mod turn;
+
+pub(crate) use turn::Turn;
+
 /// Programs that a build needs, and the Debian packages that have them.
 const TOOLS: &[(&str, &str)] = &[
     ("make", "make"),
@@ -45,8 +49,9 @@ const LAST_LINES: usize = 20;
 
 /// Build the host VM's own kernel, small and with the patches of host-shim/kernel.
 ///
-/// Prints the path of the image. `run` and `test` use it with `--host-kernel own`, everything else
-/// with FAKEMON_HOST_KERNEL=own. The second time it comes from the cache.
+/// Prints the path of the image. `run`, `test` and `bench` use it with `--host-kernel own` and, as no
+/// distribution's kernel has the patches, with `--engine kernel`; everything else with
+/// FAKEMON_HOST_KERNEL=own. The second time it comes from the cache.
 #[derive(Debug, Args)]
 pub(crate) struct Kernel {}
 

@@ -13,6 +13,7 @@ mod boards;
 mod cache;
 mod cargo;
 mod ci;
+mod engine;
 mod guest;
 mod interrupt;
 mod kernel;

@@ -13,6 +13,7 @@ use fakemon_hostvm::Job;
 use fakemon_manifest::{Arch, Board, Size, TestKind};
 
 use crate::cache::Check;
+use crate::engine::Choice;
 use crate::machine::{Cpu, Machine, Stage, host_cpus};
 use crate::supplies::Supplies;
 use crate::{Usage, blob, cargo, guest, replay, setup, workspace};
@@ -53,9 +54,13 @@ pub(crate) struct Run {
     /// Processor of the emulated host.
     #[arg(long, value_enum, default_value = "max")]
     cpu: Cpu,
-    /// Kernel of the emulated host: a file, or `own` for the one of `cargo xtask kernel`.
+    /// Kernel of the emulated host: a file, or `own` for the one of `cargo xtask kernel` [default:
+    /// Debian's, and `own` with --engine kernel].
     #[arg(long, value_name = "FILE|own")]
     host_kernel: Option<String>,
+    /// Who carries calls between the guest and the blob.
+    #[arg(long, value_enum, default_value = "auto")]
+    engine: Choice,
     /// Print every call to the blob, or write them to FILE as JSON lines.
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
     trace: Option<Option<PathBuf>>,
@@ -85,7 +90,7 @@ pub(crate) enum Policy {
 
 impl Run {
     /// A boot of `board` on one CPU, with everything but these at its default.
-    pub(crate) fn uniprocessor(board: &str, smc: Policy, append: &str) -> Run {
+    pub(crate) fn uniprocessor(board: &str, smc: Policy, engine: Choice, append: &str) -> Run {
         Run {
             board: board.to_owned(),
             smp: Some(1),
@@ -96,6 +101,7 @@ impl Run {
             dtb: None,
             cpu: Cpu::Max,
             host_kernel: None,
+            engine,
             trace: None,
             shell: false,
             smc,
@@ -122,7 +128,7 @@ impl Run {
         }
         setup::rust_targets()?;
         let mut supplies = Supplies::open(Check::Quick)?;
-        supplies.choose_host_kernel(self.host_kernel.as_deref())?;
+        supplies.choose_host_kernel(self.host_kernel.as_deref(), self.engine.engine())?;
         let mut stage = Stage::new(&workspace::target())?;
         let (machine, job) = self.job(&board, &mut supplies, &mut stage)?;
         let report = stage.run(job, machine, supplies)?;
@@ -151,6 +157,9 @@ impl Run {
                 .to_possible_value()
                 .map_or_else(String::new, |value| value.get_name().to_owned()),
         );
+        if let Some(engine) = self.engine.engine() {
+            option("--engine", engine.name().to_owned());
+        }
         if self.smc == Policy::Blob {
             for blob in blob::build(std::slice::from_ref(&board.name))? {
                 option("--blob", stage.add("blob.elf", blob.path));

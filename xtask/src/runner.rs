@@ -23,6 +23,7 @@ use fakemon_hostvm::Job;
 use fakemon_manifest::TestKind;
 
 use crate::cache::Check;
+use crate::engine::{Choice, ENGINE_VARIABLE};
 use crate::machine::{Cpu, Machine, Stage, host_cpus};
 use crate::run::environment;
 use crate::supplies::Supplies;
@@ -37,7 +38,9 @@ const MEMORY: u64 = 2 << 30;
 #[derive(Debug, Args)]
 #[command(
     after_help = "FAKEMON_CPU chooses the host VM's processor (max or cortex-a57), \
-    FAKEMON_HOST_CPUS its number of CPUs; FAKEMON_QUICK=1 leaves kernels out, FAKEMON_TIMEOUT limits the time in seconds."
+    FAKEMON_HOST_CPUS its number of CPUs; FAKEMON_ENGINE the engine (userspace or kernel, else what \
+    the host's kernel has); FAKEMON_QUICK=1 leaves kernels out, FAKEMON_TIMEOUT limits the time in \
+    seconds."
 )]
 pub(crate) struct Runner {
     /// The program.
@@ -54,6 +57,7 @@ impl Runner {
         let cpu = Cpu::from_str(&cpu, false).map_err(|_| {
             anyhow::anyhow!("FAKEMON_CPU is {cpu}, and it must be max or cortex-a57")
         })?;
+        let engine = Choice::of_environment()?.engine();
         let quick = variable("FAKEMON_QUICK").is_some_and(|value| value == "1");
         let seconds = match variable("FAKEMON_TIMEOUT") {
             Some(text) => text
@@ -64,6 +68,7 @@ impl Runner {
 
         setup::rust_targets()?;
         let mut supplies = Supplies::open(Check::Quick)?;
+        supplies.choose_host_kernel(None, engine)?;
         let mut stage = Stage::new(&workspace::target())?;
         add_assets(&mut stage, &mut supplies, quick)?;
         let name = self
@@ -88,6 +93,9 @@ impl Runner {
         let mut env = environment();
         env.insert("FAKEMON_ASSETS".to_owned(), stage.root());
         env.insert("FAKEMON_QUICK".to_owned(), u8::from(quick).to_string());
+        if let Some(engine) = engine {
+            env.insert(ENGINE_VARIABLE.to_owned(), engine.name().to_owned());
+        }
         if !stage.is_native() {
             env.insert("FAKEMON_CPU".to_owned(), cpu.name().to_owned());
             env.insert("FAKEMON_GIC".to_owned(), gic.to_string());

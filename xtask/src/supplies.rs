@@ -12,7 +12,8 @@ use xshell::{Shell, cmd};
 
 use crate::apt::{self, Apt};
 use crate::cache::{Cache, Check, files_below, remove_dir};
-use crate::kernel::{self, Recipe};
+use crate::engine::Engine;
+use crate::kernel::{self, Recipe, Turn};
 use crate::machine::qemu::Qemu;
 use crate::progress::Progress;
 use crate::{modules, workspace};
@@ -25,6 +26,8 @@ const KERNEL_SOURCE: &str = "linux-source-6.12";
 pub(crate) const HOST_KERNEL_VARIABLE: &str = "FAKEMON_HOST_KERNEL";
 /// In place of a file: the kernel that `cargo xtask kernel` builds.
 const OWN: &str = "own";
+/// That kernel in the cache.
+const OWN_KERNEL: &str = "own-kernel";
 
 /// Finds things, and fetches what is missing.
 #[derive(Debug)]
@@ -70,9 +73,16 @@ impl Supplies {
     }
 
     /// Has host VMs boot the kernel `choice`: a file, or `own`; the environment's choice otherwise.
-    pub(crate) fn choose_host_kernel(&mut self, choice: Option<&str>) -> Result<()> {
+    /// If nobody chooses and `engine` is KVM itself, it is our own, as no distribution's has that.
+    pub(crate) fn choose_host_kernel(
+        &mut self,
+        choice: Option<&str>,
+        engine: Option<Engine>,
+    ) -> Result<()> {
         if let Some(choice) = choice {
             self.host_kernel = Some(chosen_host_kernel(choice)?);
+        } else if engine == Some(Engine::Kernel) {
+            self.host_kernel.get_or_insert_with(|| OWN.into());
         }
         Ok(())
     }
@@ -136,15 +146,22 @@ impl Supplies {
             remove_dir(&unpacked)
         })?;
         let wish = recipe.wish(&fs::read_to_string(source.join("version"))?)?;
-        let dir = match self.cache.find("own-kernel", &wish, self.check)? {
-            Some(dir) => dir,
-            None => {
-                apt::check_space(self.cache.dir(), kernel::space())?;
-                let archive = source.join("source.tar.xz");
-                self.cache
-                    .store("own-kernel", &wish, |dir| recipe.build(&archive, dir))?
-            }
-        };
+        if let Some(dir) = self.cache.find(OWN_KERNEL, &wish, self.check)? {
+            return Ok(dir.join("Image"));
+        }
+        // A build takes minutes, in which others may use the cache, but not build the same.
+        let turn = self.cache.while_open(Turn::take)?;
+        if let Some(dir) = self.cache.find(OWN_KERNEL, &wish, self.check)? {
+            return Ok(dir.join("Image"));
+        }
+        let archive = source.join("source.tar.xz");
+        self.cache.while_open(|cache| {
+            apt::check_space(cache, kernel::space())?;
+            recipe.build(&archive, turn.dir())
+        })?;
+        let dir = self
+            .cache
+            .store(OWN_KERNEL, &wish, |dir| turn.move_to(dir))?;
         Ok(dir.join("Image"))
     }
 
