@@ -1,16 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `ci`: everything that must pass before a change goes in.
 
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result};
 use clap::Args;
 
+use crate::engine::{Engine, Engines};
+use crate::machine::{self, Cpu};
 use crate::summary::Summary;
-use crate::test::Test;
+use crate::test::{BARE_METAL, BOOTS, Test};
 use crate::{cargo, setup, workspace};
 
-/// Check format, lints and documentation, then run all tests.
+/// What runs on the kernel engine in host VMs: a test program, the processor, and a filter of tests.
+/// The blobs are the same, so of the boards two stand for all, one of each width.
+const ON_KERNEL_ENGINE: [(&str, Cpu, Option<&str>); 4] = [
+    (BARE_METAL, Cpu::Max, None),
+    (BARE_METAL, Cpu::CortexA57, None),
+    (BOOTS, Cpu::Max, Some("virt_serves")),
+    (BOOTS, Cpu::CortexA57, Some("midway_serves")),
+];
+
+/// Check format, lints and documentation, then run all tests, and some on the kernel engine too.
 #[derive(Debug, Args)]
 pub(crate) struct Ci {}
 
@@ -18,6 +29,8 @@ impl Ci {
     pub(crate) fn run(&self) -> Result<ExitCode> {
         setup::rust_targets()?;
         let mut summary = Summary::default();
+        let native = machine::is_native()?;
+        let kernel = if native { None } else { Some(build_kernel()?) };
         // All steps run, so that one look at the log shows all that is wrong.
         for (name, mut command) in steps()? {
             eprintln!("ci: {name}");
@@ -30,7 +43,11 @@ impl Ci {
             }
         }
         eprintln!("ci: test");
-        Test::all().run_into(&mut summary)?;
+        // An Arm machine's kernel has the other engine or has it not.
+        Test::all(native.then_some(Engines::All), false).run_into(&mut summary)?;
+        if let Some(kernel) = kernel {
+            test_kernel_engine(kernel, &mut summary)?;
+        }
         summary.print(&workspace::boards()?);
         Ok(if summary.failed() == 0 {
             ExitCode::SUCCESS
@@ -38,6 +55,35 @@ impl Ci {
             ExitCode::from(1)
         })
     }
+}
+
+/// Starts to build the kernel that has the kernel engine, with what the other steps leave of the
+/// processor: there is some while one crate waits for another, and while guests do.
+fn build_kernel() -> Result<Child> {
+    let xtask = std::env::current_exe().context("cannot find this program")?;
+    let mut command = Command::new("nice");
+    command.args(["-n", "19"]).arg(xtask).arg("kernel");
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    command.stderr(Stdio::piped());
+    command.spawn().context("cannot start nice")
+}
+
+/// Runs what is in [`ON_KERNEL_ENGINE`] when the kernel is ready.
+fn test_kernel_engine(kernel: Child, summary: &mut Summary) -> Result<()> {
+    eprintln!("ci: kernel");
+    let output = kernel.wait_with_output()?;
+    if !output.status.success() {
+        eprint!("{}", String::from_utf8_lossy(&output.stderr));
+        summary.fail("kernel: the host VM's own kernel could not be built".to_owned());
+        return Ok(());
+    }
+    eprintln!("ci: test on the kernel engine");
+    for (program, cpu, filter) in ON_KERNEL_ENGINE {
+        let filter = filter.map(str::to_owned);
+        let test = Test::all(None, program == BARE_METAL);
+        test.run_in_kvm(program, cpu, Engine::Kernel, filter.as_slice(), summary)?;
+    }
+    Ok(())
 }
 
 fn steps() -> Result<Vec<(&'static str, Command)>> {

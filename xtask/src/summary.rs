@@ -5,14 +5,54 @@ use std::fmt;
 
 use fakemon_manifest::Board;
 
+use crate::engine::Engine;
+
+/// Where a test program runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The program and its host.
+    pub(crate) name: String,
+    /// Who carries calls there, if the program makes any.
+    pub(crate) engine: Option<Engine>,
+}
+
+impl Place {
+    /// On this machine and without KVM.
+    pub(crate) fn host() -> Place {
+        Place {
+            name: "host".to_owned(),
+            engine: None,
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        match self.engine {
+            Some(engine) => write!(f, ", {} engine", engine.name()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A boot that went well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Boot {
+    board: String,
+    engine: Option<Engine>,
+    calls: String,
+    seconds: String,
+}
+
 /// The sum over all test programs so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Summary {
     passed: u64,
     failed: u64,
     skipped: u64,
-    /// The boots of boards that went well: name, calls, seconds.
-    boots: Vec<(String, String, String)>,
+    /// The boots of boards that went well.
+    boots: Vec<Boot>,
     /// What failed, for the end of the log.
     failures: Vec<String>,
     /// What was skipped, and why.
@@ -21,7 +61,7 @@ pub(crate) struct Summary {
 
 impl Summary {
     /// Takes in one line of a program that runs in `place`.
-    pub(crate) fn read(&mut self, place: &str, line: &str) {
+    pub(crate) fn read(&mut self, place: &Place, line: &str) {
         if let Some((passed, failed, ignored)) = parse_result(line) {
             self.passed += passed;
             self.failed += failed;
@@ -34,7 +74,7 @@ impl Summary {
                 self.skips.push(format!("{place}: {name}: {reason}"));
             }
         } else {
-            self.boots.extend(parse_boot(line));
+            self.boots.extend(parse_boot(place, line));
         }
     }
 
@@ -42,6 +82,12 @@ impl Summary {
     pub(crate) fn fail(&mut self, what: String) {
         self.failed += 1;
         self.failures.push(what);
+    }
+
+    /// Counts something that could not be tested here.
+    pub(crate) fn skip(&mut self, what: String) {
+        self.skipped += 1;
+        self.skips.push(what);
     }
 
     /// How many have failed so far.
@@ -65,27 +111,35 @@ impl Summary {
 }
 
 impl Summary {
-    /// One line for each boot: board, families, kernel, calls seen, seconds.
+    /// One line for each boot: board, families, kernel, engine if there was more than one, calls
+    /// seen, seconds.
     fn table(&self, boards: &[Board]) -> String {
-        let mut rows = vec![["board", "families", "kernel", "calls", "seconds"].map(str::to_owned)];
-        for (name, calls, seconds) in &self.boots {
-            let board = boards.iter().find(|board| board.name == *name);
-            let families = board.map_or(String::new(), |board| board.families.join(" "));
-            let kernel = board.map_or(String::new(), |board| board.guest.kernel.clone());
+        let engines = self.boots.iter().map(|boot| boot.engine);
+        let several = engines.clone().any(|engine| engine != self.boots[0].engine);
+        let heads = ["board", "families", "kernel", "engine", "calls", "seconds"];
+        let mut rows = vec![heads.map(str::to_owned)];
+        for boot in &self.boots {
+            let board = boards.iter().find(|board| board.name == boot.board);
             rows.push([
-                name.clone(),
-                families,
-                kernel,
-                calls.clone(),
-                seconds.clone(),
+                boot.board.clone(),
+                board.map_or(String::new(), |board| board.families.join(" ")),
+                board.map_or(String::new(), |board| board.guest.kernel.clone()),
+                boot.engine.map_or("", Engine::name).to_owned(),
+                boot.calls.clone(),
+                boot.seconds.clone(),
             ]);
         }
         rows[1..].sort();
-        let widths: [usize; 5] =
+        let widths: [usize; 6] =
             std::array::from_fn(|n| rows.iter().map(|row| row[n].len()).max().unwrap_or(0));
-        let line = |[name, families, kernel, calls, seconds]: &[String; 5]| {
-            let [a, b, c, d, e] = widths;
-            format!("{name:a$}  {families:b$}  {kernel:c$}  {calls:>d$}  {seconds:>e$}\n")
+        let line = |[name, families, kernel, engine, calls, seconds]: &[String; 6]| {
+            let [a, b, c, d, e, f] = widths;
+            let engine = if several {
+                format!("{engine:d$}  ")
+            } else {
+                String::new()
+            };
+            format!("{name:a$}  {families:b$}  {kernel:c$}  {engine}{calls:>e$}  {seconds:>f$}\n")
         };
         rows.iter().map(line).collect()
     }
@@ -116,10 +170,15 @@ fn parse_result(line: &str) -> Option<(u64, u64, u64)> {
 }
 
 /// The parts of `board NAME: N calls in S s`, which the boot tests print.
-fn parse_boot(line: &str) -> Option<(String, String, String)> {
-    let (name, rest) = line.strip_prefix("board ")?.split_once(": ")?;
+fn parse_boot(place: &Place, line: &str) -> Option<Boot> {
+    let (board, rest) = line.strip_prefix("board ")?.split_once(": ")?;
     let (calls, seconds) = rest.strip_suffix(" s")?.split_once(" calls in ")?;
-    Some((name.to_owned(), calls.to_owned(), seconds.to_owned()))
+    Some(Boot {
+        board: board.to_owned(),
+        engine: place.engine,
+        calls: calls.to_owned(),
+        seconds: seconds.to_owned(),
+    })
 }
 
 /// The parts of `test some::name ... outcome`.
@@ -132,9 +191,17 @@ fn parse_test(line: &str) -> Option<(&str, &str)> {
 mod tests {
     use super::*;
 
+    fn on_max(engine: Engine) -> Place {
+        Place {
+            name: "boot on max".to_owned(),
+            engine: Some(engine),
+        }
+    }
+
     #[test]
     fn results_of_all_programs_are_added_up() {
         let mut summary = Summary::default();
+        let place = on_max(Engine::Kernel);
         for line in [
             "running 3 tests",
             "test a ... ok",
@@ -143,23 +210,37 @@ mod tests {
             "test c ... ignored, needs a GICv2",
             "test result: FAILED. 10 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out",
         ] {
-            summary.read("max", line);
+            summary.read(&place, line);
         }
         assert_eq!(summary.to_string(), "13 passed, 1 failed, 1 skipped");
-        assert_eq!(summary.failures, ["max: b"]);
-        assert_eq!(summary.skips, ["max: c: needs a GICv2"]);
+        assert_eq!(summary.failures, ["boot on max, kernel engine: b"]);
+        assert_eq!(
+            summary.skips,
+            ["boot on max, kernel engine: c: needs a GICv2"]
+        );
+        summary.read(&Place::host(), "test d ... FAILED");
+        assert_eq!(summary.failures[1], "host: d");
     }
 
     #[test]
     fn boots_become_a_table() {
         let mut summary = Summary::default();
-        summary.read("max", "board virt: 31 calls in 12.5 s");
-        summary.read("max", "board b: 7 calls in 9.0 s");
+        let place = on_max(Engine::Userspace);
+        summary.read(&place, "board virt: 31 calls in 12.5 s");
+        summary.read(&place, "board b: 7 calls in 9.0 s");
         assert_eq!(
             summary.table(&[]),
             "board  families  kernel  calls  seconds\n\
              b                            7      9.0\n\
              virt                        31     12.5\n"
+        );
+        summary.read(&on_max(Engine::Kernel), "board b: 7 calls in 8.0 s");
+        assert_eq!(
+            summary.table(&[]),
+            "board  families  kernel  engine     calls  seconds\n\
+             b                        kernel         7      8.0\n\
+             b                        userspace      7      9.0\n\
+             virt                     userspace     31     12.5\n"
         );
     }
 
@@ -173,7 +254,7 @@ mod tests {
             "testing 1 ... 2",
             "test result: ok. x passed",
         ] {
-            summary.read("max", line);
+            summary.read(&Place::host(), line);
         }
         assert_eq!(summary, Summary::default());
     }

@@ -4,31 +4,34 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, ExitCode, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 
+use crate::cache::Check;
+use crate::engine::{ENGINE_VARIABLE, Engine, Engines, of_this_machine};
 use crate::machine::{self, Cpu};
-use crate::summary::Summary;
-use crate::supplies::{HOST_KERNEL_VARIABLE, chosen_host_kernel};
+use crate::summary::{Place, Summary};
+use crate::supplies::{HOST_KERNEL_VARIABLE, Supplies, chosen_host_kernel};
 use crate::{cargo, setup, workspace};
 
 /// The test program with guests of a few instructions.
-const BARE_METAL: &str = "kvm";
-
+pub(crate) const BARE_METAL: &str = "kvm";
 /// The test program that boots boards.
-const BOOTS: &str = "boot";
+pub(crate) const BOOTS: &str = "boot";
 /// Seconds that all boots on one kind of host may take, even on a busy machine.
 const BOOTS_TIMEOUT: &str = "2700";
 
-/// Pairs a processor with each test program that runs on it.
-fn both_programs(cpu: Cpu) -> [(Cpu, &'static str); 2] {
-    [(cpu, BARE_METAL), (cpu, BOOTS)]
-}
+/// Why the kernel engine is not tested on a machine.
+const NO_KERNEL_ENGINE: &str =
+    "kernel engine: this machine's kernel has not the patches of host-shim/kernel";
 
 /// Instead of a filter: the boots of all boards.
 const BOARDS: &str = "boards";
 
 /// Run all tests: the host's own, and those that need KVM on every kind of host VM.
+///
+/// Those that need KVM run with each engine that is asked for; for the kernel engine host VMs boot
+/// the kernel of `cargo xtask kernel` unless another is named.
 ///
 /// `test boards` boots every board, with its blob and without, and nothing else. A table of the
 /// boots comes at the end, and the last line is the sum: `N passed, N failed, N skipped`. Exit code
@@ -40,9 +43,14 @@ pub(crate) struct Test {
     /// Only on a host VM with this processor.
     #[arg(long, value_enum)]
     cpu: Option<Cpu>,
-    /// Kernel of the host VMs: a file, or `own` for the one of `cargo xtask kernel`.
+    /// Kernel of the host VMs: a file, or `own` for the one of `cargo xtask kernel` [default:
+    /// Debian's, and `own` for the kernel engine].
     #[arg(long, value_name = "FILE|own")]
     host_kernel: Option<String>,
+    /// Who carries calls between guests and blobs [default: userspace; on an Arm machine with KVM
+    /// what its kernel has].
+    #[arg(long, value_enum)]
+    engine: Option<Engines>,
     /// Leave out the second processor and the boots of real kernels.
     #[arg(long)]
     quick: bool,
@@ -60,19 +68,27 @@ impl Test {
         })
     }
 
-    /// All tests, without options.
-    pub(crate) fn all() -> Test {
+    /// All tests with these engines; `quick` as the user's option.
+    pub(crate) fn all(engine: Option<Engines>, quick: bool) -> Test {
         Test {
             filter: None,
             cpu: None,
             host_kernel: None,
-            quick: false,
+            engine,
+            quick,
         }
     }
 
     /// Runs the tests and adds their results to `summary`.
     pub(crate) fn run_into(&self, summary: &mut Summary) -> Result<()> {
         setup::rust_targets()?;
+        let engines = self.engines(summary)?;
+        if engines.contains(&Engine::Kernel) && !machine::is_native()? {
+            // What is missing for it shows now rather than after the other tests.
+            let mut supplies = Supplies::open(Check::Quick)?;
+            supplies.choose_host_kernel(self.host_kernel.as_deref(), Some(Engine::Kernel))?;
+            supplies.host_kernel()?;
+        }
         let boards_only = self.filter.as_deref() == Some(BOARDS);
         let filter = if boards_only {
             &[]
@@ -90,41 +106,74 @@ impl Test {
         // Of the tests in KVM, what they share can be tested here.
         let shared = ["test", "--package", "fakemon-tests", "--lib", "--"];
         if !boards_only {
-            collect("host", cargo::cargo(&host).args(filter), summary)?;
-            collect("host", cargo::cargo(&shared).args(filter), summary)?;
+            let place = Place::host();
+            collect(&place, cargo::cargo(&host).args(filter), summary)?;
+            collect(&place, cargo::cargo(&shared).args(filter), summary)?;
         }
+        for engine in engines {
+            for cpu in self.cpus()? {
+                if !boards_only {
+                    self.run_in_kvm(BARE_METAL, cpu, engine, filter, summary)?;
+                }
+                self.run_in_kvm(BOOTS, cpu, engine, filter, summary)?;
+            }
+        }
+        Ok(())
+    }
 
+    /// Runs one test program where KVM is.
+    pub(crate) fn run_in_kvm(
+        &self,
+        program: &str,
+        cpu: Cpu,
+        engine: Engine,
+        filter: &[String],
+        summary: &mut Summary,
+    ) -> Result<()> {
         let xtask = std::env::current_exe().context("cannot find this program")?;
         // JSON's strings are TOML's, too.
         let runner = serde_json::to_string(&[&xtask.to_string_lossy(), "runner"])?;
         let runner = format!("target.{}.runner={runner}", cargo::LINUX);
-        for (cpu, program) in self.cpus()?.into_iter().flat_map(both_programs) {
-            if boards_only && program == BARE_METAL {
-                continue;
-            }
-            let mut command = cargo::cargo(&["test", "--package", "fakemon-tests", "--release"]);
-            command
-                .args(["--target", cargo::LINUX, "--test", program])
-                .args(["--config", &runner, "--"])
-                .args(filter)
-                .env("FAKEMON_CPU", cpu.name())
-                .env("FAKEMON_QUICK", u8::from(self.quick).to_string());
-            if let Some(kernel) = &self.host_kernel {
-                command.env(HOST_KERNEL_VARIABLE, chosen_host_kernel(kernel)?);
-            }
-            if program == BARE_METAL {
-                // An emulated host with more CPUs than there are cores waits for itself.
-                command.env("FAKEMON_HOST_CPUS", "2");
-            } else if std::env::var_os("FAKEMON_TIMEOUT").is_none() {
-                command.env("FAKEMON_TIMEOUT", BOOTS_TIMEOUT);
-            }
-            collect(
-                &format!("{program} on {}", cpu.name()),
-                &mut command,
-                summary,
-            )?;
+        let mut command = cargo::cargo(&["test", "--package", "fakemon-tests", "--release"]);
+        command
+            .args(["--target", cargo::LINUX, "--test", program])
+            .args(["--config", &runner, "--"])
+            .args(filter)
+            .env("FAKEMON_CPU", cpu.name())
+            .env("FAKEMON_QUICK", u8::from(self.quick).to_string())
+            .env(ENGINE_VARIABLE, engine.name());
+        if let Some(kernel) = &self.host_kernel {
+            command.env(HOST_KERNEL_VARIABLE, chosen_host_kernel(kernel)?);
         }
-        Ok(())
+        if program == BARE_METAL {
+            // An emulated host with more CPUs than there are cores waits for itself.
+            command.env("FAKEMON_HOST_CPUS", "2");
+        } else if std::env::var_os("FAKEMON_TIMEOUT").is_none() {
+            command.env("FAKEMON_TIMEOUT", BOOTS_TIMEOUT);
+        }
+        let host = match machine::is_native()? {
+            true => "this machine",
+            false => cpu.name(),
+        };
+        let place = Place {
+            name: format!("{program} on {host}"),
+            engine: Some(engine),
+        };
+        collect(&place, &mut command, summary)
+    }
+
+    /// The engines to test.
+    fn engines(&self, summary: &mut Summary) -> Result<Vec<Engine>> {
+        let here = of_this_machine()?;
+        Ok(match (self.engine, here) {
+            (None, here) => vec![here.unwrap_or(Engine::Userspace)],
+            (Some(Engines::All), Some(Engine::Userspace)) => {
+                summary.skip(NO_KERNEL_ENGINE.to_owned());
+                vec![Engine::Userspace]
+            }
+            (Some(Engines::Kernel), Some(Engine::Userspace)) => bail!(NO_KERNEL_ENGINE),
+            (Some(engines), _) => engines.list(),
+        })
     }
 
     fn cpus(&self) -> Result<Vec<Cpu>> {
@@ -138,7 +187,7 @@ impl Test {
 }
 
 /// Runs a cargo test, passes its output on, and reads the results off it.
-fn collect(place: &str, command: &mut Command, summary: &mut Summary) -> Result<()> {
+fn collect(place: &Place, command: &mut Command, summary: &mut Summary) -> Result<()> {
     let failed_before = summary.failed();
     let mut child = command
         .stdin(Stdio::null())
