@@ -2,7 +2,7 @@
 //! Runs a guest's rounds of calls and times them.
 
 use fakemon_host::regs::{self, x};
-use fakemon_host::{BlobFault, Host, Policy, Step, Trap, Width};
+use fakemon_host::{BlobFault, Config, Engine, Host, Policy, Step, Trap, Width};
 use fakemon_tests::machine::{Cpu, Machine, Options, REPORT};
 use kvm_ioctls::VcpuExit;
 
@@ -37,12 +37,18 @@ impl Host for Quiet {
 }
 
 /// What a machine for measuring is made with.
-pub(crate) fn options(policy: Policy, width: Width, cpus: u32) -> Options {
+pub(crate) fn options(policy: Policy, engine: Engine, width: Width, cpus: u32) -> Options {
+    let options = Options::default();
+    let config = Config {
+        engine,
+        ..options.config
+    };
     Options {
         cpus,
         width,
         policy,
-        ..Options::default()
+        config,
+        ..options
     }
 }
 
@@ -59,7 +65,7 @@ pub(crate) fn prepare(machine: &Machine, width: Width, function: u32) {
     }
 }
 
-/// Serves a call by the blob.
+/// Serves a call by the blob, or what the blob wants of the VMM while KVM carries the call.
 pub(crate) fn by_blob(cpu: &mut Cpu, trap: Trap) {
     let firmware = cpu.firmware.as_mut().expect("a blob");
     let mut step = firmware.call(trap, &mut Quiet);

@@ -4,7 +4,7 @@
 
 use std::io;
 
-use fakemon_host::{Blob, Config, Monitor, Policy, Width};
+use fakemon_host::{Blob, Config, Engine, Monitor, Policy, Width};
 use fakemon_tests::machine::Machine;
 use serde_json::{Value, json};
 
@@ -18,19 +18,20 @@ const PSCI_VERSION: u32 = 0x8400_0000;
 const CPUS: u32 = 4;
 
 /// Measures with the blob of a real board.
-pub(crate) fn measure(blob: &Blob) -> io::Result<Value> {
-    let (one, more) = (touched(blob, 1)?, touched(blob, CPUS)?);
+pub(crate) fn measure(blob: &Blob, engine: Engine) -> io::Result<Value> {
+    let (one, more) = (touched(blob, engine, 1)?, touched(blob, engine, CPUS)?);
     let vcpu = (more - one) / u64::from(CPUS - 1);
     Ok(json!({
         "vm_bytes": one - vcpu,
         "vcpu_bytes": vcpu,
-        "build_ns": build(blob),
+        "build_ns": build(blob, engine),
     }))
 }
 
 /// Bytes of the monitor's memory that are there after each vCPU has made calls.
-fn touched(blob: &Blob, cpus: u32) -> io::Result<u64> {
-    let mut machine = Machine::new(blob, smc(), &options(Policy::Blob, Width::AArch64, cpus));
+fn touched(blob: &Blob, engine: Engine, cpus: u32) -> io::Result<u64> {
+    let options = options(Policy::Blob, engine, Width::AArch64, cpus);
+    let mut machine = Machine::new(blob, smc(), &options);
     prepare(&machine, Width::AArch64, PSCI_VERSION);
     for cpu in &mut machine.cpus {
         round(cpu, 1, by_blob);
@@ -42,13 +43,18 @@ fn touched(blob: &Blob, cpus: u32) -> io::Result<u64> {
 }
 
 /// Nanoseconds until a monitor VM with one vCPU is ready for a guest's first call.
-fn build(blob: &Blob) -> f64 {
-    let machine = Machine::new(blob, smc(), &options(Policy::Undef, Width::AArch64, 1));
+fn build(blob: &Blob, engine: Engine) -> f64 {
+    let options = options(Policy::Undef, engine, Width::AArch64, 1);
+    let machine = Machine::new(blob, smc(), &options);
+    let config = Config {
+        engine,
+        ..Config::default()
+    };
     let mut samples: Vec<u64> = (0..9)
         .map(|_| {
             let start = ticks();
             // SAFETY: the monitor is given no guest memory.
-            let monitor = unsafe { Monitor::new(blob, &[], 1, Config::default()) };
+            let monitor = unsafe { Monitor::new(blob, &[], 1, config.clone()) };
             let monitor = monitor.expect("a monitor VM");
             let vcpu = monitor.vcpu(0, &machine.cpus[0].fd, Width::AArch64);
             let time = ticks() - start;

@@ -2,95 +2,155 @@
 //! Every path that a call can take.
 
 use fakemon_host::regs::{Registers, x};
-use fakemon_host::{Policy, Width};
+use fakemon_host::{Engine, Policy, Width};
 use fakemon_tests::elf::FUNCTION;
 use fakemon_tests::machine::Machine;
 use serde_json::{Value, json};
 
 use crate::calls::{by_blob, by_vmm, call, call_on_all, options, prepare, repeat, round};
+use crate::gic;
 use crate::programs::{Work, blob, hvc, smc, smc_32};
 
 /// PSCI_VERSION (DEN 0022, 5.1.1), which KVM answers.
 const PSCI_VERSION: u32 = 0x8400_0000;
 
-/// Ways that a path cannot do without: world trips, registers read, registers written.
-type Needs = (u32, u32, u32);
+/// What a path cannot do without: world trips, registers read, registers written, and calls that
+/// KVM answers by itself.
+type Needs = [u32; 4];
 
-/// Measures everything, in one run.
-pub(crate) fn measure() -> Value {
-    let (trip, get, set) = units();
-    let three = through_blob(Work::Add, 3, false);
-    let none = through_blob(Work::Add, 0, false);
-    let rows = [
-        (
-            "hvc-kvm",
-            "none",
-            in_kvm(Policy::Kvm, hvc(), PSCI_VERSION),
-            None,
-        ),
-        (
-            "smc-deny",
-            "none",
-            in_kvm(Policy::Deny, smc(), FUNCTION),
-            None,
-        ),
-        ("smc-vmm", "none", emulated(), Some((1, 3, 1))),
-        (
-            "smc-blob-1",
-            "userspace",
-            through_blob(Work::Add, 1, false),
-            needs(1),
-        ),
-        ("smc-blob-3", "userspace", three, needs(3)),
-        (
-            "smc-blob-7",
-            "userspace",
-            through_blob(Work::Add, 7, false),
-            needs(7),
-        ),
-        (
-            "smc-blob-12",
-            "userspace",
-            through_blob(Work::Add, 12, false),
-            needs(12),
-        ),
-        // All 32 bits of r0 are read again: `legacy32` promises data there.
-        (
-            "smc-blob-legacy32",
-            "userspace",
-            through_blob(Work::Add, 3, true),
-            Some((2, 6, 1)),
-        ),
-        (
-            "host-call",
-            "userspace",
-            through_blob(Work::HostCall, 0, false) - none,
-            Some((1, 0, 0)),
-        ),
-        (
-            "secure-mmio",
-            "userspace",
-            through_blob(Work::SecureLoad, 0, false) - none,
-            Some((1, 0, 0)),
-        ),
-        ("smc-blob-3-4cpu", "userspace", on_four(), needs(3)),
-    ];
-    let rows = rows.map(|(path, engine, cost, needs)| {
-        json!({ "path": path, "engine": engine, "cost": cost, "needs": needs })
-    });
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    json!({ "host_kernel": release.trim(), "trip": trip, "get": get, "set": set, "rows": rows })
+/// One path, measured.
+struct Row {
+    path: &'static str,
+    engine: &'static str,
+    cost: f64,
+    needs: Option<Needs>,
 }
 
-/// Two world trips; the arguments, PC and PSTATE read; the result written.
-fn needs(arguments: u32) -> Option<Needs> {
-    Some((2, arguments + 2, 1))
+/// What a call through a blob is like.
+#[derive(Clone, Copy)]
+struct Shape {
+    engine: Engine,
+    work: Work,
+    /// Registers that the blob reads, besides x0.
+    arguments: u16,
+    /// From AArch32, with the window `legacy32`.
+    legacy: bool,
+    /// The guest has an interrupt controller in KVM.
+    gic: bool,
+}
+
+/// The engines that this kernel has.
+pub(crate) fn engines() -> Vec<Engine> {
+    let blob = blob(Work::Add, 3, false);
+    let options = options(Policy::Blob, Engine::Auto, Width::AArch64, 1);
+    let machine = Machine::new(&blob, smc(), &options);
+    match machine.monitor.as_ref().map(|monitor| monitor.engine()) {
+        Some(Engine::Kernel) => vec![Engine::Userspace, Engine::Kernel],
+        _ => vec![Engine::Userspace],
+    }
+}
+
+/// Measures everything with each of these engines, in one run.
+pub(crate) fn measure(engines: &[Engine]) -> Value {
+    let (trip, get, set) = units();
+    let none = |path, cost, needs| Row {
+        path,
+        engine: "none",
+        cost,
+        needs,
+    };
+    let hvc = in_kvm(Policy::Kvm, hvc(), PSCI_VERSION);
+    let mut rows = vec![
+        none("hvc-kvm", hvc, None),
+        none("smc-deny", in_kvm(Policy::Deny, smc(), FUNCTION), None),
+        none("smc-vmm", emulated(), Some([1, 3, 1, 0])),
+    ];
+    for &engine in engines {
+        rows.extend(with(engine));
+    }
+    let rows: Vec<_> = (rows.iter())
+        .map(|row| {
+            let (path, engine) = (row.path, row.engine);
+            json!({ "path": path, "engine": engine, "cost": row.cost, "needs": row.needs })
+        })
+        .collect();
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    json!({
+        "host_kernel": release.trim(),
+        "trip": trip,
+        "get": get,
+        "set": set,
+        "answer": hvc,
+        "rows": rows,
+    })
+}
+
+/// The paths through a blob.
+fn with(engine: Engine) -> Vec<Row> {
+    let three = Shape {
+        engine,
+        work: Work::Add,
+        arguments: 3,
+        legacy: false,
+        gic: false,
+    };
+    let arguments = |arguments| Shape { arguments, ..three };
+    let none = through_blob(arguments(0));
+    // What a call without arguments takes longer by one of these.
+    let more = |work| {
+        through_blob(Shape {
+            work,
+            ..arguments(0)
+        }) - none
+    };
+    // Two world trips; the arguments, PC and PSTATE read; the result written. In KVM two exits, as
+    // for two calls that it answers by itself.
+    let call = |arguments: u32| match engine {
+        Engine::Kernel => Some([0, 0, 0, 2]),
+        _ => Some([2, arguments + 2, 1, 0]),
+    };
+    let legacy = Shape {
+        legacy: true,
+        ..three
+    };
+    let gic = Shape { gic: true, ..three };
+    let mut rows = vec![
+        ("smc-blob-1", through_blob(arguments(1)), call(1)),
+        ("smc-blob-3", through_blob(three), call(3)),
+        ("smc-blob-7", through_blob(arguments(7)), call(7)),
+        ("smc-blob-12", through_blob(arguments(12)), call(12)),
+        // All 32 bits of r0 are read again: `legacy32` promises data there.
+        ("smc-blob-legacy32", through_blob(legacy), call(4)),
+        ("host-call", more(Work::HostCall), Some([1, 0, 0, 0])),
+        ("secure-mmio", more(Work::SecureLoad), Some([1, 0, 0, 0])),
+        ("smc-blob-3-4cpu", on_four(engine), call(3)),
+    ];
+    if gic::is_there() {
+        rows.push(("smc-blob-3-gic", through_blob(gic), None));
+    }
+    let engine = match engine {
+        Engine::Kernel => "kernel",
+        _ => "userspace",
+    };
+    let row = |(path, cost, needs)| Row {
+        path,
+        engine,
+        cost,
+        needs,
+    };
+    rows.into_iter().map(row).collect()
+}
+
+/// A machine whose calls no blob serves.
+fn without_blob(policy: Policy, program: &[u8]) -> Machine {
+    let blob = blob(Work::Add, 3, false);
+    let options = options(policy, Engine::Userspace, Width::AArch64, 1);
+    Machine::new(&blob, program, &options)
 }
 
 /// A world trip, a register read, a register written.
 fn units() -> (f64, f64, f64) {
-    let blob = blob(Work::Add, 3, false);
-    let mut machine = Machine::new(&blob, smc(), &options(Policy::Undef, Width::AArch64, 1));
+    let mut machine = without_blob(Policy::Undef, smc());
     let cpu = &mut machine.cpus[0];
     let trip = round(cpu, 0, by_vmm);
     let registers = Registers::of(&cpu.fd);
@@ -102,8 +162,7 @@ fn units() -> (f64, f64, f64) {
 }
 
 fn in_kvm(policy: Policy, program: &[u8], function: u32) -> f64 {
-    let blob = blob(Work::Add, 3, false);
-    let mut machine = Machine::new(&blob, program, &options(policy, Width::AArch64, 1));
+    let mut machine = without_blob(policy, program);
     prepare(&machine, Width::AArch64, function);
     call(&mut machine.cpus[0], |_, trap| {
         panic!("{trap:?} left KVM");
@@ -111,26 +170,28 @@ fn in_kvm(policy: Policy, program: &[u8], function: u32) -> f64 {
 }
 
 fn emulated() -> f64 {
-    let blob = blob(Work::Add, 3, false);
-    let mut machine = Machine::new(&blob, smc(), &options(Policy::Undef, Width::AArch64, 1));
+    let mut machine = without_blob(Policy::Undef, smc());
     prepare(&machine, Width::AArch64, FUNCTION);
     call(&mut machine.cpus[0], by_vmm)
 }
 
-fn through_blob(work: Work, arguments: u16, legacy: bool) -> f64 {
-    let (width, program) = match legacy {
+fn through_blob(shape: Shape) -> f64 {
+    let (width, program) = match shape.legacy {
         false => (Width::AArch64, smc()),
         true => (Width::AArch32, smc_32()),
     };
-    let blob = blob(work, arguments, legacy);
-    let mut machine = Machine::new(&blob, program, &options(Policy::Blob, width, 1));
+    let blob = blob(shape.work, shape.arguments, shape.legacy);
+    let options = options(Policy::Blob, shape.engine, width, 1);
+    let mut machine = Machine::new(&blob, program, &options);
+    let _gic = shape.gic.then(|| gic::create(&machine.vm));
     prepare(&machine, width, FUNCTION);
     call(&mut machine.cpus[0], by_blob)
 }
 
-fn on_four() -> f64 {
+fn on_four(engine: Engine) -> f64 {
     let blob = blob(Work::Add, 3, false);
-    let mut machine = Machine::new(&blob, smc(), &options(Policy::Blob, Width::AArch64, 4));
+    let options = options(Policy::Blob, engine, Width::AArch64, 4);
+    let mut machine = Machine::new(&blob, smc(), &options);
     prepare(&machine, Width::AArch64, FUNCTION);
     call_on_all(&mut machine, by_blob)
 }

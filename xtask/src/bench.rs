@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Error, Result, ensure};
 use clap::Args;
 use fakemon_hostvm::Job;
 use serde::de::DeserializeOwned;
 
 use crate::cache::Check;
-use crate::engine::Choice;
+use crate::engine::{Choice, Engine, Engines};
 use crate::machine::{self, Cpu, Machine, Stage};
 use crate::run::{Policy, Run, environment};
 use crate::supplies::Supplies;
@@ -44,7 +44,8 @@ const TIMEOUT: u64 = 1800;
 /// Counts the instructions that the host retires for one call, from the guest's SMC until it goes
 /// on, with QEMU's icount and the kernel of `cargo xtask kernel`; beside each figure stands the
 /// least that the path could cost with the same kernel. On an Arm machine with KVM there is only
-/// wall time.
+/// wall time. On a kernel without the patches of host-shim/kernel there is only the userspace
+/// engine.
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
     /// Print JSON instead of the table.
@@ -56,6 +57,9 @@ pub(crate) struct Bench {
     /// Kernel of the emulated host: a file, or `own` for the one of `cargo xtask kernel`.
     #[arg(long, value_name = "FILE|own", default_value = "own")]
     host_kernel: String,
+    /// Who carries calls between guests and blobs.
+    #[arg(long, value_enum, default_value = "all")]
+    engine: Engines,
     /// Leave out the boots of a whole guest.
     #[arg(long)]
     no_boot: bool,
@@ -82,12 +86,24 @@ impl Bench {
             Some(self.paths(&program, Clock::Instructions)?)
         };
         let timed = self.paths(&program, Clock::Wall)?;
+        let has = |engine: Engine| timed.engines.iter().any(|name| name == engine.name());
+        if self.engine != Engines::Userspace && !has(Engine::Kernel) {
+            eprintln!(
+                "the kernel engine is left out: this host's kernel has not the patches for it"
+            );
+        }
         let boot = if self.no_boot {
             None
         } else {
+            let boot = |policy, engine| Ok::<_, Error>(self.boot(&program, policy, engine)?.cost);
+            let with = |engine| {
+                let there = has(engine).then(|| boot(Policy::Blob, engine.into()));
+                there.transpose()
+            };
             Some(Boots {
-                kvm: self.boot(&program, Policy::Kvm)?.cost,
-                blob: self.boot(&program, Policy::Blob)?.cost,
+                kvm: boot(Policy::Kvm, Choice::Auto)?,
+                userspace: with(Engine::Userspace)?,
+                kernel: with(Engine::Kernel)?,
             })
         };
         let cpu = if native { "native" } else { self.cpu.name() };
@@ -110,9 +126,11 @@ impl Bench {
         let blobs = blob::build(&[BOARD.to_owned()])?;
         let blob = blobs.into_iter().next().context("the board has no blob")?;
         let file = self.scratch("paths")?;
+        let engines: Vec<_> = self.engine.list().into_iter().map(Engine::name).collect();
         let argv = vec![
             stage.add("bin/bench", program.to_owned()),
             "paths".to_owned(),
+            engines.join(","),
             stage.add("blob.elf", blob.path),
             stage.output(&file)?,
         ];
@@ -120,11 +138,11 @@ impl Bench {
         finish(stage, job(argv), machine, supplies, &file)
     }
 
-    fn boot(&self, program: &Path, policy: Policy) -> Result<Boot> {
+    fn boot(&self, program: &Path, policy: Policy, engine: Choice) -> Result<Boot> {
         let (mut supplies, mut stage) = self.begin()?;
         let board = workspace::board(BOARD)?;
         // CPUs of a guest that wait for each other on the host's one would count their waiting.
-        let run = Run::uniprocessor(BOARD, policy, Choice::Auto, "fakemon.checks=nproc");
+        let run = Run::uniprocessor(BOARD, policy, engine, "fakemon.checks=nproc");
         let (machine, guest) = run.job(&board, &mut supplies, &mut stage)?;
         let file = self.scratch("boot")?;
         let mut argv = vec![

@@ -78,6 +78,15 @@ impl Choice {
     }
 }
 
+impl From<Engine> for Choice {
+    fn from(engine: Engine) -> Choice {
+        match engine {
+            Engine::Userspace => Choice::Userspace,
+            Engine::Kernel => Choice::Kernel,
+        }
+    }
+}
+
 fn parse(name: &str) -> Result<Choice> {
     let choice = Choice::from_str(name, false);
     choice.map_err(|_| {

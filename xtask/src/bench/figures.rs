@@ -14,6 +14,10 @@ pub(crate) struct Measured {
     get: f64,
     /// KVM_SET_ONE_REG.
     set: f64,
+    /// A call that KVM answers by itself.
+    answer: f64,
+    /// The engines that were measured, of those that the kernel has.
+    pub(crate) engines: Vec<String>,
     rows: Vec<Cost>,
     memory: MeasuredMemory,
 }
@@ -23,8 +27,9 @@ struct Cost {
     path: String,
     engine: String,
     cost: f64,
-    /// World trips, register reads and writes that the path cannot do without.
-    needs: Option<(u32, u32, u32)>,
+    /// World trips, register reads and writes, and calls answered by KVM that the path cannot do
+    /// without.
+    needs: Option<[u32; 4]>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -41,13 +46,15 @@ pub(crate) struct Boot {
     pub(crate) cost: u64,
 }
 
-/// The same boot twice.
+/// The same boot more than once.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Boots {
     /// With KVM's own PSCI.
     pub(crate) kvm: u64,
-    /// With the board's blob.
-    pub(crate) blob: u64,
+    /// With the board's blob and the userspace engine.
+    pub(crate) userspace: Option<u64>,
+    /// With the board's blob and the kernel engine.
+    pub(crate) kernel: Option<u64>,
 }
 
 /// The figures of one processor.
@@ -89,10 +96,16 @@ pub(crate) struct Row {
 pub(crate) struct BootRow {
     /// With KVM's own PSCI.
     pub(crate) kvm_instructions: u64,
-    /// With the board's blob.
-    pub(crate) blob_instructions: u64,
-    /// The second by the first.
-    pub(crate) ratio: f64,
+    /// With the board's blob and the userspace engine, and by the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) blob_instructions: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ratio: Option<f64>,
+    /// With the board's blob and the kernel engine, and by the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) kernel_engine_instructions: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) kernel_engine_ratio: Option<f64>,
 }
 
 /// What a monitor VM takes before it serves a call.
@@ -117,6 +130,9 @@ pub(crate) struct Units {
     pub(crate) get: u64,
     /// A register written.
     pub(crate) set: u64,
+    /// A call that KVM answers by itself.
+    #[serde(default)]
+    pub(crate) answer: u64,
 }
 
 impl Figures {
@@ -129,11 +145,12 @@ impl Figures {
     ) -> Figures {
         let row = |timed: &Cost| {
             let found = counted.as_ref().and_then(|run| {
-                let cost = run.rows.iter().find(|cost| cost.path == timed.path)?;
-                let bound = cost.needs.map(|(trips, gets, sets)| {
-                    f64::from(trips) * run.trip
-                        + f64::from(gets) * run.get
-                        + f64::from(sets) * run.set
+                let same = |cost: &&Cost| cost.path == timed.path && cost.engine == timed.engine;
+                let cost = run.rows.iter().find(same)?;
+                let units = [run.trip, run.get, run.set, run.answer];
+                let bound = cost.needs.map(|needs| {
+                    let parts = needs.into_iter().zip(units);
+                    parts.map(|(count, unit)| f64::from(count) * unit).sum()
                 });
                 Some((cost.cost, bound))
             });
@@ -153,8 +170,10 @@ impl Figures {
             rows: timed.rows.iter().map(row).collect(),
             boot: boot.map(|boots| BootRow {
                 kvm_instructions: boots.kvm,
-                blob_instructions: boots.blob,
-                ratio: thousandths(boots.blob as f64 / boots.kvm as f64),
+                blob_instructions: boots.userspace,
+                ratio: boots.userspace.map(|boot| boots.ratio(boot)),
+                kernel_engine_instructions: boots.kernel,
+                kernel_engine_ratio: boots.kernel.map(|boot| boots.ratio(boot)),
             }),
             memory: Memory {
                 vm_bytes: timed.memory.vm_bytes,
@@ -166,8 +185,15 @@ impl Figures {
                 trip: whole(run.trip),
                 get: whole(run.get),
                 set: whole(run.set),
+                answer: whole(run.answer),
             }),
         }
+    }
+}
+
+impl Boots {
+    fn ratio(&self, boot: u64) -> f64 {
+        thousandths(boot as f64 / self.kvm as f64)
     }
 }
 
@@ -185,8 +211,10 @@ pub(crate) mod tests {
     use super::*;
 
     const COUNTED: &str = r#"{"host_kernel":"6.12.0-fakemon","trip":4000.0,"get":600.0,"set":650.0,
+        "answer":1550.4,"engines":["userspace","kernel"],
         "rows":[{"path":"hvc-kvm","engine":"none","cost":1550.4,"needs":null},
-                {"path":"smc-blob-3","engine":"userspace","cost":12000.0,"needs":[2,5,1]}],
+                {"path":"smc-blob-3","engine":"userspace","cost":12000.0,"needs":[2,5,1,0]},
+                {"path":"smc-blob-3","engine":"kernel","cost":4000.0,"needs":[0,0,0,2]}],
         "memory":{"vm_bytes":65536,"vcpu_bytes":12288,"build_ns":900000.0}}"#;
 
     /// Figures of two paths, counted and timed.
@@ -197,7 +225,8 @@ pub(crate) mod tests {
         timed.rows[1].cost = 81_000.0;
         let boots = Boots {
             kvm: 4_000_000_000,
-            blob: 4_020_000_000,
+            userspace: Some(4_020_000_000),
+            kernel: Some(4_008_000_000),
         };
         Figures::new("max", Some(counted), timed, Some(boots))
     }
@@ -208,6 +237,9 @@ pub(crate) mod tests {
         assert_eq!(row.bound, Some(2 * 4000 + 5 * 600 + 650));
         assert_eq!(row.ratio, Some(1.03));
         assert_eq!((row.instructions, row.wall_ns), (Some(12_000), 81_000));
+        let carried = &example().rows[2];
+        assert_eq!(carried.instructions, Some(4000));
+        assert_eq!((carried.bound, carried.ratio), (Some(3101), Some(1.29)));
     }
 
     #[test]
@@ -239,6 +271,7 @@ pub(crate) mod tests {
         ];
         assert_eq!(row, wanted);
         assert_eq!(json["boot"]["ratio"], 1.005);
+        assert_eq!(json["boot"]["kernel_engine_ratio"], 1.002);
         let again: Figures = serde_json::from_value(json).expect("reads back");
         assert_eq!(again, example());
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The figures as a picture: a bar for each path and processor, and a mark at its bound.
+//! The figures as a picture: for each engine a bar for each path and processor, and a mark at its
+//! bound.
 
 use std::fmt::Write;
 
@@ -10,8 +11,9 @@ use super::table::grouped;
 const LEFT: f64 = 170.0;
 const LONGEST: f64 = 520.0;
 const WIDTH: f64 = 800.0;
-/// Height of what is above the bars, of a bar, and between two paths.
+/// Height of what is above the bars, of an engine's heading, of a bar, and between two paths.
 const TOP: f64 = 58.0;
+const HEADING: f64 = 24.0;
 const BAR: f64 = 13.0;
 const GAP: f64 = 9.0;
 /// Dark on light and light on dark backgrounds alike would need two pictures; this has its own.
@@ -20,15 +22,15 @@ const INK: &str = "#222222";
 
 /// Draws an SVG of all processors' instructions.
 pub(crate) fn picture(all: &[Figures]) -> String {
-    let paths: Vec<&str> = all
-        .first()
-        .map(|figures| figures.rows.iter().map(|row| row.path.as_str()).collect())
-        .unwrap_or_default();
+    let rows = all.first().map_or(&[][..], |figures| &figures.rows);
+    let groups: Vec<&[Row]> = rows
+        .chunk_by(|row, next| row.engine == next.engine)
+        .collect();
     let costs = all.iter().flat_map(|figures| &figures.rows);
     let most = costs.filter_map(|row| row.instructions).max().unwrap_or(1);
     let scale = LONGEST / most.max(1) as f64;
     let group = BAR * all.len() as f64 + GAP;
-    let height = TOP + group * paths.len() as f64 + 12.0;
+    let height = TOP + HEADING * groups.len() as f64 + group * rows.len() as f64 + 12.0;
 
     let mut svg = String::new();
     // Writing to a string cannot fail.
@@ -53,22 +55,26 @@ pub(crate) fn picture(all: &[Figures]) -> String {
         x += 250.0;
     }
     rect(&mut svg, [x + 4.0, 33.0, 2.0, 13.0], INK);
-    text(
-        &mut svg,
-        x + 14.0,
-        44.0,
-        "start",
-        "bound: world trips and registers",
-    );
+    text(&mut svg, x + 14.0, 44.0, "start", "bound");
 
-    for (index, path) in paths.iter().enumerate() {
-        let y = TOP + group * index as f64;
-        let middle = y + BAR * all.len() as f64 / 2.0 + 4.0;
-        text(&mut svg, LEFT - 8.0, middle, "end", path);
-        for (n, (figures, colour)) in all.iter().zip(COLOURS).enumerate() {
-            if let Some(row) = figures.rows.iter().find(|row| row.path == *path) {
-                bar(&mut svg, row, y + BAR * n as f64, scale, colour);
+    let mut y = TOP;
+    for rows in groups {
+        let heading = match rows[0].engine.as_str() {
+            "none" => "without a blob".to_owned(),
+            engine => format!("{engine} engine"),
+        };
+        text(&mut svg, LEFT, y + HEADING - 9.0, "start", &heading);
+        y += HEADING;
+        for row in rows {
+            let middle = y + BAR * all.len() as f64 / 2.0 + 4.0;
+            text(&mut svg, LEFT - 8.0, middle, "end", &row.path);
+            let same = |other: &&Row| other.path == row.path && other.engine == row.engine;
+            for (n, (figures, colour)) in all.iter().zip(COLOURS).enumerate() {
+                if let Some(row) = figures.rows.iter().find(same) {
+                    bar(&mut svg, row, y + BAR * n as f64, scale, colour);
+                }
             }
+            y += group;
         }
     }
     svg.push_str("</svg>\n");
@@ -117,13 +123,24 @@ mod tests {
         other.cpu = "cortex-a57".to_owned();
         let svg = picture(&[example(), other]);
         assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
-        assert_eq!(svg.matches(">smc-blob-3<").count(), 1);
+        assert_eq!(svg.matches(">smc-blob-3<").count(), 2);
         assert_eq!(svg.matches(">12,000<").count(), 2);
-        // Two bars and one square in the legend for each colour; a mark for the bound of each.
+        assert_eq!(svg.matches(">4,000<").count(), 2);
+        // Three bars and one square in the legend for each colour; a mark for the bound of each of
+        // two paths, and in the legend.
         for colour in COLOURS {
-            assert_eq!(svg.matches(&format!("fill=\"{colour}\"/>")).count(), 3);
+            assert_eq!(svg.matches(&format!("fill=\"{colour}\"/>")).count(), 4);
         }
-        assert_eq!(svg.matches(&format!("fill=\"{INK}\"/>")).count(), 3);
+        assert_eq!(svg.matches(&format!("fill=\"{INK}\"/>")).count(), 5);
+    }
+
+    #[test]
+    fn the_paths_of_an_engine_stand_together_under_its_name() {
+        let svg = picture(&[example()]);
+        let at = |text: &str| svg.find(&format!(">{text}<")).expect(text);
+        assert!(at("without a blob") < at("hvc-kvm"));
+        assert!(at("hvc-kvm") < at("userspace engine"));
+        assert!(at("userspace engine") < at("kernel engine"));
     }
 
     #[test]

@@ -40,20 +40,31 @@ pub(crate) fn table(figures: &Figures) -> String {
     // Writing to a string cannot fail.
     if let Some(units) = figures.units {
         let (trip, get, set) = (grouped(units.trip), grouped(units.get), grouped(units.set));
+        let answer = grouped(units.answer);
         let _ = writeln!(
             text,
-            "bound: world trips of {trip}, register reads of {get}, register writes of {set}"
+            "bound: world trips of {trip}, register reads of {get}, register writes of {set}; for the \
+             kernel engine calls that KVM answers of {answer}"
         );
     }
     if let Some(boot) = &figures.boot {
-        let (kvm, blob) = (boot.kvm_instructions, boot.blob_instructions);
-        let _ = writeln!(
-            text,
-            "boot: {} M instructions with KVM's PSCI, {} M with the blob ({:.3})",
-            grouped(kvm / 1_000_000),
-            grouped(blob / 1_000_000),
-            boot.ratio
-        );
+        let millions = |instructions: u64| grouped(instructions / 1_000_000);
+        let kvm = millions(boot.kvm_instructions);
+        let _ = write!(text, "boot: {kvm} M instructions with KVM's PSCI");
+        let kernel = (boot.kernel_engine_instructions, boot.kernel_engine_ratio);
+        for (engine, boot) in [
+            ("userspace", (boot.blob_instructions, boot.ratio)),
+            ("kernel", kernel),
+        ] {
+            if let (Some(blob), Some(ratio)) = boot {
+                let blob = millions(blob);
+                let _ = write!(
+                    text,
+                    ", {blob} M with the blob and the {engine} engine ({ratio:.3})"
+                );
+            }
+        }
+        text.push('\n');
     }
     let memory = &figures.memory;
     let _ = writeln!(
@@ -117,6 +128,7 @@ mod tests {
             "81,000",
         ];
         assert_eq!(line("smc-blob-3"), blob);
+        assert!(text.contains("kernel engine (1.002)"), "{text}");
         assert!(
             text.contains("(1.005)") && text.contains("64 KiB for each VM"),
             "{text}"
