@@ -14,16 +14,26 @@ use crate::programs::{Work, blob, hvc, smc, smc_32};
 /// PSCI_VERSION (DEN 0022, 5.1.1), which KVM answers.
 const PSCI_VERSION: u32 = 0x8400_0000;
 
-/// What a path cannot do without: world trips, registers read, registers written, and calls that
-/// KVM answers by itself.
-type Needs = [u32; 4];
+/// What bounds are made of.
+#[derive(Clone, Copy)]
+struct Units {
+    /// A world trip.
+    trip: f64,
+    /// A register read.
+    get: f64,
+    /// A register written.
+    set: f64,
+    /// A call that KVM answers by itself.
+    answer: f64,
+}
 
 /// One path, measured.
 struct Row {
     path: &'static str,
     engine: &'static str,
     cost: f64,
-    needs: Option<Needs>,
+    /// The least that it could cost, if it leaves the guest's vCPU.
+    bound: Option<f64>,
 }
 
 /// What a call through a blob is like.
@@ -52,41 +62,46 @@ pub(crate) fn engines() -> Vec<Engine> {
 
 /// Measures everything with each of these engines, in one run.
 pub(crate) fn measure(engines: &[Engine]) -> Value {
-    let (trip, get, set) = units();
-    let none = |path, cost, needs| Row {
+    let units = Units::measure(false);
+    let none = |path, cost, bound| Row {
         path,
         engine: "none",
         cost,
-        needs,
+        bound,
     };
-    let hvc = in_kvm(Policy::Kvm, hvc(), PSCI_VERSION);
+    let deny = in_kvm(Policy::Deny, smc(), FUNCTION, false);
+    let read = 3.0 * units.get;
     let mut rows = vec![
-        none("hvc-kvm", hvc, None),
-        none("smc-deny", in_kvm(Policy::Deny, smc(), FUNCTION), None),
-        none("smc-vmm", emulated(), Some([1, 3, 1, 0])),
+        none("hvc-kvm", units.answer, None),
+        none("smc-deny", deny, None),
+        none("smc-vmm", emulated(), Some(units.trip + read + units.set)),
     ];
+    let with_gic = gic::is_there().then(|| Units::measure(true));
+    if let Some(units) = with_gic {
+        rows.push(none("hvc-kvm-gic", units.answer, None));
+    }
     for &engine in engines {
-        rows.extend(with(engine));
+        rows.extend(with(engine, units, with_gic));
     }
     let rows: Vec<_> = (rows.iter())
         .map(|row| {
             let (path, engine) = (row.path, row.engine);
-            json!({ "path": path, "engine": engine, "cost": row.cost, "needs": row.needs })
+            json!({ "path": path, "engine": engine, "cost": row.cost, "bound": row.bound })
         })
         .collect();
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     json!({
         "host_kernel": release.trim(),
-        "trip": trip,
-        "get": get,
-        "set": set,
-        "answer": hvc,
+        "trip": units.trip,
+        "get": units.get,
+        "set": units.set,
+        "answer": units.answer,
         "rows": rows,
     })
 }
 
-/// The paths through a blob.
-fn with(engine: Engine) -> Vec<Row> {
+/// The paths through a blob, and the units for guests without and with an interrupt controller.
+fn with(engine: Engine, units: Units, with_gic: Option<Units>) -> Vec<Row> {
     let three = Shape {
         engine,
         work: Work::Add,
@@ -103,12 +118,13 @@ fn with(engine: Engine) -> Vec<Row> {
             ..arguments(0)
         }) - none
     };
-    // Two world trips; the arguments, PC and PSTATE read; the result written. In KVM two exits, as
-    // for two calls that it answers by itself.
-    let call = |arguments: u32| match engine {
-        Engine::Kernel => Some([0, 0, 0, 2]),
-        _ => Some([2, arguments + 2, 1, 0]),
+    // Two world trips; the arguments, PC and PSTATE read; the result written. In KVM two exits and
+    // entries, as for two calls that it answers by itself.
+    let bound = |units: Units, arguments: u32| match engine {
+        Engine::Kernel => 2.0 * units.answer,
+        _ => 2.0 * units.trip + f64::from(arguments + 2) * units.get + units.set,
     };
+    let call = |arguments| bound(units, arguments);
     let legacy = Shape {
         legacy: true,
         ..three
@@ -121,22 +137,22 @@ fn with(engine: Engine) -> Vec<Row> {
         ("smc-blob-12", through_blob(arguments(12)), call(12)),
         // All 32 bits of r0 are read again: `legacy32` promises data there.
         ("smc-blob-legacy32", through_blob(legacy), call(4)),
-        ("host-call", more(Work::HostCall), Some([1, 0, 0, 0])),
-        ("secure-mmio", more(Work::SecureLoad), Some([1, 0, 0, 0])),
+        ("host-call", more(Work::HostCall), units.trip),
+        ("secure-mmio", more(Work::SecureLoad), units.trip),
         ("smc-blob-3-4cpu", on_four(engine), call(3)),
     ];
-    if gic::is_there() {
-        rows.push(("smc-blob-3-gic", through_blob(gic), None));
+    if let Some(units) = with_gic {
+        rows.push(("smc-blob-3-gic", through_blob(gic), bound(units, 3)));
     }
     let engine = match engine {
         Engine::Kernel => "kernel",
         _ => "userspace",
     };
-    let row = |(path, cost, needs)| Row {
+    let row = |(path, cost, bound)| Row {
         path,
         engine,
         cost,
-        needs,
+        bound: Some(bound),
     };
     rows.into_iter().map(row).collect()
 }
@@ -148,21 +164,31 @@ fn without_blob(policy: Policy, program: &[u8]) -> Machine {
     Machine::new(&blob, program, &options)
 }
 
-/// A world trip, a register read, a register written.
-fn units() -> (f64, f64, f64) {
-    let mut machine = without_blob(Policy::Undef, smc());
-    let cpu = &mut machine.cpus[0];
-    let trip = round(cpu, 0, by_vmm);
-    let registers = Registers::of(&cpu.fd);
-    let get = repeat(|| {
-        registers.get(x(3)).expect("a register");
-    });
-    let set = repeat(|| registers.set(x(3), 0).expect("a register"));
-    (trip, get, set)
+impl Units {
+    /// Measures them, with a guest that has an interrupt controller or none.
+    fn measure(gic: bool) -> Units {
+        let mut machine = without_blob(Policy::Undef, smc());
+        let _gic = gic.then(|| gic::create(&machine.vm));
+        let cpu = &mut machine.cpus[0];
+        let trip = round(cpu, 0, by_vmm);
+        let registers = Registers::of(&cpu.fd);
+        let get = repeat(|| {
+            registers.get(x(3)).expect("a register");
+        });
+        let set = repeat(|| registers.set(x(3), 0).expect("a register"));
+        let answer = in_kvm(Policy::Kvm, hvc(), PSCI_VERSION, gic);
+        Units {
+            trip,
+            get,
+            set,
+            answer,
+        }
+    }
 }
 
-fn in_kvm(policy: Policy, program: &[u8], function: u32) -> f64 {
+fn in_kvm(policy: Policy, program: &[u8], function: u32, gic: bool) -> f64 {
     let mut machine = without_blob(policy, program);
+    let _gic = gic.then(|| gic::create(&machine.vm));
     prepare(&machine, Width::AArch64, function);
     call(&mut machine.cpus[0], |_, trap| {
         panic!("{trap:?} left KVM");

@@ -27,9 +27,8 @@ struct Cost {
     path: String,
     engine: String,
     cost: f64,
-    /// World trips, register reads and writes, and calls answered by KVM that the path cannot do
-    /// without.
-    needs: Option<[u32; 4]>,
+    /// The least that it could cost with this kernel, if it leaves the guest's vCPU.
+    bound: Option<f64>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -83,7 +82,7 @@ pub(crate) struct Row {
     pub(crate) engine: String,
     /// Instructions of one call; none where they cannot be counted.
     pub(crate) instructions: Option<u64>,
-    /// Instructions that it needs at least with this kernel, if it leaves KVM.
+    /// Instructions that it needs at least with this kernel; none for what KVM answers by itself.
     pub(crate) bound: Option<u64>,
     /// `instructions` by `bound`.
     pub(crate) ratio: Option<f64>,
@@ -147,12 +146,7 @@ impl Figures {
             let found = counted.as_ref().and_then(|run| {
                 let same = |cost: &&Cost| cost.path == timed.path && cost.engine == timed.engine;
                 let cost = run.rows.iter().find(same)?;
-                let units = [run.trip, run.get, run.set, run.answer];
-                let bound = cost.needs.map(|needs| {
-                    let parts = needs.into_iter().zip(units);
-                    parts.map(|(count, unit)| f64::from(count) * unit).sum()
-                });
-                Some((cost.cost, bound))
+                Some((cost.cost, cost.bound))
             });
             Row {
                 path: timed.path.clone(),
@@ -212,9 +206,9 @@ pub(crate) mod tests {
 
     const COUNTED: &str = r#"{"host_kernel":"6.12.0-fakemon","trip":4000.0,"get":600.0,"set":650.0,
         "answer":1550.4,"engines":["userspace","kernel"],
-        "rows":[{"path":"hvc-kvm","engine":"none","cost":1550.4,"needs":null},
-                {"path":"smc-blob-3","engine":"userspace","cost":12000.0,"needs":[2,5,1,0]},
-                {"path":"smc-blob-3","engine":"kernel","cost":4000.0,"needs":[0,0,0,2]}],
+        "rows":[{"path":"hvc-kvm","engine":"none","cost":1550.4,"bound":null},
+                {"path":"smc-blob-3","engine":"userspace","cost":12000.0,"bound":11650.0},
+                {"path":"smc-blob-3","engine":"kernel","cost":4000.0,"bound":3100.8}],
         "memory":{"vm_bytes":65536,"vcpu_bytes":12288,"build_ns":900000.0}}"#;
 
     /// Figures of two paths, counted and timed.
@@ -232,9 +226,9 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_bound_is_made_of_trips_and_registers() {
+    fn each_engine_has_its_own_bound_for_a_path() {
         let row = &example().rows[1];
-        assert_eq!(row.bound, Some(2 * 4000 + 5 * 600 + 650));
+        assert_eq!(row.bound, Some(11_650));
         assert_eq!(row.ratio, Some(1.03));
         assert_eq!((row.instructions, row.wall_ns), (Some(12_000), 81_000));
         let carried = &example().rows[2];
