@@ -48,7 +48,6 @@ fn workarounds_are_as_kvm_tells_them() {
             status::SUCCESS => results[0],
             code => i64::from(code).cast_unsigned(),
         };
-        println!("{id:#x}: {}", told.cast_signed());
         assert_eq!(answer, told, "{id:#x}");
         assert_eq!(results[1..], [0; 3]);
     }
