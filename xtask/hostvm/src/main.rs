@@ -6,12 +6,18 @@ use std::io::{self, BufWriter};
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use fakemon_hostvm::{CONSOLE, ERRORS, JOB, Job, PORT, Report, write_report};
 use nix::mount::{MsFlags, mount};
 use nix::sys::reboot::{RebootMode, reboot};
 use nix::sys::termios::{SetArg, cfmakeraw, tcdrain, tcgetattr, tcsetattr};
+
+/// How long to wait between attempts, and how many there are: two seconds in sum.
+const WAIT: Duration = Duration::from_millis(10);
+const WAITS: u32 = 200;
 
 fn main() -> Result<()> {
     // A user who starts this by hand must not lose their machine.
@@ -31,8 +37,8 @@ fn serve() -> Result<()> {
     mount_all()?;
     let job = fs::read(JOB).with_context(|| format!("cannot read {JOB}"))?;
     let job: Job = serde_json::from_slice(&job).context("the job is not one")?;
-    let console = open_console(CONSOLE)?;
-    let errors = open_console(ERRORS)?;
+    let console = patiently(|| open_console(CONSOLE))?;
+    let errors = patiently(|| open_console(ERRORS))?;
     let report = match run(&job, &console, &errors) {
         Ok(status) => match (status.code(), status.signal()) {
             (Some(code), _) => Report::Exit(code),
@@ -46,7 +52,8 @@ fn serve() -> Result<()> {
     let files: Vec<_> = (job.returns.iter())
         .filter_map(|path| Some((path.clone(), fs::read(path).ok()?)))
         .collect();
-    write_report(BufWriter::new(open_port()?), &report, &files).context("cannot write the report")
+    write_report(BufWriter::new(patiently(open_port)?), &report, &files)
+        .context("cannot write the report")
 }
 
 fn mount_all() -> Result<()> {
@@ -61,6 +68,18 @@ fn mount_all() -> Result<()> {
             .with_context(|| format!("cannot mount {path}"))?;
     }
     Ok(())
+}
+
+/// Tries until it works, for a while: the kernel's driver asks QEMU for the consoles when this program
+/// may already run, and QEMU answers when it likes.
+fn patiently<T>(mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
+    for _ in 0..WAITS {
+        if let Ok(done) = attempt() {
+            return Ok(done);
+        }
+        thread::sleep(WAIT);
+    }
+    attempt()
 }
 
 /// Opens a console and makes it pass every byte as it is, in both directions.
