@@ -142,7 +142,7 @@ impl Bench {
         let (mut supplies, mut stage) = self.begin()?;
         let board = workspace::board(BOARD)?;
         // CPUs of a guest that wait for each other on the host's one would count their waiting.
-        let run = Run::uniprocessor(BOARD, policy, engine, "fakemon.checks=nproc");
+        let run = Run::uniprocessor(BOARD, policy, engine, "fakemon.checks=nproc nokaslr");
         let (machine, guest) = run.job(&board, &mut supplies, &mut stage)?;
         let file = self.scratch("boot")?;
         let mut argv = vec![
