@@ -8,19 +8,18 @@
 
 use std::cell::UnsafeCell;
 use std::io;
-use std::mem::offset_of;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use fakemon_abi::frame::REGS;
-use kvm_bindings::{KVMIO, kvm_run, kvm_sync_regs};
+use kvm_bindings::KVMIO;
 use kvm_ioctls::VcpuFd;
 use libc::c_ulong;
 use vmm_sys_util::ioctl::{_IOC_NONE, ioctl_expr, ioctl_with_val};
 
 use crate::engine::attribute;
 use crate::engine::record::CallRecord;
+use crate::engine::standing::Standing;
 use crate::width::Conduit;
 
 const CHECK_EXTENSION: c_ulong = ioctl_expr(_IOC_NONE, KVMIO, 0x03, 0);
@@ -83,60 +82,6 @@ struct Entry {
 }
 
 const _: () = assert!(size_of::<Bind>() == 64 && size_of::<Entry>() == 312);
-
-/// What KVM tells of a binding, in `struct kvm_sync_regs` behind `device_irq_level`.
-#[repr(C)]
-#[derive(Debug)]
-struct Words {
-    /// Bit 0: a call is in progress. Above: how many calls there have been.
-    call: AtomicU64,
-    /// The thread that is in KVM_RUN of the guest's vCPU, or 0.
-    thread: AtomicU32,
-    /// Calls that have been written to the log; wraps around.
-    logged: AtomicU32,
-}
-
-/// Where KVM tells how a binding stands, for any thread to look.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Standing(NonNull<Words>);
-
-// SAFETY: the words belong to no thread, and are atomic.
-unsafe impl Send for Standing {}
-
-impl Standing {
-    /// Finds the words in a monitor vCPU's `kvm_run`.
-    fn of(monitor: &mut VcpuFd) -> Self {
-        let run = NonNull::from(monitor.get_kvm_run());
-        // SAFETY: `s` has room for 2 KiB, of which the words are some behind `kvm_sync_regs`.
-        Standing(unsafe {
-            run.byte_add(offset_of!(kvm_run, s) + size_of::<kvm_sync_regs>())
-                .cast()
-        })
-    }
-
-    /// The words.
-    ///
-    /// # Safety
-    /// The monitor's vCPU is there as long as the result is used.
-    unsafe fn words<'a>(self) -> &'a Words {
-        // SAFETY: the words are mapped as long as the vCPU is there (the caller), and atomic, since
-        // KVM writes them.
-        unsafe { self.0.as_ref() }
-    }
-
-    /// The number of the call in progress, if there is one, and the thread that runs it, or 0 if
-    /// none does.
-    ///
-    /// # Safety
-    /// The monitor's vCPU is still there.
-    pub(crate) unsafe fn call(self) -> Option<(u64, i32)> {
-        // SAFETY: the caller's promise.
-        let words = unsafe { self.words() };
-        let call = words.call.load(Ordering::Acquire);
-        let thread = words.thread.load(Ordering::Relaxed);
-        (call & 1 != 0).then_some((call >> 1, thread as i32))
-    }
-}
 
 /// Tells whether the KVM behind a VM or `/dev/kvm` can carry calls.
 pub(crate) fn supported(kvm: &impl AsRawFd) -> bool {

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::engine::carrier::Standing;
+use crate::engine::standing::Standing;
 use crate::policy::Config;
 
 const TICKS: u32 = 8;
