@@ -27,6 +27,7 @@ mod stolen_time;
 mod vcpu;
 mod watchdog;
 
+pub use carrier::supported as has_kernel_engine;
 pub use error::Error;
 pub use filter::{FilterError, set_policy};
 pub use host::Host;

@@ -10,6 +10,16 @@ pub enum Width {
     AArch32,
 }
 
+impl Width {
+    /// The bits of a register.
+    pub(crate) fn mask(self) -> u64 {
+        match self {
+            Width::AArch64 => u64::MAX,
+            Width::AArch32 => u32::MAX.into(),
+        }
+    }
+}
+
 /// Instruction by which a guest calls its firmware.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conduit {

@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What this host's KVM can do.
 
-/// KVM_CAP_ARM_MONITOR (host-shim/kernel).
-#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
-const CAP_MONITOR: libc::c_ulong = 1000;
-
 /// Tells whether KVM gives a blob the Arm architecture calls that it claims, which takes the
 /// monitor capability.
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 pub fn gives_architecture_calls() -> bool {
-    kvm_ioctls::Kvm::new().is_ok_and(|kvm| kvm.check_extension_raw(CAP_MONITOR) > 0)
+    kvm_ioctls::Kvm::new().is_ok_and(|kvm| fakemon_host::has_kernel_engine(&kvm))
 }
 
 /// Tells that there is no KVM for Arm here.

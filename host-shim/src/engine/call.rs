@@ -193,11 +193,7 @@ impl MonitorVcpu {
     /// Gives the caller the outputs that changed, and its PC and PSTATE if the blob changed them.
     fn store(&mut self) -> Result<(), RegisterError> {
         let record = &mut self.record;
-        let mask = if self.width == Width::AArch32 {
-            0xffff_ffff
-        } else {
-            u64::MAX
-        };
+        let mask = self.width.mask();
         let known = usize::from(self.shared.blob.note().window != WINDOW_LEGACY32);
         for n in 0..record.outputs {
             let value = self.frame.get(frame::x(n)) & mask;
@@ -228,12 +224,7 @@ impl MonitorVcpu {
     }
 
     pub(crate) fn answer_not_supported(&mut self) -> Result<(), RegisterError> {
-        let mask = if self.width == Width::AArch32 {
-            0xffff_ffff
-        } else {
-            u64::MAX
-        };
-        let answer = i64::from(status::NOT_SUPPORTED) as u64 & mask;
+        let answer = i64::from(status::NOT_SUPPORTED) as u64 & self.width.mask();
         self.record.after[0] = answer;
         self.guest.set(x(0), answer)
     }

@@ -83,8 +83,9 @@ struct Entry {
 
 const _: () = assert!(size_of::<Bind>() == 64 && size_of::<Entry>() == 312);
 
-/// Tells whether the KVM behind a VM or `/dev/kvm` can carry calls.
-pub(crate) fn supported(kvm: &impl AsRawFd) -> bool {
+/// Tells whether the KVM behind a VM or `/dev/kvm` can carry calls
+/// ([`Engine::Kernel`](crate::Engine::Kernel)), and gives a blob the Arm architecture calls.
+pub fn supported(kvm: &impl AsRawFd) -> bool {
     // SAFETY: the ioctl takes a number and touches no memory.
     unsafe { ioctl_with_val(kvm, CHECK_EXTENSION, CAP_ARM_MONITOR) > 0 }
 }

@@ -69,14 +69,15 @@ pub fn set_policy(
         Policy::Undef => set_everything(vm, FORWARD),
         Policy::Blob => {
             let ranges = blob.map(Blob::ranges).unwrap_or_default();
-            if carrier::supported(vm) {
-                return ranges.iter().try_for_each(|range| carry(vm, range));
-            }
-            // An architecture call that the blob would answer is answered by KVM then.
+            let carried = carrier::supported(vm);
             ranges
                 .iter()
-                .filter(|range| EVERYTHING.iter().any(|&all| within(range, all)))
-                .try_for_each(|range| set(vm, range.first, range.last, FORWARD))
+                // Without the capability KVM answers an architecture call that the blob would.
+                .filter(|range| carried || !range.is_architecture())
+                .try_for_each(|range| match carried {
+                    true => carry(vm, range),
+                    false => set(vm, range.first, range.last, FORWARD as u8, [0; 2]),
+                })
         }
     }
 }
@@ -86,53 +87,47 @@ pub(crate) fn forward_everything(vm: &impl AsRawFd) -> Result<(), FilterError> {
     set_everything(vm, FORWARD)
 }
 
-fn within(range: &Range, (first, last): (u32, u32)) -> bool {
-    range.first >= first && range.last <= last
-}
-
 fn set_everything(vm: &impl AsRawFd, action: u32) -> Result<(), FilterError> {
     EVERYTHING
         .iter()
-        .try_for_each(|&(first, last)| set(vm, first, last, action))
-}
-
-fn set(vm: &impl AsRawFd, first: u32, last: u32, action: u32) -> Result<(), FilterError> {
-    install(
-        vm,
-        &kvm_smccc_filter {
-            base: first,
-            nr_functions: last - first + 1,
-            action: action as u8,
-            pad: [0; 15],
-        },
-    )
+        .try_for_each(|&(first, last)| set(vm, first, last, action as u8, [0; 2]))
 }
 
 /// Has the monitor serve a range, with as many registers each way as its note says.
 fn carry(vm: &impl AsRawFd, range: &Range) -> Result<(), FilterError> {
-    let mut pad = [0; 15];
-    [pad[0], pad[1]] = [range.inputs as u8, range.outputs as u8];
-    install(
+    let registers = [range.inputs as u8, range.outputs as u8];
+    set(
         vm,
-        &kvm_smccc_filter {
-            base: range.first,
-            nr_functions: range.last - range.first + 1,
-            action: carrier::FILTER_MONITOR,
-            pad,
-        },
+        range.first,
+        range.last,
+        carrier::FILTER_MONITOR,
+        registers,
     )
 }
 
-fn install(vm: &impl AsRawFd, filter: &kvm_smccc_filter) -> Result<(), FilterError> {
-    let (first, last) = (filter.base, filter.base + (filter.nr_functions - 1));
-    if !attribute::has(vm, KVM_ARM_VM_SMCCC_CTRL, KVM_ARM_VM_SMCCC_FILTER) {
-        return Err(FilterError::Unsupported);
-    }
+/// Sets one range; `registers` is the number that go in and come out, for the monitor.
+fn set(
+    vm: &impl AsRawFd,
+    first: u32,
+    last: u32,
+    action: u8,
+    registers: [u8; 2],
+) -> Result<(), FilterError> {
+    let mut filter = kvm_smccc_filter {
+        base: first,
+        nr_functions: last - first + 1,
+        action,
+        pad: [0; 15],
+    };
+    // Where kernels with the monitor have `nr_in` and `nr_out`.
+    filter.pad[..2].copy_from_slice(&registers);
+    let (group, attr) = (KVM_ARM_VM_SMCCC_CTRL, KVM_ARM_VM_SMCCC_FILTER);
     // SAFETY: KVM reads one kvm_smccc_filter for this attribute.
-    let set = unsafe { attribute::set(vm, KVM_ARM_VM_SMCCC_CTRL, KVM_ARM_VM_SMCCC_FILTER, filter) };
+    let set = unsafe { attribute::set(vm, group, attr, &filter) };
     set.map_err(|error| match error.raw_os_error() {
         Some(libc::EBUSY) => FilterError::TooLate,
         Some(libc::EEXIST) => FilterError::Taken { first, last },
+        _ if !attribute::has(vm, group, attr) => FilterError::Unsupported,
         _ => FilterError::Kvm(error),
     })
 }

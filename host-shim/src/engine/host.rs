@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use fakemon_abi::status::NOT_SUPPORTED;
 
+use crate::engine::record::clock_ns;
 use crate::fault::BlobFault;
 
 /// The VMM, as the engine sees it from one vCPU's thread.
@@ -53,13 +54,7 @@ pub trait Host {
 
     /// Nanoseconds of monotonic time, and since 1970.
     fn time(&mut self) -> (u64, u64) {
-        let mut now = libc::timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        // SAFETY: `now` is valid for writing, and the clock always exists on Linux.
-        unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &mut now) };
-        let monotonic = now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64;
+        let monotonic = clock_ns(libc::CLOCK_BOOTTIME);
         let real = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();

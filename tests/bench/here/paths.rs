@@ -2,14 +2,15 @@
 //! Every path that a call can take.
 
 use fakemon_host::regs::{Registers, x};
-use fakemon_host::{Engine, Policy, Width};
+use fakemon_host::{Engine, Policy, Width, has_kernel_engine};
 use fakemon_tests::elf::FUNCTION;
 use fakemon_tests::machine::Machine;
+use kvm_ioctls::Kvm;
 use serde_json::{Value, json};
 
-use crate::calls::{by_blob, by_vmm, call, call_on_all, options, prepare, repeat, round};
-use crate::gic;
-use crate::programs::{Work, blob, hvc, smc, smc_32};
+use super::calls::{by_blob, by_vmm, call, call_on_all, options, prepare, repeat, round};
+use super::gic;
+use super::programs::{Work, blob, hvc, smc, smc_32};
 
 /// PSCI_VERSION (DEN 0022, 5.1.1), which KVM answers.
 const PSCI_VERSION: u32 = 0x8400_0000;
@@ -51,13 +52,11 @@ struct Shape {
 
 /// The engines that this kernel has.
 pub(crate) fn engines() -> Vec<Engine> {
-    let blob = blob(Work::Add, 3, false);
-    let options = options(Policy::Blob, Engine::Auto, Width::AArch64, 1);
-    let machine = Machine::new(&blob, smc(), &options);
-    match machine.monitor.as_ref().map(|monitor| monitor.engine()) {
-        Some(Engine::Kernel) => vec![Engine::Userspace, Engine::Kernel],
-        _ => vec![Engine::Userspace],
+    let mut engines = vec![Engine::Userspace];
+    if Kvm::new().is_ok_and(|kvm| has_kernel_engine(&kvm)) {
+        engines.push(Engine::Kernel);
     }
+    engines
 }
 
 /// Measures everything with each of these engines, in one run.

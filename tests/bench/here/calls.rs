@@ -6,8 +6,8 @@ use fakemon_host::{BlobFault, Config, Engine, Host, Policy, Step, Trap, Width};
 use fakemon_tests::machine::{Cpu, Machine, Options, REPORT};
 use kvm_ioctls::VcpuExit;
 
-use crate::clock::{median, ticks};
-use crate::programs::LEGACY_ID;
+use super::clock::{median, ticks};
+use super::programs::LEGACY_ID;
 
 /// Calls of one round.
 pub(crate) const CALLS: u64 = 8;

@@ -14,31 +14,25 @@ use fakemon_host::Blob;
 use fakemon_tests::elf::{FUNCTION, blob_with, note};
 use fakemon_tests::program;
 
-program!(
-    smc_rounds,
-    "1: mov x19, x20",
-    "cbz x19, 3f",
-    "2: mov x0, x21",
-    "smc #0",
-    "subs x19, x19, #1",
-    "b.ne 2b",
-    "3: movz x9, #0x0900, lsl #16",
-    "str x19, [x9]",
-    "b 1b",
-);
-
-program!(
-    hvc_rounds,
-    "1: mov x19, x20",
-    "cbz x19, 3f",
-    "2: mov x0, x21",
-    "hvc #0",
-    "subs x19, x19, #1",
-    "b.ne 2b",
-    "3: movz x9, #0x0900, lsl #16",
-    "str x19, [x9]",
-    "b 1b",
-);
+/// Defines a guest that makes its rounds of this call.
+macro_rules! rounds {
+    ($name:ident, $call:expr) => {
+        program!(
+            $name,
+            "1: mov x19, x20",
+            "cbz x19, 3f",
+            "2: mov x0, x21",
+            $call,
+            "subs x19, x19, #1",
+            "b.ne 2b",
+            "3: movz x9, #0x0900, lsl #16",
+            "str x19, [x9]",
+            "b 1b",
+        );
+    };
+}
+rounds!(smc_rounds, "smc #0");
+rounds!(hvc_rounds, "hvc #0");
 
 program!(
     /// The same in A32, which the assembler does not know; r10 is REPORT.

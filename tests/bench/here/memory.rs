@@ -8,9 +8,9 @@ use fakemon_host::{Blob, Config, Engine, Monitor, Policy, Width};
 use fakemon_tests::machine::Machine;
 use serde_json::{Value, json};
 
-use crate::calls::{by_blob, options, prepare, round};
-use crate::clock::{nanoseconds, ticks};
-use crate::programs::smc;
+use super::calls::{by_blob, options, prepare, round};
+use super::clock::{nanoseconds, ticks};
+use super::programs::smc;
 
 /// PSCI_VERSION, which every board's blob for AArch64 answers.
 const PSCI_VERSION: u32 = 0x8400_0000;
