@@ -81,6 +81,10 @@ impl Test {
 
     /// Runs the tests and adds their results to `summary`.
     pub(crate) fn run_into(&self, summary: &mut Summary) -> Result<()> {
+        // A wrong one is told now rather than after the tests that need none.
+        self.host_kernel
+            .as_deref()
+            .map_or(Ok(()), |kernel| chosen_host_kernel(kernel).map(drop))?;
         setup::rust_targets()?;
         let engines = self.engines(summary)?;
         if engines.contains(&Engine::Kernel) && !machine::is_native()? {
