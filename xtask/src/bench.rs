@@ -60,6 +60,9 @@ pub(crate) struct Bench {
     /// Who carries calls between guests and blobs.
     #[arg(long, value_enum, default_value = "all")]
     engine: Engines,
+    /// Take the newest packages rather than those of debian.lock.
+    #[arg(long)]
+    newest: bool,
     /// Leave out the boots of a whole guest.
     #[arg(long)]
     no_boot: bool,
@@ -135,15 +138,15 @@ impl Bench {
             stage.output(&file)?,
         ];
         let machine = self.machine(MEMORY, clock);
-        finish(stage, job(argv), machine, supplies, &file)
+        finish(stage, job(argv), machine, &supplies, &file)
     }
 
     fn boot(&self, program: &Path, policy: Policy, engine: Choice) -> Result<Boot> {
-        let (mut supplies, mut stage) = self.begin()?;
+        let (supplies, mut stage) = self.begin()?;
         let board = workspace::board(BOARD)?;
         // CPUs of a guest that wait for each other on the host's one would count their waiting.
         let run = Run::uniprocessor(BOARD, policy, engine, "fakemon.checks=nproc nokaslr");
-        let (machine, guest) = run.job(&board, &mut supplies, &mut stage)?;
+        let (machine, guest) = run.job(&board, &supplies, &mut stage)?;
         let file = self.scratch("boot")?;
         let mut argv = vec![
             stage.add("bin/bench", program.to_owned()),
@@ -152,7 +155,7 @@ impl Bench {
         ];
         argv.extend(guest.argv);
         let machine = self.machine(machine.memory, Clock::Instructions);
-        finish(stage, job(argv), machine, supplies, &file)
+        finish(stage, job(argv), machine, &supplies, &file)
     }
 
     /// A file for what the program finds out.
@@ -164,6 +167,9 @@ impl Bench {
 
     fn begin(&self) -> Result<(Supplies, Stage)> {
         let mut supplies = Supplies::open(Check::Quick)?;
+        if self.newest {
+            supplies.take_newest();
+        }
         supplies.choose_host_kernel(Some(&self.host_kernel), None)?;
         Ok((supplies, Stage::new(&workspace::target())?))
     }
@@ -199,7 +205,7 @@ fn finish<T: DeserializeOwned>(
     stage: Stage,
     job: Job,
     machine: Machine,
-    supplies: Supplies,
+    supplies: &Supplies,
     file: &Path,
 ) -> Result<T> {
     let report = stage.run(job, machine, supplies)?;

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The cache: what was fetched, checked by hash, shared by all checkouts.
+//! The cache: what was fetched and what was made of it, checked by hash, shared by all checkouts.
 //!
-//! Each thing that setup fetches is a *component*: a directory, and in `manifest.json` the size,
-//! time and SHA-256 of every file in it. A component is made in a scratch directory and moved into
-//! place whole, so a run that was interrupted leaves either all of it or nothing. Before use a
-//! file's size and time are compared, which is quick; where they differ, and always in `cargo xtask
-//! setup`, the hash decides, and what is damaged is fetched again.
+//! What is made is a *component*: a directory whose name ends in a hash of all that it was made
+//! from. So components of several versions stand side by side, and no run has to look at what
+//! another wants. Its `manifest.json` has the size, time and SHA-256 of every file. A component is
+//! made in a scratch directory and moved into place whole: a run that was interrupted leaves either
+//! all of it or nothing. Before use a file's size and time are compared, which is quick; where they
+//! differ, and always in `cargo xtask setup`, the hash decides, and what is damaged is made again.
+//!
+//! Two runs that want the same component make it once; the second waits for the first by a lock of
+//! that component's own. Nothing else is locked.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -26,22 +30,18 @@ pub(crate) enum Check {
     Full,
 }
 
-/// The cache directory, locked against other runs.
-#[derive(Debug)]
+/// The file in a component that describes the others.
+const MANIFEST: &str = "manifest.json";
+
+/// The cache directory.
+#[derive(Clone, Debug)]
 pub(crate) struct Cache {
     dir: PathBuf,
-    manifest: Manifest,
-    lock: File,
-}
-
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Manifest {
-    components: BTreeMap<String, Component>,
 }
 
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Component {
-    /// What it was made from and for; another wish makes it anew.
+struct Manifest {
+    /// What it was made from and for.
     wish: String,
     files: BTreeMap<String, Artefact>,
 }
@@ -54,8 +54,7 @@ struct Artefact {
 }
 
 impl Cache {
-    /// Opens the cache in `$FAKEMON_CACHE`, `$XDG_CACHE_HOME/fakemon` or `~/.cache/fakemon`; waits
-    /// for other runs.
+    /// Opens the cache in `$FAKEMON_CACHE`, `$XDG_CACHE_HOME/fakemon` or `~/.cache/fakemon`.
     pub(crate) fn open() -> Result<Cache> {
         let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let dir = match (
@@ -68,40 +67,17 @@ impl Cache {
             (_, _, Some(home)) => Path::new(&home).join(".cache/fakemon"),
             _ => anyhow::bail!("there is no home directory: set FAKEMON_CACHE"),
         };
-        let dir = std::path::absolute(dir)?;
-        Cache::open_in(dir)
+        Cache::open_in(std::path::absolute(dir)?)
     }
 
-    fn open_in(dir: PathBuf) -> Result<Cache> {
-        fs::create_dir_all(&dir).with_context(|| {
+    pub(crate) fn open_in(dir: PathBuf) -> Result<Cache> {
+        fs::create_dir_all(dir.join("locks")).with_context(|| {
             format!(
                 "cannot make the cache directory {}: set FAKEMON_CACHE",
                 dir.display()
             )
         })?;
-        let lock = File::create(dir.join("lock"))
-            .with_context(|| format!("cannot write to {}: set FAKEMON_CACHE", dir.display()))?;
-        if lock.try_lock().is_err() {
-            eprintln!(
-                "waiting for another run that is setting up {}",
-                dir.display()
-            );
-            lock.lock().context("cannot lock the cache")?;
-        }
-        Ok(Cache {
-            manifest: Manifest::read(&dir),
-            dir,
-            lock,
-        })
-    }
-
-    /// Does something that takes long and needs nothing of the cache, with other runs let in.
-    pub(crate) fn while_open<T>(&mut self, work: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
-        self.lock.unlock()?;
-        let result = work(&self.dir);
-        self.lock.lock().context("cannot lock the cache")?;
-        self.manifest = Manifest::read(&self.dir);
-        result
+        Ok(Cache { dir })
     }
 
     /// Where the cache is.
@@ -109,78 +85,110 @@ impl Cache {
         &self.dir
     }
 
-    /// The directory of component `name`, if it is there as `wish`ed and passes the check.
-    pub(crate) fn find(&mut self, name: &str, wish: &str, check: Check) -> Result<Option<PathBuf>> {
-        let dir = self.dir.join(name);
-        let Some(component) = self.manifest.components.get_mut(name) else {
+    /// Keeps other runs from the same work while the result lives. `what` they do if they do it
+    /// already, for the user who waits.
+    pub(crate) fn lock(&self, name: &str, what: &str) -> Result<File> {
+        let path = self.dir.join("locks").join(name.replace('/', "-"));
+        let lock = File::create(&path)
+            .with_context(|| format!("cannot write to {}: set FAKEMON_CACHE", path.display()))?;
+        if lock.try_lock().is_err() {
+            eprintln!("waiting for another run: {what}");
+            lock.lock().context("cannot lock the cache")?;
+        }
+        Ok(lock)
+    }
+
+    /// The component `name` that is made from and for `wish`, if it is there and passes the check.
+    pub(crate) fn find(&self, name: &str, wish: &str, check: Check) -> Result<Option<PathBuf>> {
+        let dir = self.place(name, wish);
+        let Some(mut manifest) = Manifest::read(&dir).filter(|manifest| manifest.wish == wish)
+        else {
             return Ok(None);
         };
-        if component.wish != wish {
-            return Ok(None);
-        }
         let mut touched = false;
-        for (path, artefact) in &mut component.files {
+        for (path, artefact) in &mut manifest.files {
             match artefact.verify(&dir.join(path), check) {
                 Ok(changed) => touched |= changed,
                 Err(reason) => {
-                    eprintln!("{name}/{path} in the cache {reason}: fetching {name} again");
+                    eprintln!("{name}/{path} in the cache {reason}: making {name} again");
                     return Ok(None);
                 }
             }
         }
         if touched {
-            self.save()?;
+            manifest.write(&dir)?;
         }
         Ok(Some(dir))
     }
 
-    /// Puts a component into place: `fill` makes its files in an empty directory.
-    pub(crate) fn store(
-        &mut self,
+    /// The component `name` for `wish`; `fill` makes its files in an empty directory if it is
+    /// missing or damaged.
+    pub(crate) fn component(
+        &self,
         name: &str,
         wish: &str,
+        check: Check,
         fill: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<PathBuf> {
-        let scratch = self.dir.join("scratch");
+        if let Some(dir) = self.find(name, wish, check)? {
+            return Ok(dir);
+        }
+        let dir = self.place(name, wish);
+        let unique = dir.strip_prefix(&self.dir)?.to_string_lossy().into_owned();
+        let _guard = self.lock(&unique, &format!("making {name}"))?;
+        if let Some(dir) = self.find(name, wish, Check::Quick)? {
+            return Ok(dir);
+        }
+        // The lock makes this directory ours; what is in it is of a run that was killed.
+        let scratch = self.dir.join("scratch").join(unique.replace('/', "-"));
         remove_dir(&scratch)?;
         fs::create_dir_all(&scratch)?;
-        fill(&scratch)?;
-        let mut component = Component {
-            wish: wish.to_owned(),
-            ..Component::default()
-        };
-        for path in files_below(&scratch)? {
-            let artefact = Artefact::of(&path)?;
-            let relative = path.strip_prefix(&scratch)?.to_string_lossy().into_owned();
-            component.files.insert(relative, artefact);
+        let made = fill(&scratch).and_then(|()| Manifest::of(wish, &scratch)?.write(&scratch));
+        if let Err(error) = made {
+            let _ = remove_dir(&scratch);
+            return Err(error);
         }
-        let dir = self.dir.join(name);
         remove_dir(&dir)?;
         if let Some(parent) = dir.parent() {
             fs::create_dir_all(parent)?;
         }
         fs::rename(&scratch, &dir)?;
-        self.manifest.components.insert(name.to_owned(), component);
-        self.save()?;
         Ok(dir)
     }
 
-    fn save(&self) -> Result<()> {
-        let new = self.dir.join("manifest.json.new");
-        fs::write(&new, serde_json::to_vec_pretty(&self.manifest)?)?;
-        fs::rename(&new, self.dir.join("manifest.json"))?;
-        Ok(())
+    /// Where the component `name` for `wish` is.
+    fn place(&self, name: &str, wish: &str) -> PathBuf {
+        let hash = hexadecimal(&Sha256::digest(wish));
+        self.dir.join(format!("{name}-{}", &hash[..12]))
     }
 }
 
 impl Manifest {
-    /// One that cannot be read is the same as none: everything is fetched again.
-    fn read(dir: &Path) -> Manifest {
-        let manifest = fs::read(dir.join("manifest.json")).unwrap_or_default();
-        serde_json::from_slice(&manifest).unwrap_or_default()
+    fn of(wish: &str, dir: &Path) -> Result<Manifest> {
+        let mut files = BTreeMap::new();
+        for path in files_below(dir)? {
+            let relative = path.strip_prefix(dir)?.to_string_lossy().into_owned();
+            files.insert(relative, Artefact::of(&path)?);
+        }
+        Ok(Manifest {
+            wish: wish.to_owned(),
+            files,
+        })
+    }
+
+    /// One that cannot be read is the same as none: everything is made again.
+    fn read(dir: &Path) -> Option<Manifest> {
+        serde_json::from_slice(&fs::read(dir.join(MANIFEST)).ok()?).ok()
+    }
+
+    /// Other runs see the old one or the new one.
+    fn write(&self, dir: &Path) -> Result<()> {
+        let new = dir.join(format!("{MANIFEST}.{}", std::process::id()));
+        fs::write(&new, serde_json::to_vec_pretty(self)?)?;
+        fs::rename(&new, dir.join(MANIFEST))?;
+        Ok(())
     }
 }
-
 impl Artefact {
     fn of(path: &Path) -> Result<Artefact> {
         let (size, modified_ns) = stat(path)?;
@@ -222,11 +230,11 @@ pub(crate) fn sha256(path: &Path) -> Result<String> {
         }
         hasher.update(&buffer[..count]);
     }
-    Ok(hasher
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+    Ok(hexadecimal(&hasher.finalize()))
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// All regular files below `dir`, sorted.

@@ -6,7 +6,9 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use anyhow::{Context, Result};
 use clap::Args;
 
-use crate::engine::{Engine, Engines};
+use crate::engine::{Engine, Engines, of_this_machine};
+use crate::inputs::GuestKernel;
+use crate::kernel::NO_SOURCE;
 use crate::machine::{self, Cpu};
 use crate::summary::Summary;
 use crate::test::{BARE_METAL, BOOTS, Test};
@@ -21,7 +23,14 @@ const ON_KERNEL_ENGINE: [(&str, Cpu, Option<&str>); 4] = [
     (BOOTS, Cpu::CortexA57, Some("midway_serves")),
 ];
 
-/// Check format, lints and documentation, then run all tests, and some on the kernel engine too.
+/// Boards that boot Debian's newer kernel, too: the standards, the largest golden trace, and the drivers
+/// that change most.
+const ON_NEWER_KERNEL: [&str; 3] = ["virt", "zynqmp", "x13s"];
+/// That kernel.
+const NEWER_KERNEL: &str = "7.3";
+
+/// Check format, lints and documentation, then run all tests, some on the kernel engine too, and boot
+/// some boards with a newer kernel.
 #[derive(Debug, Args)]
 pub(crate) struct Ci {}
 
@@ -45,8 +54,17 @@ impl Ci {
         eprintln!("ci: test");
         // An Arm machine's kernel has the other engine or has it not.
         Test::all(native.then_some(Engines::All), false).run_into(&mut summary)?;
+        eprintln!("ci: boot Linux {NEWER_KERNEL}");
+        Test::boots(&ON_NEWER_KERNEL, GuestKernel::Named(NEWER_KERNEL)).run_in_kvm(
+            BOOTS,
+            Cpu::Max,
+            of_this_machine()?.unwrap_or(Engine::Userspace),
+            &[],
+            &mut summary,
+        )?;
         if let Some(kernel) = kernel {
             test_kernel_engine(kernel, &mut summary)?;
+            check_series(&mut summary)?;
         }
         summary.print(&workspace::boards()?);
         Ok(if summary.failed() == 0 {
@@ -72,8 +90,18 @@ fn build_kernel() -> Result<Child> {
 fn test_kernel_engine(kernel: Child, summary: &mut Summary) -> Result<()> {
     eprintln!("ci: kernel");
     let output = kernel.wait_with_output()?;
+    let messages = String::from_utf8_lossy(&output.stderr);
+    if output.status.code() == Some(i32::from(NO_SOURCE)) {
+        // It is the archive's doing and no fault of this checkout.
+        let reason = messages.lines().last().unwrap_or_default();
+        summary.skip(format!(
+            "kernel engine: {}",
+            reason.trim_start_matches("error: ")
+        ));
+        return Ok(());
+    }
     if !output.status.success() {
-        eprint!("{}", String::from_utf8_lossy(&output.stderr));
+        eprint!("{messages}");
         summary.fail("kernel: the host VM's own kernel could not be built".to_owned());
         return Ok(());
     }
@@ -82,6 +110,27 @@ fn test_kernel_engine(kernel: Child, summary: &mut Summary) -> Result<()> {
         let filter = filter.map(str::to_owned);
         let test = Test::all(None, program == BARE_METAL);
         test.run_in_kvm(program, cpu, Engine::Kernel, filter.as_slice(), summary)?;
+    }
+    Ok(())
+}
+
+/// Tells to which sources of the archive the patches apply. That it is not to all is no failure: what
+/// the archive holds today is not this checkout's.
+fn check_series(summary: &mut Summary) -> Result<()> {
+    eprintln!("ci: kernel --check");
+    let xtask = std::env::current_exe().context("cannot find this program")?;
+    let mut command = Command::new(xtask);
+    command.args(["kernel", "--check"]).stdin(Stdio::null());
+    let output = command.stderr(Stdio::inherit()).output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    if !matches!(output.status.code(), Some(0 | 1)) {
+        summary.skip("kernel --check: the archive's sources could not be looked at".to_owned());
+    }
+    for line in text.lines() {
+        println!("kernel --check: {line}");
+        if line.contains("does not apply") {
+            summary.note(format!("kernel: {line}"));
+        }
     }
     Ok(())
 }

@@ -15,18 +15,15 @@ use crate::{modules, workspace};
 
 /// Builds the initramfs of `board` for its `kernel`, whose modules it holds in the order of
 /// loading.
-pub(crate) fn initramfs(
-    supplies: &mut Supplies,
-    board: &Board,
-    kernel: &Kernel,
-) -> Result<PathBuf> {
+pub(crate) fn initramfs(supplies: &Supplies, board: &Board, kernel: &Kernel) -> Result<PathBuf> {
     let busybox = supplies.busybox(board.guest.arch)?;
     let modules = modules::load(&kernel.modules(), &board.guest.modules)?;
     let dir = workspace::target().join("initrd");
     fs::create_dir_all(&dir)?;
-    let path = dir.join(format!("{}.cpio", board.name));
+    let name = format!("{}-{}.cpio", board.name, kernel.name());
+    let path = dir.join(&name);
     // Another run may be reading the old file.
-    let new = dir.join(format!("{}.cpio.{}", board.name, std::process::id()));
+    let new = dir.join(format!("{name}.{}", std::process::id()));
     let script = workspace::board_dir(&board.name).join("guest.sh");
     let script = script.is_file().then_some(script);
     let patterns = patterns(board);

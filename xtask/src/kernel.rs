@@ -1,390 +1,219 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `kernel`: builds the host VM's own kernel from Debian's source package.
+//! `kernel`: builds the host VM's own kernel from Debian's source package, or tells to which sources
+//! its patches apply.
 //!
-//! The result is kept in the cache under everything that it was made from: the package's version,
-//! the configuration, each patch of host-shim/kernel in the order of their names, and the compiler.
+//! The result is kept in the cache under everything that it was made from: the source package, the
+//! configuration, each patch of host-shim/kernel in the order of their names, and the compiler.
+//!
+//! The source is the one of `debian.lock`. If that has left the archive, or with `--newest`, it is
+//! the newest, if the patches apply to that. If there is none that they apply to, nobody here can do
+//! anything about it, and tests of the kernel engine are left out: [`NoSource`].
 
+use std::fmt;
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
-use std::time::Duration;
+use std::path::PathBuf;
+use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result};
 use clap::Args;
-use nix::sys::prctl::set_pdeathsig;
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
 
-use crate::cache::{Check, remove_dir, sha256};
-use crate::interrupt;
+use crate::cache::{Check, remove_dir};
+use crate::debian::{Choice, check_space};
+use crate::inputs;
+use crate::machine::scratch::Scratch;
 use crate::progress::Progress;
-use crate::supplies::Supplies;
-use crate::workspace;
+use crate::supplies::{Supplies, unpack};
 
-mod turn;
+mod recipe;
+mod series;
 
-pub(crate) use turn::Turn;
+use recipe::Recipe;
+use series::Series;
 
-/// Programs that a build needs, and the Debian packages that have them.
-const TOOLS: &[(&str, &str)] = &[
-    ("make", "make"),
-    ("flex", "flex"),
-    ("bison", "bison"),
-    ("bc", "bc"),
-    ("patch", "patch"),
-    ("tar", "tar"),
-    ("xz", "xz-utils"),
-    ("cc", "gcc libc6-dev"),
-];
-/// Half of the source's files and most of its bytes, none of which this build names. Kconfig and make
-/// want the other files of these directories.
-const UNUSED: &[&str] = &[
-    "*/arch/*/boot/dts/*.dts*",
-    "*/arch/[!a]*/*.[chS]",
-    "*/drivers/accel/*.[ch]",
-    "*/drivers/crypto/*.[ch]",
-    "*/drivers/gpu/*.[ch]",
-    "*/drivers/iio/*.[ch]",
-    "*/drivers/infiniband/*.[ch]",
-    "*/drivers/media/*.[ch]",
-    "*/drivers/net/*.[ch]",
-    "*/drivers/scsi/*.[ch]",
-    "*/drivers/staging/*.[ch]",
-    "*/drivers/usb/*.[ch]",
-    "*/sound/*.[ch]",
-    "*/Documentation/devicetree",
-    "*/tools/perf",
-    "*/tools/testing/selftests/bpf",
-];
-/// How many steps make reports for this configuration, about.
-const STEPS: usize = 1200;
-/// Bytes that source and objects take while the kernel is built.
-const SPACE: u64 = 3 << 30;
-/// How much of a failed build's messages is shown.
-const LAST_LINES: usize = 20;
+/// Exit code for [`NoSource`].
+pub(crate) const NO_SOURCE: u8 = 4;
+/// That kernel in the cache.
+const OWN_KERNEL: &str = "own-kernel";
 
 /// Build the host VM's own kernel, small and with the patches of host-shim/kernel.
 ///
 /// Prints the path of the image. `run`, `test` and `bench` use it with `--host-kernel own` and, as no
 /// distribution's kernel has the patches, with `--engine kernel`; everything else with
-/// FAKEMON_HOST_KERNEL=own. The second time it comes from the cache.
+/// FAKEMON_HOST_KERNEL=own. The second time it comes from the cache. Exit code 4 if the archive has no
+/// source that the patches apply to.
 #[derive(Debug, Args)]
-pub(crate) struct Kernel {}
+pub(crate) struct Kernel {
+    /// Build nothing: apply the patches to every source within reach, and say what does not fit.
+    /// Exit code 1 if they do not apply to one.
+    #[arg(long)]
+    check: bool,
+    /// Take the newest source rather than that of debian.lock.
+    #[arg(long, conflicts_with = "check")]
+    newest: bool,
+}
 
 impl Kernel {
     pub(crate) fn run(&self) -> Result<ExitCode> {
         let mut supplies = Supplies::open(Check::Quick)?;
-        println!("{}", supplies.own_kernel()?.display());
+        if self.check {
+            return check(&supplies);
+        }
+        if self.newest {
+            supplies.take_newest();
+        }
+        println!("{}", own_kernel(&supplies)?.display());
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// The compiler for the kernel.
+/// There is no source that the patches apply to.
 #[derive(Debug)]
-struct Compiler {
-    /// What stands before `gcc` in its name.
-    prefix: &'static str,
-    /// The first line of its version.
-    version: String,
+pub(crate) struct NoSource(String);
+
+impl fmt::Display for NoSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
-/// Everything besides the source that decides what the kernel is.
+impl std::error::Error for NoSource {}
+
+/// A source that the archive lists could not be had.
 #[derive(Debug)]
-pub(crate) struct Recipe {
-    config: PathBuf,
-    patches: Vec<PathBuf>,
-    compiler: Compiler,
+struct OutOfReach;
+
+impl fmt::Display for OutOfReach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("out of reach")
+    }
 }
 
-impl Recipe {
-    /// Reads the recipe of this checkout, and checks that the machine has what it takes.
-    pub(crate) fn of_workspace() -> Result<Recipe> {
-        let missing = TOOLS.iter().filter(|(program, _)| !is_program(program));
-        let mut missing: Vec<_> = missing.map(|&(_, package)| package).collect();
-        let prefix = match std::env::consts::ARCH {
-            "aarch64" => "",
-            _ => "aarch64-linux-gnu-",
+/// The kernel that is built here, with KVM and little else.
+pub(crate) fn own_kernel(supplies: &Supplies) -> Result<PathBuf> {
+    let recipe = Recipe::of_workspace()?;
+    let packages = supplies.packages();
+    let cache = packages.cache();
+    let want = inputs::kernel_source();
+    let find = |choice: &Choice| -> Result<Option<PathBuf>> {
+        let wish = recipe.wish(&choice.identity())?;
+        let found = cache.find(OWN_KERNEL, &wish, supplies.check())?;
+        Ok(found.map(|dir| dir.join("Image")))
+    };
+    let choice = packages.choose(&want)?;
+    if let Some(image) = find(&choice)? {
+        return Ok(image);
+    }
+    let (choice, package) = source(supplies, &choice)?;
+    if let Some(image) = find(&choice)? {
+        return Ok(image);
+    }
+    // A build takes minutes; another run that builds something else waits, as it would only be slower.
+    let _guard = cache.lock("kernel-build", "building the host VM's kernel")?;
+    let wish = recipe.wish(&choice.identity())?;
+    let dir = cache.component(OWN_KERNEL, &wish, supplies.check(), |dir| {
+        check_space(dir, recipe::space())?;
+        let unpacked = dir.join("package");
+        unpack(&package, &unpacked)?;
+        let archive = unpacked.join(format!("usr/src/{}.tar.xz", want.package));
+        recipe.build(&archive, dir)?;
+        remove_dir(&unpacked)
+    })?;
+    Ok(dir.join("Image"))
+}
+
+/// The source to build, which the patches apply to: `choice`, or what there is in its place.
+fn source(supplies: &Supplies, choice: &Choice) -> Result<(Choice, PathBuf)> {
+    let packages = supplies.packages();
+    let want = inputs::kernel_source();
+    let (found, files) = packages.fetch(&want)?;
+    let package = |files: Vec<PathBuf>| {
+        let first = files.into_iter().next();
+        first.context("a source is one package")
+    };
+    let package_found = package(files)?;
+    let locked = packages.locked(&want);
+    // The checkout answers for the locked one; what is wrong there shows in the build.
+    if locked == Some(&found) {
+        return Ok((found, package_found));
+    }
+    let Err(misfit) = try_series(supplies, &found) else {
+        return Ok((found, package_found));
+    };
+    let misfit = format!("the patches do not apply to the newest source, {found} ({misfit:#})");
+    let Some(locked) = locked.filter(|locked| *locked != choice) else {
+        let gone = format!("{choice} of debian.lock has left the archive");
+        return Err(NoSource(format!("{gone}, and {misfit}")).into());
+    };
+    match packages.fetch_choice(locked) {
+        Ok(files) => {
+            eprintln!("{misfit}: taking {locked}");
+            Ok((locked.clone(), package(files)?))
+        }
+        Err(error) => Err(NoSource(format!("{misfit}, and {error:#}")).into()),
+    }
+}
+
+/// Applies the patches to the files of a source that they touch.
+fn try_series(supplies: &Supplies, choice: &Choice) -> Result<()> {
+    let series = Series::of_workspace()?;
+    let touched = series.touched()?;
+    let wish = format!("{} {touched:?}", choice.identity());
+    let packages = supplies.packages();
+    let name = format!("source-files/{}", choice.label());
+    let files = packages
+        .cache()
+        .component(&name, &wish, Check::Quick, |dir| {
+            let package = packages.fetch_choice(choice).context(OutOfReach)?;
+            let package = package.first().context("a source is one package")?;
+            let progress =
+                Progress::start(&format!("unpacking what the patches touch of {choice}"));
+            series::extract(&touched, package, dir)?;
+            progress.finish();
+            Ok(())
+        })?;
+    // The patches change the files, and the cache is to keep them.
+    let tree = Scratch::new(packages.cache().dir())?;
+    for name in touched {
+        let (from, to) = (files.join(&name), tree.path().join(&name));
+        if from.is_file() {
+            fs::create_dir_all(to.parent().unwrap_or(&to))?;
+            fs::copy(from, to)?;
+        }
+    }
+    series.apply(tree.path())
+}
+
+/// Tells of every source in the archive whether the patches apply to it.
+fn check(supplies: &Supplies) -> Result<ExitCode> {
+    let packages = supplies.packages();
+    let want = inputs::kernel_source();
+    let mut choices: Vec<Choice> = packages.locked(&want).cloned().into_iter().collect();
+    let apt = packages.lists(&want)?;
+    for version in apt.versions(&want.package)? {
+        if choices.iter().all(|known| known.version != version) {
+            choices.push(apt.alone(&want.package, Some(&version))?);
+        }
+    }
+    drop(apt);
+    let (mut misfits, locked) = (0, packages.locked(&want).cloned());
+    for choice in &choices {
+        let mark = if Some(choice) == locked.as_ref() {
+            " (locked)"
+        } else {
+            ""
         };
-        let version = version_of(&format!("{prefix}gcc"));
-        if version.is_none() {
-            missing.push(if prefix.is_empty() {
-                "gcc"
-            } else {
-                "gcc-aarch64-linux-gnu"
-            });
-        }
-        ensure!(
-            missing.is_empty(),
-            "building a kernel needs Debian packages that are missing here: apt install {}",
-            missing.join(" ")
-        );
-        let dir = workspace::root().join("host-shim/kernel");
-        Ok(Recipe {
-            config: dir.join("kvm-host.config"),
-            patches: patches(&dir)?,
-            compiler: Compiler {
-                prefix,
-                version: version.unwrap_or_default(),
-            },
-        })
-    }
-
-    /// Names the kernel that comes of this and a source package.
-    pub(crate) fn wish(&self, source: &str) -> Result<String> {
-        let mut parts = vec![source.to_owned(), self.compiler.version.clone()];
-        for file in [&self.config].into_iter().chain(&self.patches) {
-            parts.push(sha256(file)?);
-        }
-        Ok(parts.join(", "))
-    }
-
-    /// Builds `Image` in `dir` from a tar archive of the source.
-    pub(crate) fn build(&self, source: &Path, dir: &Path) -> Result<()> {
-        let tree = dir.join("source");
-        fs::create_dir(&tree)?;
-        let running = clean_up_at_exit(dir);
-        let progress = Progress::start("unpacking the kernel's source");
-        let mut tar = Command::new("tar");
-        tar.args(UNUSED.iter().map(|pattern| format!("--exclude={pattern}")));
-        tar.args(["--extract", "--strip-components=1", "--directory"]);
-        // Decompression is most of the work, and xz can share it among all processors.
-        tar.arg(&tree).env("XZ_DEFAULTS", "--threads=0");
-        finish(
-            tar.arg("--file").arg(source),
-            "unpack the kernel's source",
-            &running,
-        )?;
-        progress.finish();
-        for patch in &self.patches {
-            let mut command = Command::new("patch");
-            command.args(["--strip=1", "--forward", "--batch", "--directory"]);
-            command.arg(&tree).arg("--input").arg(patch);
-            finish(
-                &mut command,
-                &format!("apply {}", patch.display()),
-                &running,
-            )?;
-        }
-
-        let progress = Progress::start("building the host VM's kernel");
-        let mut configure = self.make(&tree, dir);
-        let given = format!("KCONFIG_ALLCONFIG={}", self.config.display());
-        finish(
-            configure.arg(given).arg("allnoconfig"),
-            "configure the kernel",
-            &running,
-        )?;
-        let made = fs::read_to_string(dir.join("objects/.config"))?;
-        let wanted = fs::read_to_string(&self.config)?;
-        let lost = lost_options(&wanted, &made);
-        ensure!(
-            lost.is_empty(),
-            "{} asks for what this kernel has not or needs more for: {}",
-            self.config.display(),
-            lost.join(" ")
-        );
-        let jobs = std::thread::available_parallelism()?;
-        let mut make = self.make(&tree, dir);
-        make.arg(format!("--jobs={jobs}")).arg("Image");
-        compile(&mut make, &running, &progress)?;
-        progress.finish();
-        fs::copy(dir.join("objects/arch/arm64/boot/Image"), dir.join("Image"))?;
-        fs::copy(dir.join("objects/.config"), dir.join("config"))?;
-        fs::copy(dir.join("objects/System.map"), dir.join("System.map"))?;
-        fs::remove_dir_all(tree)?;
-        fs::remove_dir_all(dir.join("objects"))?;
-        Ok(())
-    }
-
-    fn make(&self, tree: &Path, dir: &Path) -> Command {
-        let mut make = Command::new("make");
-        make.arg("--directory").arg(tree);
-        make.arg(format!("O={}", dir.join("objects").display()));
-        make.arg("ARCH=arm64");
-        make.arg(format!("CROSS_COMPILE={}", self.compiler.prefix));
-        // The same image whoever builds it, and whenever.
-        make.env("KBUILD_BUILD_TIMESTAMP", "1970-01-01")
-            .env("KBUILD_BUILD_USER", "fakemon")
-            .env("KBUILD_BUILD_HOST", "fakemon")
-            .env("LC_ALL", "C");
-        // What the calling cargo or make has set is not about this build.
-        make.env_remove("MAKEFLAGS").env_remove("MAKELEVEL");
-        die_with_us(&mut make);
-        make
-    }
-}
-
-/// Runs make and shows how far it is; its messages appear only as part of an error.
-fn compile(make: &mut Command, running: &AtomicI32, progress: &Progress) -> Result<()> {
-    let mut child = make
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .context("cannot start make")?;
-    running.store(child.id() as i32, Ordering::Relaxed);
-    let errors = child.stderr.take();
-    let errors = std::thread::spawn(move || {
-        let mut text = String::new();
-        errors.map(|mut from| from.read_to_string(&mut text));
-        text
-    });
-    if let Some(output) = child.stdout.take() {
-        for (step, _) in BufReader::new(output).split(b'\n').enumerate() {
-            progress.set_percent(&(step * 100 / STEPS).min(99).to_string());
-        }
-    }
-    let status = child.wait()?;
-    ended(running);
-    let errors = errors.join().unwrap_or_default();
-    ensure!(
-        status.success(),
-        "the kernel could not be built:\n{}",
-        last_lines(&errors)
-    );
-    Ok(())
-}
-
-/// Has Ctrl-C end the build, which is large, and leave nothing of it in `dir`. The result takes the
-/// process group that runs, or 0.
-fn clean_up_at_exit(dir: &Path) -> Arc<AtomicI32> {
-    let running = Arc::new(AtomicI32::new(0));
-    let (group, dir) = (running.clone(), dir.to_owned());
-    interrupt::at_exit(move || {
-        let group = group.swap(0, Ordering::Relaxed);
-        if group != 0 {
-            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
-        }
-        // What is being killed may make one more file.
-        for _ in 0..20 {
-            if remove_dir(&dir).is_ok() {
-                return;
+        match try_series(supplies, choice) {
+            Ok(()) => println!("{choice}{mark}: applies"),
+            Err(error) if error.is::<OutOfReach>() => println!("{choice}{mark}: {error:#}"),
+            Err(misfit) => {
+                misfits += 1;
+                println!("{choice}{mark}: does not apply: {misfit:#}");
             }
-            std::thread::sleep(Duration::from_millis(50));
         }
-    });
-    running
-}
-
-/// How many bytes must be free where the kernel is built.
-pub(crate) fn space() -> u64 {
-    SPACE
-}
-
-/// The patches of a directory in the order in which they apply.
-fn patches(dir: &Path) -> Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))?;
-    let mut patches = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
-        if path.extension().is_some_and(|name| name == "patch") {
-            patches.push(path);
+        // Only the locked one is built; each of the others is large, and its few files are kept.
+        if mark.is_empty() {
+            packages.forget(choice)?;
         }
     }
-    patches.sort();
-    Ok(patches)
-}
-
-/// Options that are wanted on and are not, because the kernel has no such option or their
-/// dependencies are not met; make itself drops those in silence.
-fn lost_options<'a>(wanted: &'a str, made: &str) -> Vec<&'a str> {
-    let made: Vec<_> = made.lines().collect();
-    let wanted = wanted.lines().filter(|line| line.ends_with("=y"));
-    wanted.filter(|line| !made.contains(line)).collect()
-}
-
-fn is_program(name: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|dir| dir.join(name).is_file())
-}
-
-fn version_of(compiler: &str) -> Option<String> {
-    let output = Command::new(compiler).arg("--version").output().ok()?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    text.lines().next().map(str::to_owned)
-}
-
-/// Takes a program out of the reach of Ctrl-C, which is for us alone, and has it end when xtask does.
-fn die_with_us(command: &mut Command) {
-    command.process_group(0);
-    // SAFETY: the closure makes one system call, prctl, which is allowed between fork and exec.
-    unsafe { command.pre_exec(|| Ok(set_pdeathsig(Signal::SIGTERM)?)) };
-}
-
-/// Runs a command that prints only when it fails.
-fn finish(command: &mut Command, what: &str, running: &AtomicI32) -> Result<()> {
-    die_with_us(command);
-    let child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("cannot {what}"))?;
-    running.store(child.id() as i32, Ordering::Relaxed);
-    let output = child.wait_with_output()?;
-    ended(running);
-    if !output.status.success() {
-        let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
-        text.push_str(&String::from_utf8_lossy(&output.stderr));
-        bail!("cannot {what}:\n{}", last_lines(&text));
-    }
-    Ok(())
-}
-
-/// Notes that the program that was `running` has ended. If Ctrl-C has ended it, this waits for the
-/// end of the process, which comes when that has tidied up.
-fn ended(running: &AtomicI32) {
-    if running.swap(0, Ordering::Relaxed) == 0 {
-        std::thread::sleep(Duration::from_secs(60));
-    }
-}
-
-fn last_lines(text: &str) -> String {
-    let lines: Vec<_> = text.lines().collect();
-    lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn options_that_make_drops_are_found() {
-        let wanted = "# text\nCONFIG_KVM=y\nCONFIG_GONE=y\nCONFIG_OFF=n\nCONFIG_NR_CPUS=8\n";
-        let made = "CONFIG_KVM=y\n# CONFIG_GONE is not set\n";
-        assert_eq!(lost_options(wanted, made), ["CONFIG_GONE=y"]);
-    }
-
-    #[test]
-    fn patches_apply_in_the_order_of_their_names() {
-        let dir = std::env::temp_dir().join(format!("fakemon-patches-{}", std::process::id()));
-        fs::create_dir_all(&dir).expect("a directory");
-        for name in [
-            "0002-b.patch",
-            "0010-c.patch",
-            "0001-a.patch",
-            "kvm-host.config",
-        ] {
-            fs::write(dir.join(name), "").expect("a file");
-        }
-        let found = patches(&dir).expect("readable");
-        let names: Vec<_> = found.iter().filter_map(|path| path.file_name()).collect();
-        assert_eq!(names, ["0001-a.patch", "0002-b.patch", "0010-c.patch"]);
-        fs::remove_dir_all(&dir).expect("removable");
-    }
-
-    #[test]
-    fn a_long_message_is_cut_to_its_end() {
-        let text: String = (0..100).map(|n| format!("line {n}\n")).collect();
-        let end = last_lines(&text);
-        assert!(
-            end.starts_with("line 80\n") && end.ends_with("line 99"),
-            "{end}"
-        );
-        assert_eq!(last_lines("one"), "one");
-    }
+    Ok(ExitCode::from(u8::from(misfits > 0)))
 }

@@ -25,7 +25,7 @@ use crate::supplies::Supplies;
 pub(crate) mod hostvm;
 mod native;
 pub(crate) mod qemu;
-mod scratch;
+pub(crate) mod scratch;
 pub(crate) mod terminal;
 
 use scratch::Scratch;
@@ -149,6 +149,13 @@ impl Stage {
         Ok(format!("{}/{name}", self.root()))
     }
 
+    /// Puts a file with this text on the stage.
+    pub(crate) fn add_text(&mut self, name: &str, text: &str) -> Result<String> {
+        let file = self.scratch.path().join(name.replace('/', "-"));
+        fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
+        Ok(self.add(name, file))
+    }
+
     /// Announces a file that the program makes and that shall end up in `to`; returns the path to
     /// make it under.
     pub(crate) fn output(&mut self, to: &Path) -> Result<String> {
@@ -164,7 +171,7 @@ impl Stage {
     }
 
     /// Runs a job whose paths are this stage's, and puts its outputs into place.
-    pub(crate) fn run(self, job: Job, machine: Machine, supplies: Supplies) -> Result<Report> {
+    pub(crate) fn run(self, job: Job, machine: Machine, supplies: &Supplies) -> Result<Report> {
         if self.native {
             native::run(&self, &job, machine)
         } else {

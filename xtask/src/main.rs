@@ -5,7 +5,6 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-mod apt;
 mod archive;
 mod bench;
 mod blob;
@@ -13,8 +12,10 @@ mod boards;
 mod cache;
 mod cargo;
 mod ci;
+mod debian;
 mod engine;
 mod guest;
+mod inputs;
 mod interrupt;
 mod kernel;
 mod machine;
@@ -79,7 +80,13 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::from(if error.is::<Usage>() { 2 } else { 3 })
+            ExitCode::from(if error.is::<Usage>() {
+                2
+            } else if error.is::<kernel::NoSource>() {
+                kernel::NO_SOURCE
+            } else {
+                3
+            })
         }
     }
 }

@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail};
 use object::{Object, ObjectSection};
 
 use crate::cache::files_below;
+use crate::supplies::Lacks;
 
 /// A module that is ready to be loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,9 +51,12 @@ fn add(
     let file = files
         .iter()
         .find(|file| module_name(file).as_ref() == Some(&name));
-    let file = file.with_context(|| {
-        format!("the kernel package has no module {name}: correct `modules` in board.toml")
-    })?;
+    let lacks = || {
+        Lacks(format!(
+            "the kernel has no module {name}: correct `modules` in board.toml"
+        ))
+    };
+    let file = file.ok_or_else(lacks)?;
     let content = decompress(file)?;
     above.push(name.clone());
     for needed in needs(&content).with_context(|| format!("{} is no module", file.display()))? {

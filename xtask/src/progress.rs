@@ -12,11 +12,22 @@ pub(crate) struct Progress {
     bar: ProgressBar,
     title: String,
     start: Instant,
+    /// How many bytes the step is about, if it is about bytes.
+    bytes: Option<u64>,
 }
 
 impl Progress {
     /// Announces a step.
     pub(crate) fn start(title: &str) -> Progress {
+        Progress::new(title.to_owned(), None)
+    }
+
+    /// Announces a step that is about so many bytes.
+    pub(crate) fn bytes(title: &str, bytes: u64) -> Progress {
+        Progress::new(format!("{title} ({})", megabytes(bytes)), Some(bytes))
+    }
+
+    fn new(title: String, bytes: Option<u64>) -> Progress {
         let bar = if std::io::stderr().is_terminal() {
             // indicatif itself leaves colours out where NO_COLOR is set.
             let style = ProgressStyle::with_template("{spinner:.green} {msg}");
@@ -28,26 +39,24 @@ impl Progress {
             eprintln!("{title}");
             ProgressBar::hidden()
         };
-        bar.set_message(title.to_owned());
+        bar.set_message(title.clone());
         Progress {
             bar,
-            title: title.to_owned(),
+            title,
             start: Instant::now(),
-        }
-    }
-
-    /// A step that nobody needs to see.
-    pub(crate) fn hidden() -> Progress {
-        Progress {
-            bar: ProgressBar::hidden(),
-            title: String::new(),
-            start: Instant::now(),
+            bytes,
         }
     }
 
     /// Shows how many percent of the step are done.
     pub(crate) fn set_percent(&self, percent: &str) {
         self.bar.set_message(format!("{}: {percent} %", self.title));
+    }
+
+    /// Shows how many bytes are done.
+    pub(crate) fn set_bytes(&self, done: u64) {
+        let done = megabytes(done.min(self.bytes.unwrap_or(done)));
+        self.bar.set_message(format!("{}: {done}", self.title));
     }
 
     /// The step is done: leaves one line with its duration on a terminal, if it took long.
@@ -64,4 +73,8 @@ impl Progress {
     pub(crate) fn abandon(self) {
         self.bar.finish_and_clear();
     }
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{}.{} MB", bytes / 1_000_000, bytes % 1_000_000 / 100_000)
 }

@@ -14,6 +14,7 @@ use fakemon_manifest::{Arch, Board, Size, TestKind};
 
 use crate::cache::Check;
 use crate::engine::Choice;
+use crate::inputs::GuestKernel;
 use crate::machine::{Cpu, Machine, Stage, host_cpus};
 use crate::supplies::Supplies;
 use crate::{Usage, blob, cargo, guest, replay, setup, workspace};
@@ -39,9 +40,13 @@ pub(crate) struct Run {
     /// Size of RAM such as 512M or 1G; the board's by default.
     #[arg(long, value_name = "SIZE")]
     mem: Option<Size>,
-    /// Kernel instead of Debian's.
-    #[arg(long, value_name = "FILE")]
-    kernel: Option<PathBuf>,
+    /// The guest's kernel: 6.12, 7.3, 6.1, 16k, rt or cloud of Debian's, an exact version of Debian
+    /// 13's such as 6.12.107, a file, or a directory with vmlinuz, dtbs/ and modules/ [default: 6.12].
+    #[arg(long, value_name = "NAME|PATH")]
+    kernel: Option<GuestKernel>,
+    /// Take the newest packages rather than those of debian.lock.
+    #[arg(long)]
+    newest: bool,
     /// Initramfs instead of the one that checks what works.
     #[arg(long, value_name = "FILE")]
     initrd: Option<PathBuf>,
@@ -96,6 +101,7 @@ impl Run {
             smp: Some(1),
             mem: None,
             kernel: None,
+            newest: false,
             initrd: None,
             append: Some(append.to_owned()),
             dtb: None,
@@ -111,13 +117,18 @@ impl Run {
 
     pub(crate) fn run(&self) -> Result<ExitCode> {
         let board = workspace::board(&self.board)?;
-        for file in [&self.kernel, &self.initrd, &self.dtb]
-            .into_iter()
-            .flatten()
-        {
+        for file in [&self.initrd, &self.dtb].into_iter().flatten() {
             if !file.is_file() {
                 return Err(Usage(format!("there is no file {}", file.display())).into());
             }
+        }
+        let is_debians = |kernel: &GuestKernel| kernel.image().is_none();
+        if board.test == TestKind::Replay && self.kernel.as_ref().is_some_and(is_debians) {
+            let message = format!(
+                "board {} replays calls and boots none of Debian's kernels; leave --kernel out, or give an image",
+                board.name
+            );
+            return Err(Usage(message).into());
         }
         if self.shell && board.test == TestKind::Replay {
             let message = format!(
@@ -128,10 +139,11 @@ impl Run {
         }
         setup::rust_targets()?;
         let mut supplies = Supplies::open(Check::Quick)?;
+        self.choose(&mut supplies)?;
         supplies.choose_host_kernel(self.host_kernel.as_deref(), self.engine.engine())?;
         let mut stage = Stage::new(&workspace::target())?;
-        let (machine, job) = self.job(&board, &mut supplies, &mut stage)?;
-        let report = stage.run(job, machine, supplies)?;
+        let (machine, job) = self.job(&board, &supplies, &mut stage)?;
+        let report = stage.run(job, machine, &supplies)?;
         Ok(ExitCode::from(u8::try_from(report.code()).unwrap_or(3)))
     }
 
@@ -139,7 +151,7 @@ impl Run {
     pub(crate) fn job(
         &self,
         board: &Board,
-        supplies: &mut Supplies,
+        supplies: &Supplies,
         stage: &mut Stage,
     ) -> Result<(Machine, Job)> {
         let vmm = stage.add("bin/fakemon", cargo::build_vmm()?);
@@ -217,15 +229,24 @@ impl Run {
         Ok((machine, job))
     }
 
+    /// Tells `supplies` which packages are wanted.
+    fn choose(&self, supplies: &mut Supplies) -> Result<()> {
+        if self.newest {
+            supplies.take_newest();
+        }
+        if let Some(kernel) = &self.kernel {
+            supplies.choose_guest_kernel(kernel);
+        }
+        Ok(())
+    }
+
     /// Kernel, initramfs and device tree, by the option that takes them.
-    fn files(
-        &self,
-        board: &Board,
-        supplies: &mut Supplies,
-    ) -> Result<Vec<(&'static str, PathBuf)>> {
+    fn files(&self, board: &Board, supplies: &Supplies) -> Result<Vec<(&'static str, PathBuf)>> {
         let mut files = Vec::new();
         let own = |path: &Option<PathBuf>| path.as_deref().map(Path::to_owned);
-        if board.test == TestKind::Replay && self.kernel.is_none() {
+        let image = self.kernel.as_ref().and_then(GuestKernel::image);
+        let image = image.map(Path::to_owned);
+        if board.test == TestKind::Replay && image.is_none() {
             let guest = replay::guest(&replay::program()?, board)?;
             files.push(("--kernel", guest));
             files.extend(own(&self.initrd).map(|initrd| ("--initrd", initrd)));
@@ -233,11 +254,12 @@ impl Run {
             return Ok(files);
         }
         let wants_dtb = board.guest.dtb.is_some() && self.dtb.is_none();
-        let kernel = match (&self.kernel, &self.initrd) {
+        // An image and an initramfs of the user's own need nothing of Debian's.
+        let kernel = match (&image, &self.initrd) {
             (Some(_), Some(_)) if !wants_dtb => None,
             _ => Some(supplies.guest_kernel(board)?),
         };
-        if let Some(image) = own(&self.kernel).or_else(|| Some(kernel.as_ref()?.image())) {
+        if let Some(image) = image.or_else(|| Some(kernel.as_ref()?.image())) {
             files.push(("--kernel", image));
         }
         if let Some(initrd) = own(&self.initrd) {
@@ -245,10 +267,12 @@ impl Run {
         } else if let Some(kernel) = &kernel {
             files.push(("--initrd", guest::initramfs(supplies, board, kernel)?));
         }
-        let base = || Some(kernel.as_ref()?.dtb(board.guest.dtb.as_deref()?));
-        if let Some(dtb) = own(&self.dtb).or_else(base) {
-            files.push(("--dtb", dtb));
-        }
+        let dtb = match (&self.dtb, &board.guest.dtb, &kernel) {
+            (Some(dtb), _, _) => Some(dtb.clone()),
+            (None, Some(name), Some(kernel)) => Some(kernel.dtb(name)?),
+            _ => None,
+        };
+        files.extend(dtb.map(|dtb| ("--dtb", dtb)));
         Ok(files)
     }
 

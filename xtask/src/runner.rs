@@ -8,9 +8,11 @@
 //! bin/fakemon, bin/minimal        the reference VMM and the embedder's example
 //! blobs/<board>.elf               every board's blob
 //! boards/<board>/board.toml ...   the files of every board's directory
-//! kernels/<package>/vmlinuz       the guests' kernels, kernels/<package>/<dtb> their device trees
+//! kernels/<package>/vmlinuz       the guests' kernels, kernels/<package>/<dtb> their device trees,
+//!                                 under the name of the package in board.toml
 //! initrd/<board>.cpio             the default initramfs of every board that boots a kernel
 //! replay/<board>.bin              the program of every board that replays calls instead
+//! skips/<board>                   why a board cannot boot the kernel that the user chose
 //! ```
 
 use std::path::PathBuf;
@@ -20,15 +22,17 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use fakemon_hostvm::Job;
-use fakemon_manifest::TestKind;
+use fakemon_manifest::{Board, TestKind};
 
 use crate::cache::Check;
 use crate::engine::{Choice, ENGINE_VARIABLE};
 use crate::machine::{Cpu, Machine, Stage, host_cpus};
 use crate::run::environment;
-use crate::supplies::Supplies;
+use crate::supplies::{Lacks, Supplies};
 use crate::{blob, cargo, guest, replay, setup, workspace};
 
+/// Names the variable by which test programs learn which boards are tested.
+pub(crate) const BOARDS_VARIABLE: &str = "FAKEMON_BOARDS";
 /// Seconds that one test program may take.
 const TIMEOUT: u64 = 900;
 /// Memory for the guests of the tests.
@@ -39,8 +43,9 @@ const MEMORY: u64 = 2 << 30;
 #[command(
     after_help = "FAKEMON_CPU chooses the host VM's processor (max or cortex-a57), \
     FAKEMON_HOST_CPUS its number of CPUs; FAKEMON_ENGINE the engine (userspace or kernel, else what \
-    the host's kernel has); FAKEMON_QUICK=1 leaves kernels out, FAKEMON_TIMEOUT limits the time in \
-    seconds."
+    the host's kernel has); FAKEMON_KERNEL the guests' kernel as `run --kernel` does, FAKEMON_NEWEST=1 \
+    the newest packages; FAKEMON_BOARDS the boards, with commas; FAKEMON_QUICK=1 leaves kernels out, \
+    FAKEMON_TIMEOUT limits the time in seconds."
 )]
 pub(crate) struct Runner {
     /// The program.
@@ -70,7 +75,8 @@ impl Runner {
         let mut supplies = Supplies::open(Check::Quick)?;
         supplies.choose_host_kernel(None, engine)?;
         let mut stage = Stage::new(&workspace::target())?;
-        add_assets(&mut stage, &mut supplies, quick)?;
+        let boards = boards(variable(BOARDS_VARIABLE).as_deref())?;
+        add_assets(&mut stage, &supplies, &boards, cpu, quick)?;
         let name = self
             .program
             .file_name()
@@ -81,7 +87,6 @@ impl Runner {
 
         // The GIC that goes with the processor: tests that need the other version skip themselves.
         let gic = if cpu == Cpu::Max { 3 } else { 2 };
-        let boards = workspace::boards()?;
         let here = boards
             .iter()
             .filter(|board| board.machine.gic.versions.contains(&gic));
@@ -116,12 +121,26 @@ impl Runner {
             input: false,
             returns: Vec::new(),
         };
-        let report = stage.run(job, machine, supplies)?;
+        let report = stage.run(job, machine, &supplies)?;
         Ok(ExitCode::from(u8::try_from(report.code()).unwrap_or(3)))
     }
 }
 
-fn add_assets(stage: &mut Stage, supplies: &mut Supplies, quick: bool) -> Result<()> {
+/// The boards that are tested: those that are named, with commas between them, or all.
+fn boards(names: Option<&str>) -> Result<Vec<Board>> {
+    match names {
+        Some(names) => names.split(',').map(workspace::board).collect(),
+        None => workspace::boards(),
+    }
+}
+
+fn add_assets(
+    stage: &mut Stage,
+    supplies: &Supplies,
+    boards: &[Board],
+    cpu: Cpu,
+    quick: bool,
+) -> Result<()> {
     stage.add("bin/fakemon", cargo::build_vmm()?);
     stage.add("bin/minimal", cargo::build_example()?);
     for blob in blob::build(&[])? {
@@ -129,7 +148,7 @@ fn add_assets(stage: &mut Stage, supplies: &mut Supplies, quick: bool) -> Result
     }
     // Built for the first board that wants it.
     let mut program = None;
-    for board in workspace::boards()? {
+    for board in boards {
         let name = &board.name;
         stage.add_dir(&format!("boards/{name}"), &workspace::board_dir(name))?;
         if quick {
@@ -140,18 +159,31 @@ fn add_assets(stage: &mut Stage, supplies: &mut Supplies, quick: bool) -> Result
                 Some(program) => program,
                 None => program.insert(replay::program()?),
             };
-            let guest = replay::guest(program, &board)?;
+            let guest = replay::guest(program, board)?;
             stage.add(&format!("replay/{name}.bin"), guest);
             continue;
         }
-        let kernel = supplies.guest_kernel(&board)?;
-        let dir = format!("kernels/{}", board.guest.kernel);
-        stage.add(&format!("{dir}/vmlinuz"), kernel.image());
-        if let Some(dtb) = &board.guest.dtb {
-            stage.add(&format!("{dir}/{dtb}"), kernel.dtb(dtb));
+        match add_kernel(stage, supplies, board, cpu) {
+            // A kernel that the user chose need not have all that every board is about.
+            Err(error) if !supplies.is_default_kernel() && error.is::<Lacks>() => {
+                stage.add_text(&format!("skips/{name}"), &format!("{error:#}"))?;
+            }
+            added => added?,
         }
-        let initrd = guest::initramfs(supplies, &board, &kernel)?;
-        stage.add(&format!("initrd/{name}.cpio"), initrd);
     }
+    Ok(())
+}
+
+/// Adds the board's kernel, its device tree and the initramfs.
+fn add_kernel(stage: &mut Stage, supplies: &Supplies, board: &Board, cpu: Cpu) -> Result<()> {
+    supplies.fits(cpu)?;
+    let kernel = supplies.guest_kernel(board)?;
+    let initrd = guest::initramfs(supplies, board, &kernel)?;
+    let dir = format!("kernels/{}", board.guest.kernel);
+    stage.add(&format!("{dir}/vmlinuz"), kernel.image());
+    if let Some(dtb) = &board.guest.dtb {
+        stage.add(&format!("{dir}/{dtb}"), kernel.dtb(dtb)?);
+    }
+    stage.add(&format!("initrd/{}.cpio", board.name), initrd);
     Ok(())
 }

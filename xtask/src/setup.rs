@@ -8,16 +8,18 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use fakemon_manifest::{Arch, TestKind};
 
-use crate::cache::Check;
+use crate::cache::{Cache, Check};
+use crate::debian::Packages;
 use crate::progress::Progress;
 use crate::supplies::Supplies;
-use crate::{cargo, machine, workspace};
+use crate::{cargo, inputs, machine, workspace};
 
 /// Fetch what the other verbs need, and check what is there by its hashes
 ///
 /// The other verbs do by themselves what they miss, so this is for before you lose your network.
-/// Packages come through apt, unprivileged, into a cache of our own:
-/// $FAKEMON_CACHE, $XDG_CACHE_HOME/fakemon or ~/.cache/fakemon.
+/// Packages come from the Debian archive that this machine uses, unprivileged, into a cache of our
+/// own: $FAKEMON_CACHE, $XDG_CACHE_HOME/fakemon or ~/.cache/fakemon. Which ones is said by
+/// debian.lock.
 ///
 /// Without apt, give the files by path:
 ///   FAKEMON_QEMU           the qemu-system-aarch64 program, 7.2 or newer (one in PATH is found)
@@ -29,12 +31,19 @@ use crate::{cargo, machine, workspace};
 ///   FAKEMON_BUSYBOX_ARMHF
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
-pub(crate) struct Setup {}
+pub(crate) struct Setup {
+    /// Fetch nothing: move debian.lock to the newest packages, and show what moved.
+    #[arg(long)]
+    update: bool,
+}
 
 impl Setup {
     pub(crate) fn run(&self) -> Result<ExitCode> {
+        if self.update {
+            return update();
+        }
         rust_targets()?;
-        let mut supplies = Supplies::open(Check::Full)?;
+        let supplies = Supplies::open(Check::Full)?;
         if !machine::is_native()? {
             supplies.qemu()?;
             supplies.host_kernel()?;
@@ -50,6 +59,44 @@ impl Setup {
         eprintln!("everything is in {}", supplies.dir().display());
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Locks what the archive has today.
+fn update() -> Result<ExitCode> {
+    let mut packages = Packages::new(Cache::open()?, true)?;
+    let mut moved = 0;
+    for want in inputs::all()? {
+        let (before, newest) = match packages.update(&want) {
+            Ok(both) => both,
+            Err(error) => {
+                let what = match packages.locked(&want) {
+                    Some(locked) => format!("stays at {}", locked.version),
+                    None => "is left out".to_owned(),
+                };
+                println!("{want} {what}: {error:#}");
+                continue;
+            }
+        };
+        let (now, files) = (newest.to_string(), newest.files.len());
+        if before.as_ref() == Some(&newest) {
+            continue;
+        }
+        moved += 1;
+        match before {
+            None => println!("{want} is {now} ({files} files)"),
+            Some(before) if before.version == newest.version => {
+                let new = newest
+                    .files
+                    .iter()
+                    .filter(|file| !before.files.contains(file));
+                println!("{want} stays at {now}; {} of its files moved", new.count());
+            }
+            Some(before) => println!("{want} moves from {before} to {now}"),
+        }
+    }
+    packages.write_lock()?;
+    println!("{moved} moved");
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Adds the compiler's targets that are missing.

@@ -14,6 +14,8 @@ pub(crate) struct Place {
     pub(crate) name: String,
     /// Who carries calls there, if the program makes any.
     pub(crate) engine: Option<Engine>,
+    /// The guests' kernel, if it is not their boards' own.
+    pub(crate) kernel: Option<String>,
 }
 
 impl Place {
@@ -22,6 +24,7 @@ impl Place {
         Place {
             name: "host".to_owned(),
             engine: None,
+            kernel: None,
         }
     }
 }
@@ -29,8 +32,11 @@ impl Place {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)?;
-        match self.engine {
-            Some(engine) => write!(f, ", {} engine", engine.name()),
+        if let Some(engine) = self.engine {
+            write!(f, ", {} engine", engine.name())?;
+        }
+        match &self.kernel {
+            Some(kernel) => write!(f, ", kernel {kernel}"),
             None => Ok(()),
         }
     }
@@ -57,6 +63,8 @@ pub(crate) struct Summary {
     failures: Vec<String>,
     /// What was skipped, and why.
     skips: Vec<String>,
+    /// What is worth knowing and decides nothing.
+    notes: Vec<String>,
 }
 
 impl Summary {
@@ -90,6 +98,11 @@ impl Summary {
         self.skips.push(what);
     }
 
+    /// Keeps something for the end of the log that is no result.
+    pub(crate) fn note(&mut self, what: String) {
+        self.notes.push(what);
+    }
+
     /// How many have failed so far.
     pub(crate) fn failed(&self) -> u64 {
         self.failed
@@ -99,6 +112,9 @@ impl Summary {
     pub(crate) fn print(&self, boards: &[Board]) {
         if !self.boots.is_empty() {
             print!("{}", self.table(boards));
+        }
+        for note in &self.notes {
+            println!("note: {note}");
         }
         for skip in &self.skips {
             println!("skipped: {skip}");
@@ -195,6 +211,7 @@ mod tests {
         Place {
             name: "boot on max".to_owned(),
             engine: Some(engine),
+            kernel: None,
         }
     }
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Everything that is not built here: QEMU, kernels and busybox, from the cache or fetched into it.
+//! What host VMs and guests are made of: QEMU, kernels and busybox, from the cache or fetched into
+//! it, or from the paths that the user gives.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -10,49 +12,72 @@ use anyhow::{Context, Result, bail, ensure};
 use fakemon_manifest::{Arch, Board};
 use xshell::{Shell, cmd};
 
-use crate::apt::{self, Apt};
 use crate::cache::{Cache, Check, files_below, remove_dir};
+use crate::debian::{Choice, Packages, Want};
 use crate::engine::Engine;
-use crate::kernel::{self, Recipe, Turn};
+use crate::inputs::{self, GuestKernel};
+use crate::kernel::own_kernel;
+use crate::machine::Cpu;
 use crate::machine::qemu::Qemu;
 use crate::progress::Progress;
 use crate::{modules, workspace};
 
-/// The kernel of the host VM: small, with KVM and the virtio console built in.
-const HOST_KERNEL: &str = "linux-image-cloud-arm64";
-/// The source of the host VM's own kernel.
-const KERNEL_SOURCE: &str = "linux-source-6.12";
 /// Names the variable that chooses the host VM's kernel.
 pub(crate) const HOST_KERNEL_VARIABLE: &str = "FAKEMON_HOST_KERNEL";
+/// Names the variable that chooses the guests' kernel for test programs.
+pub(crate) const KERNEL_VARIABLE: &str = "FAKEMON_KERNEL";
+/// Names the variable by which test programs take no notice of debian.lock.
+pub(crate) const NEWEST_VARIABLE: &str = "FAKEMON_NEWEST";
 /// In place of a file: the kernel that `cargo xtask kernel` builds.
 const OWN: &str = "own";
-/// That kernel in the cache.
-const OWN_KERNEL: &str = "own-kernel";
 
 /// Finds things, and fetches what is missing.
 #[derive(Debug)]
 pub(crate) struct Supplies {
-    cache: Cache,
-    apt: Option<Apt>,
+    packages: Packages,
     check: Check,
     host_kernel: Option<OsString>,
+    guest_kernel: GuestKernel,
 }
 
 /// A guest kernel's files.
 #[derive(Clone, Debug)]
 pub(crate) struct Kernel {
+    image: PathBuf,
     dir: PathBuf,
+    name: String,
 }
 
 impl Kernel {
+    fn in_dir(dir: PathBuf, name: &str) -> Kernel {
+        Kernel {
+            image: dir.join("vmlinuz"),
+            dir,
+            name: name.to_owned(),
+        }
+    }
+
+    /// Which one it is, as a directory's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The kernel itself.
     pub(crate) fn image(&self) -> PathBuf {
-        self.dir.join("vmlinuz")
+        self.image.clone()
     }
 
     /// Its device tree of this name.
-    pub(crate) fn dtb(&self, name: &str) -> PathBuf {
-        self.dir.join("dtbs").join(name)
+    pub(crate) fn dtb(&self, name: &str) -> Result<PathBuf> {
+        let path = self.dir.join("dtbs").join(name);
+        if !path.exists() {
+            return Err(Lacks(format!(
+                "the kernel {} has no {name}: correct `dtb` in board.toml",
+                self.name
+            ))
+            .into());
+        }
+        Ok(path)
     }
 
     /// Its modules.
@@ -61,15 +86,60 @@ impl Kernel {
     }
 }
 
+/// A kernel has not what a board wants of it.
+#[derive(Debug)]
+pub(crate) struct Lacks(pub(crate) String);
+
+impl fmt::Display for Lacks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Lacks {}
+
 impl Supplies {
-    /// Opens the cache and keeps other runs out of it.
+    /// Opens the cache. The environment chooses as the options of a verb would.
     pub(crate) fn open(check: Check) -> Result<Supplies> {
+        let newest = std::env::var(NEWEST_VARIABLE).is_ok_and(|value| value == "1");
+        let guest_kernel = match std::env::var(KERNEL_VARIABLE) {
+            Ok(name) => name
+                .parse()
+                .map_err(anyhow::Error::msg)
+                .context(KERNEL_VARIABLE)?,
+            Err(_) => GuestKernel::default(),
+        };
         Ok(Supplies {
-            cache: Cache::open()?,
-            apt: None,
+            packages: Packages::new(Cache::open()?, newest)?,
             check,
             host_kernel: std::env::var_os(HOST_KERNEL_VARIABLE),
+            guest_kernel,
         })
+    }
+
+    /// Takes the newest packages whatever debian.lock says.
+    pub(crate) fn take_newest(&mut self) {
+        self.packages.take_newest();
+    }
+
+    /// Has guests run the kernel `choice` instead of Debian 13's.
+    pub(crate) fn choose_guest_kernel(&mut self, choice: &GuestKernel) {
+        self.guest_kernel = choice.clone();
+    }
+
+    /// Tells whether guests run the kernel that their boards are made for.
+    pub(crate) fn is_default_kernel(&self) -> bool {
+        self.guest_kernel == GuestKernel::default()
+    }
+
+    /// Refuses the guests' kernel on a processor that it cannot run on.
+    pub(crate) fn fits(&self, cpu: Cpu) -> Result<()> {
+        let pages_16k = self.guest_kernel == GuestKernel::Named("16k");
+        if pages_16k && cpu == Cpu::CortexA57 {
+            let reason = "a Cortex-A57 has no pages of 16 KiB (ID_AA64MMFR0_EL1.TGran16)";
+            return Err(Lacks(reason.to_owned()).into());
+        }
+        Ok(())
     }
 
     /// Has host VMs boot the kernel `choice`: a file, or `own`; the environment's choice otherwise.
@@ -87,13 +157,23 @@ impl Supplies {
         Ok(())
     }
 
+    /// The packages that all this comes from.
+    pub(crate) fn packages(&self) -> &Packages {
+        &self.packages
+    }
+
+    /// How thoroughly what is there is checked.
+    pub(crate) fn check(&self) -> Check {
+        self.check
+    }
+
     /// Where the cache is.
     pub(crate) fn dir(&self) -> &Path {
-        self.cache.dir()
+        self.packages.cache().dir()
     }
 
     /// A QEMU that emulates an Arm machine with EL2.
-    pub(crate) fn qemu(&mut self) -> Result<Qemu> {
+    pub(crate) fn qemu(&self) -> Result<Qemu> {
         if let Some(qemu) = Qemu::of_machine()? {
             return Ok(qemu);
         }
@@ -102,159 +182,170 @@ impl Supplies {
             "aarch64" => "arm64",
             other => bail!("there is no QEMU package for {other}: set FAKEMON_QEMU to one"),
         };
-        let wish = format!("qemu-system-arm:{arch}");
-        let root = self.component("qemu", &wish, |apt, dir| {
-            let packages = apt.download_closure("qemu-system-arm", arch)?;
-            let progress = Progress::start("unpacking QEMU");
-            for package in packages {
-                unpack(&package, dir)?;
-            }
+        let (root, _) = self.component("qemu", &inputs::qemu(arch), "", |dir| {
             for unused in ["doc", "man", "locale"] {
                 remove_dir(&dir.join("usr/share").join(unused))?;
             }
-            progress.finish();
             Ok(())
         })?;
         Qemu::of_root(&root).with_context(|| format!("remove {}", root.display()))
     }
 
     /// The host VM's kernel.
-    pub(crate) fn host_kernel(&mut self) -> Result<PathBuf> {
-        match self.host_kernel.clone() {
-            Some(choice) if choice == OWN => self.own_kernel(),
+    pub(crate) fn host_kernel(&self) -> Result<PathBuf> {
+        match &self.host_kernel {
+            Some(choice) if choice == OWN => own_kernel(self),
             Some(path) => existing(HOST_KERNEL_VARIABLE, path.into()),
             None => {
-                let wishes = Wishes::default();
-                Ok(self.kernel(HOST_KERNEL, "arm64", &wishes)?.image())
+                let choice = self.packages.choose(&inputs::host_kernel())?;
+                let kernel =
+                    self.kernel(choice, Some(&inputs::host_kernel()), &Parts::default())?;
+                Ok(kernel.image())
             }
         }
-    }
-
-    /// The kernel that is built here, with KVM and little else.
-    pub(crate) fn own_kernel(&mut self) -> Result<PathBuf> {
-        let recipe = Recipe::of_workspace()?;
-        let source = self.component("kernel-source", KERNEL_SOURCE, |apt, dir| {
-            let unpacked = dir.join("unpacked");
-            for package in apt.download(KERNEL_SOURCE, "all")? {
-                // Its name ends in the version, which names what is built from it.
-                let name = package.file_stem().unwrap_or_default();
-                fs::write(dir.join("version"), name.as_encoded_bytes())?;
-                unpack(&package, &unpacked)?;
-            }
-            let archive = format!("usr/src/{KERNEL_SOURCE}.tar.xz");
-            fs::rename(unpacked.join(archive), dir.join("source.tar.xz"))?;
-            remove_dir(&unpacked)
-        })?;
-        let wish = recipe.wish(&fs::read_to_string(source.join("version"))?)?;
-        if let Some(dir) = self.cache.find(OWN_KERNEL, &wish, self.check)? {
-            return Ok(dir.join("Image"));
-        }
-        // A build takes minutes, in which others may use the cache, but not build the same.
-        let turn = self.cache.while_open(Turn::take)?;
-        if let Some(dir) = self.cache.find(OWN_KERNEL, &wish, self.check)? {
-            return Ok(dir.join("Image"));
-        }
-        let archive = source.join("source.tar.xz");
-        self.cache.while_open(|cache| {
-            apt::check_space(cache, kernel::space())?;
-            recipe.build(&archive, turn.dir())
-        })?;
-        let dir = self
-            .cache
-            .store(OWN_KERNEL, &wish, |dir| turn.move_to(dir))?;
-        Ok(dir.join("Image"))
     }
 
     /// The kernel of a board's guest, with the device trees and modules that all boards want of
     /// this package.
-    pub(crate) fn guest_kernel(&mut self, board: &Board) -> Result<Kernel> {
+    pub(crate) fn guest_kernel(&self, board: &Board) -> Result<Kernel> {
         let package = &board.guest.kernel;
-        if let Some(kernels) = given("FAKEMON_KERNELS")? {
-            let dir = kernels.join(package);
-            ensure!(
-                dir.join("vmlinuz").is_file(),
-                "{} has no vmlinuz",
-                dir.display()
-            );
-            return Ok(Kernel { dir });
-        }
-        let mut wishes = Wishes::default();
-        for board in workspace::boards()? {
-            if board.guest.kernel == *package {
-                wishes.dtbs.extend(board.guest.dtb);
-                wishes.modules.extend(board.guest.modules);
+        if let GuestKernel::Files(path) = &self.guest_kernel {
+            if path.is_dir() {
+                return given_kernel(path.clone(), package);
             }
+            let mut kernel = self.debian_kernel(board, inputs::LINUX)?;
+            kernel.image.clone_from(path);
+            return Ok(kernel);
         }
-        self.kernel(package, board.guest.arch.as_str(), &wishes)
+        if let Some(kernels) = given("FAKEMON_KERNELS")? {
+            let dir = match &self.guest_kernel {
+                GuestKernel::Named(inputs::LINUX) => package.clone(),
+                other => format!("{package}-{other}"),
+            };
+            return given_kernel(kernels.join(dir), package);
+        }
+        match &self.guest_kernel {
+            GuestKernel::Exact(linux) => {
+                let want = inputs::kernel_want(board, inputs::LINUX).map_err(Lacks)?;
+                let choice = self.packages.choose_version(linux, &want)?;
+                self.kernel(choice, None, &Parts::of_boards(inputs::LINUX, &want)?)
+            }
+            GuestKernel::Named(name) => self.debian_kernel(board, name),
+            GuestKernel::Files(_) => unreachable!("handled above"),
+        }
     }
 
     /// A statically linked busybox.
-    pub(crate) fn busybox(&mut self, arch: Arch) -> Result<PathBuf> {
-        let arch = arch.as_str();
-        if let Some(busybox) = given(&format!("FAKEMON_BUSYBOX_{}", arch.to_uppercase()))? {
+    pub(crate) fn busybox(&self, arch: Arch) -> Result<PathBuf> {
+        let variable = format!("FAKEMON_BUSYBOX_{}", arch.as_str().to_uppercase());
+        if let Some(busybox) = given(&variable)? {
             return Ok(busybox);
         }
-        let name = format!("busybox/{arch}");
-        let dir = self.component(&name, &format!("busybox-static:{arch}"), |apt, dir| {
-            let unpacked = dir.join("unpacked");
-            for package in apt.download("busybox-static", arch)? {
-                unpack(&package, &unpacked)?;
-            }
-            fs::rename(unpacked.join("usr/bin/busybox"), dir.join("busybox"))?;
-            remove_dir(&unpacked)
+        let name = format!("busybox-{}", arch.as_str());
+        let (dir, _) = self.component(&name, &inputs::busybox(arch), "", |dir| {
+            fs::rename(dir.join("usr/bin/busybox"), dir.join("busybox"))?;
+            remove_dir(&dir.join("usr"))
         })?;
         Ok(dir.join("busybox"))
     }
 
-    fn kernel(&mut self, package: &str, arch: &str, wishes: &Wishes) -> Result<Kernel> {
-        let name = format!("kernels/{package}");
-        let wish = format!("{package}:{arch} {wishes:?}");
-        let dir = self.component(&name, &wish, |apt, dir| {
-            let image = apt.resolve_kernel(package, arch)?;
-            let packages = apt.download(&image, arch)?;
-            let progress = Progress::start(&format!("unpacking {image}"));
+    fn debian_kernel(&self, board: &Board, name: &str) -> Result<Kernel> {
+        let want = inputs::kernel_want(board, name).map_err(Lacks)?;
+        let choice = self.packages.choose(&want)?;
+        self.kernel(choice, Some(&want), &Parts::of_boards(name, &want)?)
+    }
+
+    /// A kernel of Debian's, for a want or exactly.
+    fn kernel(&self, choice: Choice, want: Option<&Want>, parts: &Parts) -> Result<Kernel> {
+        let take = |dir: &Path| {
             let unpacked = dir.join("unpacked");
-            for package in packages {
-                unpack(&package, &unpacked)?;
+            fs::create_dir(&unpacked)?;
+            for entry in fs::read_dir(dir)? {
+                let path = entry?.path();
+                if path != unpacked {
+                    fs::rename(&path, unpacked.join(path.file_name().unwrap_or_default()))?;
+                }
             }
-            wishes.take(&unpacked, dir)?;
-            remove_dir(&unpacked)?;
+            parts.take(&unpacked, dir)?;
+            remove_dir(&unpacked)
+        };
+        let (dir, choice) = self.made_of("kernels", choice, want, &format!("{parts:?}"), take)?;
+        Ok(Kernel::in_dir(dir, &choice.label()))
+    }
+
+    /// A component of the cache that is made of a package by unpacking it, `finish`ed by taking
+    /// away what is not needed.
+    fn component(
+        &self,
+        name: &str,
+        want: &Want,
+        parts: &str,
+        finish: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<(PathBuf, Choice)> {
+        let choice = self.packages.choose(want)?;
+        self.made_of(name, choice, Some(want), parts, finish)
+    }
+
+    fn made_of(
+        &self,
+        name: &str,
+        choice: Choice,
+        want: Option<&Want>,
+        parts: &str,
+        finish: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<(PathBuf, Choice)> {
+        let cache = self.packages.cache();
+        let key = |choice: &Choice| {
+            let name = format!("{name}/{}", choice.label());
+            (name, format!("{} {parts}", choice.identity()))
+        };
+        let (path, wish) = key(&choice);
+        if let Some(dir) = cache.find(&path, &wish, self.check)? {
+            return Ok((dir, choice));
+        }
+        let (choice, files) = match want {
+            Some(want) => self.packages.fetch(want)?,
+            None => {
+                let files = self.packages.fetch_choice(&choice)?;
+                (choice, files)
+            }
+        };
+        let (path, wish) = key(&choice);
+        let dir = cache.component(&path, &wish, self.check, |dir| {
+            let progress = Progress::start(&format!("unpacking {choice}"));
+            for file in &files {
+                unpack(file, dir)?;
+            }
+            finish(dir)?;
             progress.finish();
             Ok(())
         })?;
-        Ok(Kernel { dir })
-    }
-
-    /// A component of the cache, made by `fill` if it is missing or damaged.
-    fn component(
-        &mut self,
-        name: &str,
-        wish: &str,
-        fill: impl FnOnce(&Apt, &Path) -> Result<()>,
-    ) -> Result<PathBuf> {
-        if let Some(dir) = self.cache.find(name, wish, self.check)? {
-            return Ok(dir);
-        }
-        let apt = match self.apt.take() {
-            Some(apt) => apt,
-            None => Apt::open(&self.cache.dir().join("apt"))?,
-        };
-        let stored = self.cache.store(name, wish, |dir| fill(&apt, dir))?;
-        apt.clean()?;
-        self.apt = Some(apt);
-        Ok(stored)
+        Ok((dir, choice))
     }
 }
 
 /// What is wanted of a kernel package besides the kernel.
 #[derive(Debug, Default)]
-struct Wishes {
+struct Parts {
     dtbs: BTreeSet<String>,
     modules: BTreeSet<String>,
 }
 
-impl Wishes {
-    /// Takes the wanted files out of an unpacked package: `vmlinuz`, `dtbs/` and `modules/`.
+impl Parts {
+    /// What all boards want that boot `want` for the kernel `name`.
+    fn of_boards(name: &str, want: &Want) -> Result<Parts> {
+        let mut parts = Parts::default();
+        for board in workspace::boards()? {
+            if inputs::kernel_want(&board, name).is_ok_and(|other| other == *want) {
+                parts.dtbs.extend(board.guest.dtb);
+                parts.modules.extend(board.guest.modules);
+            }
+        }
+        Ok(parts)
+    }
+
+    /// Takes the wanted files out of an unpacked package: `vmlinuz`, `dtbs/` and `modules/`. What it
+    /// has not is missed by the boards that want it.
     fn take(&self, package: &Path, to: &Path) -> Result<()> {
         let files = files_below(package)?;
         let image = files.iter().find(|file| {
@@ -264,23 +355,22 @@ impl Wishes {
         let image = image.context("the kernel package has no vmlinuz")?;
         fs::copy(image, to.join("vmlinuz"))?;
         for name in &self.dtbs {
-            let dtb = files
-                .iter()
-                .find(|file| file.ends_with(name))
-                .with_context(|| {
-                    format!("the kernel package has no {name}: correct `dtb` in board.toml")
-                })?;
-            let to = to.join("dtbs").join(name);
-            fs::create_dir_all(to.parent().unwrap_or(&to))?;
-            fs::copy(dtb, to)?;
+            if let Some(dtb) = files.iter().find(|file| file.ends_with(name)) {
+                let to = to.join("dtbs").join(name);
+                fs::create_dir_all(to.parent().unwrap_or(&to))?;
+                fs::copy(dtb, to)?;
+            }
         }
-        let names: Vec<_> = self.modules.iter().cloned().collect();
         fs::create_dir(to.join("modules"))?;
-        for module in modules::load(package, &names)? {
-            fs::write(
-                to.join("modules").join(format!("{}.ko", module.name)),
-                module.content,
-            )?;
+        for name in &self.modules {
+            let found = match modules::load(package, std::slice::from_ref(name)) {
+                Err(error) if error.is::<Lacks>() => continue,
+                found => found?,
+            };
+            for module in found {
+                let file = format!("{}.ko", module.name);
+                fs::write(to.join("modules").join(file), module.content)?;
+            }
         }
         Ok(())
     }
@@ -292,6 +382,16 @@ pub(crate) fn chosen_host_kernel(choice: &str) -> Result<OsString> {
         OWN => choice.into(),
         path => existing("--host-kernel", std::path::absolute(path)?)?.into(),
     })
+}
+
+/// A kernel that the user gives as a directory.
+fn given_kernel(dir: PathBuf, name: &str) -> Result<Kernel> {
+    ensure!(
+        dir.join("vmlinuz").is_file(),
+        "{} has no vmlinuz",
+        dir.display()
+    );
+    Ok(Kernel::in_dir(dir, name))
 }
 
 /// A path that the user gave by an environment variable.
@@ -310,7 +410,8 @@ fn existing(who: &str, path: PathBuf) -> Result<PathBuf> {
     Ok(path)
 }
 
-fn unpack(package: &Path, to: &Path) -> Result<()> {
+/// Unpacks a Debian package into a directory.
+pub(crate) fn unpack(package: &Path, to: &Path) -> Result<()> {
     let sh = Shell::new()?;
     fs::create_dir_all(to)?;
     cmd!(sh, "dpkg-deb --extract {package} {to}")

@@ -9,9 +9,14 @@ use clap::Args;
 
 use crate::cache::Check;
 use crate::engine::{ENGINE_VARIABLE, Engine, Engines, of_this_machine};
+use crate::inputs::GuestKernel;
+use crate::kernel::NoSource;
 use crate::machine::{self, Cpu};
+use crate::runner::BOARDS_VARIABLE;
 use crate::summary::{Place, Summary};
-use crate::supplies::{HOST_KERNEL_VARIABLE, Supplies, chosen_host_kernel};
+use crate::supplies::{
+    HOST_KERNEL_VARIABLE, KERNEL_VARIABLE, NEWEST_VARIABLE, Supplies, chosen_host_kernel,
+};
 use crate::{cargo, setup, workspace};
 
 /// The test program with guests of a few instructions.
@@ -33,10 +38,10 @@ const BOARDS: &str = "boards";
 /// Those that need KVM run with each engine that is asked for; for the kernel engine host VMs boot
 /// the kernel of `cargo xtask kernel` unless another is named.
 ///
-/// `test boards` boots every board, with its blob and without, and nothing else. A table of the
-/// boots comes at the end, and the last line is the sum: `N passed, N failed, N skipped`. Exit code
+/// `test boards` boots every board, with its blob and without, and nothing else; `--boards` some. A
+/// table of the boots comes at the end, and the last line is the sum: `N passed, N failed, N skipped`. Exit code
 /// 1 if any test failed.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct Test {
     /// Only tests whose name contains this; `boards` for the boots of all boards.
     filter: Option<String>,
@@ -51,6 +56,16 @@ pub(crate) struct Test {
     /// what its kernel has].
     #[arg(long, value_enum)]
     engine: Option<Engines>,
+    /// The guests' kernel: 6.12, 7.3, 6.1, 16k, rt or cloud of Debian's, an exact version of Debian
+    /// 13's such as 6.12.107, a file, or a directory with vmlinuz, dtbs/ and modules/ [default: 6.12].
+    #[arg(long, value_name = "NAME|PATH")]
+    kernel: Option<GuestKernel>,
+    /// Boot only these boards, with commas between their names.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    boards: Vec<String>,
+    /// Take the newest packages rather than those of debian.lock.
+    #[arg(long)]
+    newest: bool,
     /// Leave out the second processor and the boots of real kernels.
     #[arg(long)]
     quick: bool,
@@ -71,11 +86,18 @@ impl Test {
     /// All tests with these engines; `quick` as the user's option.
     pub(crate) fn all(engine: Option<Engines>, quick: bool) -> Test {
         Test {
-            filter: None,
-            cpu: None,
-            host_kernel: None,
             engine,
             quick,
+            ..Test::default()
+        }
+    }
+
+    /// The boots of some boards with another kernel of Debian's.
+    pub(crate) fn boots(boards: &[&str], kernel: GuestKernel) -> Test {
+        Test {
+            boards: boards.iter().copied().map(str::to_owned).collect(),
+            kernel: Some(kernel),
+            ..Test::default()
         }
     }
 
@@ -86,15 +108,29 @@ impl Test {
             .as_deref()
             .map_or(Ok(()), |kernel| chosen_host_kernel(kernel).map(drop))?;
         setup::rust_targets()?;
-        let engines = self.engines(summary)?;
+        for name in &self.boards {
+            workspace::board(name)?;
+        }
+        let mut engines = self.engines(summary)?;
         if engines.contains(&Engine::Kernel) && !machine::is_native()? {
             // What is missing for it shows now rather than after the other tests.
             let mut supplies = Supplies::open(Check::Quick)?;
+            if self.newest {
+                supplies.take_newest();
+            }
             supplies.choose_host_kernel(self.host_kernel.as_deref(), Some(Engine::Kernel))?;
-            supplies.host_kernel()?;
+            match supplies.host_kernel() {
+                // It is the archive's doing, and the other engine has no part in it.
+                Err(error) if error.is::<NoSource>() => {
+                    summary.skip(format!("kernel engine: {error:#}"));
+                    engines.retain(|engine| *engine != Engine::Kernel);
+                }
+                found => drop(found?),
+            }
         }
-        let boards_only = self.filter.as_deref() == Some(BOARDS);
-        let filter = if boards_only {
+        let all_boards = self.filter.as_deref() == Some(BOARDS);
+        let boards_only = all_boards || !self.boards.is_empty();
+        let filter = if all_boards {
             &[]
         } else {
             self.filter.as_slice()
@@ -149,6 +185,15 @@ impl Test {
         if let Some(kernel) = &self.host_kernel {
             command.env(HOST_KERNEL_VARIABLE, chosen_host_kernel(kernel)?);
         }
+        if let Some(kernel) = &self.kernel {
+            command.env(KERNEL_VARIABLE, kernel.to_string());
+        }
+        if self.newest {
+            command.env(NEWEST_VARIABLE, "1");
+        }
+        if !self.boards.is_empty() {
+            command.env(BOARDS_VARIABLE, self.boards.join(","));
+        }
         if program == BARE_METAL {
             // An emulated host with more CPUs than there are cores waits for itself.
             command.env("FAKEMON_HOST_CPUS", "2");
@@ -162,6 +207,7 @@ impl Test {
         let place = Place {
             name: format!("{program} on {host}"),
             engine: Some(engine),
+            kernel: self.kernel.as_ref().map(GuestKernel::to_string),
         };
         collect(&place, &mut command, summary)
     }

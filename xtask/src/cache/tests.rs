@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Artefacts that are whole, touched, damaged and gone.
+//! Components that are whole, touched, damaged and gone, in several versions and by several runs.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
 
 use super::*;
 
@@ -16,17 +19,6 @@ impl Scratch {
     fn cache(&self) -> Cache {
         Cache::open_in(self.0.clone()).expect("opens")
     }
-
-    /// A cache that holds `thing/sub/file` for the wish `v1`.
-    fn filled(&self) -> Cache {
-        let mut cache = self.cache();
-        cache.store("thing", "v1", fill).expect("stored");
-        cache
-    }
-
-    fn file(&self) -> PathBuf {
-        self.0.join("thing/sub/file")
-    }
 }
 
 impl Drop for Scratch {
@@ -35,32 +27,44 @@ impl Drop for Scratch {
     }
 }
 
-fn fill(dir: &Path) -> Result<()> {
-    fs::create_dir(dir.join("sub"))?;
-    Ok(fs::write(dir.join("sub/file"), "content")?)
+/// Makes `sub/file` with this content for the wish `wish`.
+fn make(cache: &Cache, wish: &str, content: &str) -> PathBuf {
+    let fill = |dir: &Path| {
+        fs::create_dir(dir.join("sub"))?;
+        Ok(fs::write(dir.join("sub/file"), content)?)
+    };
+    cache
+        .component("thing", wish, Check::Quick, fill)
+        .expect("made")
+}
+
+fn find(cache: &Cache, wish: &str, check: Check) -> Option<PathBuf> {
+    cache.find("thing", wish, check).expect("no error")
 }
 
 #[test]
-fn what_was_stored_is_found_by_the_next_run() {
+fn what_was_made_is_found_by_the_next_run() {
     let scratch = Scratch::new("found");
-    drop(scratch.filled());
+    let dir = make(&scratch.cache(), "v1", "content");
     for check in [Check::Quick, Check::Full] {
-        let found = scratch
-            .cache()
-            .find("thing", "v1", check)
-            .expect("no error");
-        assert_eq!(found, Some(scratch.0.join("thing")));
+        assert_eq!(find(&scratch.cache(), "v1", check), Some(dir.clone()));
     }
+    assert_eq!(make(&scratch.cache(), "v1", "never made"), dir);
+    assert_eq!(
+        fs::read_to_string(dir.join("sub/file")).expect("a file"),
+        "content"
+    );
 }
 
 #[test]
-fn another_wish_is_not_served_by_an_old_component() {
-    let scratch = Scratch::new("wish");
-    let mut cache = scratch.filled();
-    assert_eq!(
-        cache.find("thing", "v2", Check::Quick).expect("no error"),
-        None
-    );
+fn versions_stand_side_by_side() {
+    let scratch = Scratch::new("versions");
+    let cache = scratch.cache();
+    let (old, new) = (make(&cache, "v1", "old"), make(&cache, "v2", "new"));
+    let read = |dir: &Path| fs::read_to_string(dir.join("sub/file")).expect("a file");
+    assert_eq!((read(&old).as_str(), read(&new).as_str()), ("old", "new"));
+    assert_eq!(find(&cache, "v1", Check::Full), Some(old));
+    assert_eq!(find(&cache, "v3", Check::Full), None);
     assert_eq!(
         cache.find("other", "v1", Check::Quick).expect("no error"),
         None
@@ -68,65 +72,69 @@ fn another_wish_is_not_served_by_an_old_component() {
 }
 
 #[test]
-fn damage_is_found() {
+fn damage_is_found_and_mended() {
     let scratch = Scratch::new("damage");
-    let mut cache = scratch.filled();
+    let cache = scratch.cache();
+    let dir = make(&cache, "v1", "content");
+    let file = dir.join("sub/file");
     for damaged in ["Content", "content, and more", ""] {
-        fs::write(scratch.file(), damaged).expect("written");
-        assert_eq!(
-            cache.find("thing", "v1", Check::Quick).expect("no error"),
-            None,
-            "{damaged}"
-        );
+        fs::write(&file, damaged).expect("written");
+        assert_eq!(find(&cache, "v1", Check::Quick), None, "{damaged}");
     }
-    fs::remove_file(scratch.file()).expect("removed");
-    assert_eq!(
-        cache.find("thing", "v1", Check::Quick).expect("no error"),
-        None
-    );
+    fs::remove_file(&file).expect("removed");
+    assert_eq!(find(&cache, "v1", Check::Quick), None);
+    assert_eq!(make(&cache, "v1", "content"), dir);
+    assert_eq!(find(&cache, "v1", Check::Full), Some(dir.clone()));
+    fs::write(dir.join(MANIFEST), "{").expect("written");
+    assert_eq!(find(&cache, "v1", Check::Quick), None);
 }
 
 #[test]
 fn a_file_that_was_only_touched_is_still_good() {
     let scratch = Scratch::new("touched");
-    let mut cache = scratch.filled();
+    let cache = scratch.cache();
+    let dir = make(&cache, "v1", "content");
     let file = File::options()
         .write(true)
-        .open(scratch.file())
+        .open(dir.join("sub/file"))
         .expect("opens");
     file.set_modified(UNIX_EPOCH).expect("set");
-    assert!(
-        cache
-            .find("thing", "v1", Check::Quick)
-            .expect("no error")
-            .is_some()
-    );
+    assert_eq!(find(&cache, "v1", Check::Quick), Some(dir));
 }
 
 #[test]
-fn a_component_that_fails_leaves_the_old_one() {
+fn a_component_that_cannot_be_made_leaves_nothing() {
     let scratch = Scratch::new("fails");
-    let mut cache = scratch.filled();
-    let failed = cache.store("thing", "v2", |_| anyhow::bail!("no space"));
+    let cache = scratch.cache();
+    let failed = cache.component("thing", "v1", Check::Quick, |dir| {
+        fs::write(dir.join("half"), "")?;
+        anyhow::bail!("no space")
+    });
     assert!(failed.is_err());
-    assert!(
-        cache
-            .find("thing", "v1", Check::Full)
-            .expect("no error")
-            .is_some()
-    );
+    assert_eq!(find(&cache, "v1", Check::Quick), None);
+    // What a run that was killed has left is in nobody's way.
+    let dir = make(&cache, "v1", "content");
+    assert!(!dir.join("half").exists());
 }
 
 #[test]
-fn a_manifest_that_is_garbage_counts_as_none() {
-    let scratch = Scratch::new("garbage");
-    drop(scratch.filled());
-    fs::write(scratch.0.join("manifest.json"), "{").expect("written");
-    assert_eq!(
-        scratch
-            .cache()
-            .find("thing", "v1", Check::Quick)
-            .expect("no error"),
-        None
-    );
+fn two_runs_make_one_component_once() {
+    let scratch = Scratch::new("two");
+    let made = AtomicU32::new(0);
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let dir = scratch
+                    .cache()
+                    .component("thing", "v1", Check::Quick, |dir| {
+                        made.fetch_add(1, Ordering::Relaxed);
+                        thread::yield_now();
+                        Ok(fs::write(dir.join("file"), "content")?)
+                    });
+                let file = dir.expect("made").join("file");
+                assert_eq!(fs::read_to_string(file).expect("a file"), "content");
+            });
+        }
+    });
+    assert_eq!(made.load(Ordering::Relaxed), 1);
 }

@@ -32,13 +32,11 @@ pub(crate) fn run(
     stage: &Stage,
     mut job: Job,
     machine: Machine,
-    mut supplies: Supplies,
+    supplies: &Supplies,
 ) -> Result<Report> {
     let init = cargo::build_host_vm_init()?;
     let kernel = supplies.host_kernel()?;
     let qemu = supplies.qemu()?;
-    // Other runs need not wait until this one is over.
-    drop(supplies);
 
     let dir = stage.scratch.path();
     let files = Files {

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result};
 
@@ -15,9 +16,11 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
-    /// Makes a directory in `parent` that only this process uses.
+    /// Makes a directory in `parent` that nobody else uses.
     pub(crate) fn new(parent: &Path) -> Result<Scratch> {
-        let path = parent.join(format!("run-{}", std::process::id()));
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = parent.join(format!("run-{}-{number}", std::process::id()));
         fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
         let doomed = path.clone();
         interrupt::at_exit(move || {
