@@ -69,7 +69,7 @@ fn trials(assets: &Assets, board: Board) -> Vec<Trial> {
 }
 
 /// The kernel comes up, all checks of the initramfs pass, or all calls that are replayed, the guest
-/// powers itself off, and the calls were the golden ones.
+/// powers itself off, and the calls were the golden ones; drift is told, and a failure if strict.
 fn serves_a_whole_boot(assets: &Assets, board: &Board) -> Result<(), String> {
     let trace = std::env::temp_dir().join(format!("{}.jsonl", board.name));
     let trace_option = format!("--trace={}", trace.display());
@@ -101,7 +101,21 @@ fn serves_a_whole_boot(assets: &Assets, board: &Board) -> Result<(), String> {
         return problem("a check of the initramfs failed".to_owned());
     }
     let calls = std::fs::read_to_string(&trace).map_err(|error| format!("no trace: {error}"))?;
-    golden::compare(&assets.golden(board)?, &calls, arch).or_else(problem)?;
+    let drift = match golden::compare(&assets.golden(board)?, &calls, arch) {
+        Ok(drift) => drift,
+        Err(difference) => return problem(difference),
+    };
+    // For the summary of `cargo xtask test`.
+    for drift in &drift {
+        println!("drift {}: {drift}", board.name);
+    }
+    if host::is_strict() && !drift.is_empty() {
+        let drift: Vec<String> = drift.iter().map(ToString::to_string).collect();
+        let drift = drift.join("; ");
+        return Err(format!(
+            "with --strict, calls must be those of golden.trace alone: {drift}"
+        ));
+    }
     // For the table of `cargo xtask test boards`.
     let calls = calls.lines().filter(|line| line.contains("\"id\"")).count();
     println!("board {}: {calls} calls in {seconds:.1} s", board.name);

@@ -45,7 +45,7 @@ const MEMORY: u64 = 2 << 30;
     FAKEMON_HOST_CPUS its number of CPUs; FAKEMON_ENGINE the engine (userspace or kernel, else what \
     the host's kernel has); FAKEMON_KERNEL the guests' kernel as `run --kernel` does, FAKEMON_NEWEST=1 \
     the newest packages; FAKEMON_BOARDS the boards, with commas; FAKEMON_QUICK=1 leaves kernels out, \
-    FAKEMON_TIMEOUT limits the time in seconds."
+    FAKEMON_STRICT=1 takes drift for a failure, FAKEMON_TIMEOUT limits the time in seconds."
 )]
 pub(crate) struct Runner {
     /// The program.
@@ -98,6 +98,9 @@ impl Runner {
         let mut env = environment();
         env.insert("FAKEMON_ASSETS".to_owned(), stage.root());
         env.insert("FAKEMON_QUICK".to_owned(), u8::from(quick).to_string());
+        if let Some(strict) = variable("FAKEMON_STRICT") {
+            env.insert("FAKEMON_STRICT".to_owned(), strict);
+        }
         if let Some(engine) = engine {
             env.insert(ENGINE_VARIABLE.to_owned(), engine.name().to_owned());
         }

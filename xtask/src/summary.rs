@@ -59,6 +59,8 @@ pub(crate) struct Summary {
     skipped: u64,
     /// The boots of boards that went well.
     boots: Vec<Boot>,
+    /// Calls that kernels made more than golden traces have, as `BOARD: CALL`, once each.
+    drift: Vec<String>,
     /// What failed, for the end of the log.
     failures: Vec<String>,
     /// What was skipped, and why.
@@ -80,6 +82,11 @@ impl Summary {
             } else if let Some(reason) = outcome.strip_prefix("ignored") {
                 let reason = reason.trim_start_matches([',', ' ']);
                 self.skips.push(format!("{place}: {name}: {reason}"));
+            }
+        } else if let Some(drift) = line.strip_prefix("drift ") {
+            // The same on the other host and engine is no news.
+            if !self.drift.iter().any(|known| known == drift) {
+                self.drift.push(drift.to_owned());
             }
         } else {
             self.boots.extend(parse_boot(place, line));
@@ -108,13 +115,16 @@ impl Summary {
         self.failed
     }
 
-    /// Shows the boots of `boards`, failures and skips, then the sum as the last line.
+    /// Shows the boots of `boards`, drift, skips and failures, then the sum as the last line.
     pub(crate) fn print(&self, boards: &[Board]) {
         if !self.boots.is_empty() {
             print!("{}", self.table(boards));
         }
         for note in &self.notes {
             println!("note: {note}");
+        }
+        for drift in &self.drift {
+            println!("drift: {drift}");
         }
         for skip in &self.skips {
             println!("skipped: {skip}");
@@ -259,6 +269,22 @@ mod tests {
              b                        userspace      7      9.0\n\
              virt                     userspace     31     12.5\n"
         );
+    }
+
+    #[test]
+    fn drift_is_told_once() {
+        let mut summary = Summary::default();
+        let lines = [
+            "drift x13s: 0xc2002404, 2 calls, not served",
+            "drift b: X(0x1), 1 call, a query more",
+        ];
+        for engine in [Engine::Userspace, Engine::Kernel] {
+            for line in lines {
+                summary.read(&on_max(engine), line);
+            }
+        }
+        assert_eq!(summary.drift, lines.map(|line| &line["drift ".len()..]));
+        assert_eq!(summary.to_string(), "0 passed, 0 failed, 0 skipped");
     }
 
     #[test]

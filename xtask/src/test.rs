@@ -41,6 +41,9 @@ const BOARDS: &str = "boards";
 /// `test boards` boots every board, with its blob and without, and nothing else; `--boards` some. A
 /// table of the boots comes at the end, and the last line is the sum: `N passed, N failed, N skipped`. Exit code
 /// 1 if any test failed.
+///
+/// Lines `drift: BOARD: CALL` name calls that a kernel made more than the board's golden.trace has,
+/// and that cannot matter: a function that the board does not serve, or a query.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Test {
     /// Only tests whose name contains this; `boards` for the boots of all boards.
@@ -69,6 +72,9 @@ pub(crate) struct Test {
     /// Leave out the second processor and the boots of real kernels.
     #[arg(long)]
     quick: bool,
+    /// Take drift for a failure.
+    #[arg(long)]
+    strict: bool,
 }
 
 impl Test {
@@ -181,6 +187,7 @@ impl Test {
             .args(filter)
             .env("FAKEMON_CPU", cpu.name())
             .env("FAKEMON_QUICK", u8::from(self.quick).to_string())
+            .env("FAKEMON_STRICT", u8::from(self.strict).to_string())
             .env(ENGINE_VARIABLE, engine.name());
         if let Some(kernel) = &self.host_kernel {
             command.env(HOST_KERNEL_VARIABLE, chosen_host_kernel(kernel)?);

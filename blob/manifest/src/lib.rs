@@ -11,6 +11,7 @@
 //! * [`Machine`]: CPUs, memory, interrupt controller, console and data-described device pages.
 //! * [`Guest`]: the kernel, its device tree changes and its expected log.
 //! * [`Replay`]: the calls of a board that no kernel makes, from `replay.toml`.
+//! * [`standard`]: the functions of Arm's standards.
 //! * [`build_script`]: what a board's `build.rs` calls.
 
 mod board;
@@ -24,7 +25,7 @@ mod machine;
 mod note;
 mod number;
 mod replay;
-mod standard;
+pub mod standard;
 
 pub use board::{Board, FunctionIdRule, Register, TestKind};
 pub use dt::{Cell, DtChange, DtValue};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Names of the functions that Arm's standards define, which no board needs to repeat.
+//! The functions that Arm's standards define, which no board needs to repeat.
 
 /// PSCI functions (DEN 0022) by number, from 0.
 const PSCI: [&str; 21] = [
@@ -50,8 +50,40 @@ const SDEI: [&str; 19] = [
 /// TRNG functions (DEN 0098) from 0x50.
 const TRNG: [&str; 4] = ["TRNG_VERSION", "TRNG_FEATURES", "TRNG_GET_UUID", "TRNG_RND"];
 
+/// Functions that tell something and change nothing.
+const QUERIES: [&str; 23] = [
+    "SMCCC_VERSION",
+    "SMCCC_ARCH_FEATURES",
+    "SMCCC_ARCH_SOC_ID",
+    "PV_TIME_FEATURES",
+    "STANDARD_CALL_COUNT",
+    "STANDARD_CALL_UID",
+    "STANDARD_REVISION",
+    "PSCI_VERSION",
+    "PSCI_AFFINITY_INFO",
+    "PSCI_MIGRATE_INFO_TYPE",
+    "PSCI_MIGRATE_INFO_UP_CPU",
+    "PSCI_FEATURES",
+    "PSCI_NODE_HW_STATE",
+    "PSCI_STAT_RESIDENCY",
+    "PSCI_STAT_COUNT",
+    "PSCI_MEM_PROTECT_CHECK_RANGE",
+    "SDEI_VERSION",
+    "SDEI_EVENT_STATUS",
+    "SDEI_EVENT_GET_INFO",
+    "SDEI_FEATURES",
+    "TRNG_VERSION",
+    "TRNG_FEATURES",
+    "TRNG_GET_UUID",
+];
+
+/// Tells whether the function of this name is a standard's that changes nothing.
+pub fn is_query(name: &str) -> bool {
+    QUERIES.contains(&name)
+}
+
 /// The name of a function of a standard service, in the 32-bit or the 64-bit convention.
-pub(crate) fn function_name(id: u64) -> Option<&'static str> {
+pub fn function_name(id: u64) -> Option<&'static str> {
     /// Fast call, standard service; the bit that says 64-bit is left out (DEN 0028, 2.5).
     const STANDARD: u64 = 0x8400_0000;
     const CONVENTION_64: u64 = 1 << 30;
@@ -96,6 +128,28 @@ mod tests {
         assert_eq!(function_name(0xc500_0021), Some("PV_TIME_ST"));
         assert_eq!(function_name(0x8000_0001), Some("SMCCC_ARCH_FEATURES"));
         assert_eq!(function_name(0x8400_ff03), Some("STANDARD_REVISION"));
+    }
+
+    #[test]
+    fn queries_are_functions_that_there_are() {
+        let ids = (0x8000_0000..0x8000_0010).chain(0x8400_0000..0x8400_0060);
+        let ids = ids.chain([0x8400_ff00, 0x8400_ff01, 0x8400_ff03, 0x8500_0020]);
+        let names: Vec<&str> = ids
+            .filter_map(|id| function_name(id).or(function_name(id | 1 << 30)))
+            .collect();
+        for query in QUERIES {
+            assert!(names.contains(&query), "{query}");
+        }
+        for other in [
+            "PSCI_CPU_ON",
+            "PSCI_SYSTEM_OFF",
+            "SDEI_PE_MASK",
+            "TRNG_RND",
+            "PV_TIME_ST",
+            "READ",
+        ] {
+            assert!(!is_query(other), "{other}");
+        }
     }
 
     #[test]
