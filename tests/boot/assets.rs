@@ -44,10 +44,14 @@ impl Assets {
             .is_none_or(|gic| preferred.is_some_and(|&version| u32::from(version) == gic))
     }
 
-    /// Why no kernel boots here, if that is so.
-    pub(crate) fn cannot_boot(&self) -> Option<String> {
+    /// Why the board's kernel does not boot here, if that is so.
+    pub(crate) fn cannot_boot(&self, board: &Board) -> Option<String> {
         let quick = std::env::var("FAKEMON_QUICK").is_ok_and(|value| value == "1");
-        quick.then(|| "--quick leaves real kernels out".to_owned())
+        if quick {
+            return Some("--quick leaves real kernels out".to_owned());
+        }
+        // The kernel that the user chose has not what this board is about.
+        std::fs::read_to_string(self.path(format!("skips/{}", board.name))).ok()
     }
 
     /// Version of the host's interrupt controller, where the runner knows it.

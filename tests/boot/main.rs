@@ -58,7 +58,7 @@ fn trials(assets: &Assets, board: Board) -> Vec<Trial> {
     let make = |(name, check): (&str, Check)| {
         let (assets, board) = (assets.clone(), board.clone());
         Trial::ignorable_test(format!("{}_{name}", board.name), move || {
-            if let Some(reason) = assets.cannot_boot() {
+            if let Some(reason) = assets.cannot_boot(&board) {
                 return Ok(Completion::ignored_with(reason));
             }
             check(&assets, &board)?;
