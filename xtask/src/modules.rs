@@ -23,8 +23,11 @@ pub(crate) struct Module {
     pub(crate) content: Vec<u8>,
 }
 
+/// Kernels come with the list of the modules that are part of the image, one path in a line.
+pub(crate) const BUILTIN: &str = "modules.builtin";
+
 /// Reads the modules called `names` below `dir` and all that they need, in the order in which they
-/// must be loaded.
+/// must be loaded. What is part of the image needs no loading.
 pub(crate) fn load(dir: &Path, names: &[String]) -> Result<Vec<Module>> {
     let files = files_below(dir)?;
     let mut loaded = Vec::new();
@@ -56,7 +59,13 @@ fn add(
             "the kernel has no module {name}: correct `modules` in board.toml"
         ))
     };
-    let file = file.ok_or_else(lacks)?;
+    let Some(file) = file else {
+        return if is_builtin(files, &name)? {
+            Ok(())
+        } else {
+            Err(lacks().into())
+        };
+    };
     let content = decompress(file)?;
     above.push(name.clone());
     for needed in needs(&content).with_context(|| format!("{} is no module", file.display()))? {
@@ -65,6 +74,17 @@ fn add(
     above.pop();
     loaded.push(Module { name, content });
     Ok(())
+}
+
+/// Tells whether a module is part of the kernel's image.
+fn is_builtin(files: &[PathBuf], name: &str) -> Result<bool> {
+    let Some(list) = files.iter().find(|file| file.ends_with(BUILTIN)) else {
+        return Ok(false);
+    };
+    let list =
+        std::fs::read_to_string(list).with_context(|| format!("cannot read {}", list.display()))?;
+    let mut modules = list.lines().filter_map(|line| module_name(Path::new(line)));
+    Ok(modules.any(|module| module == name))
 }
 
 /// The module that a file holds: `rng-core.ko.xz` holds `rng_core`.
@@ -116,6 +136,17 @@ mod tests {
         assert_eq!(parse_needs(modinfo), ["rng-core", "optee"]);
         assert!(parse_needs(b"license=GPL\0depends=\0").is_empty());
         assert!(parse_needs(b"").is_empty());
+    }
+
+    #[test]
+    fn what_is_part_of_the_image_is_not_loaded_and_what_is_nowhere_is_missed() {
+        let dir = std::env::temp_dir().join(format!("fakemon-modules-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).expect("a directory");
+        std::fs::write(dir.join(BUILTIN), "kernel/drivers/a/rng-core.ko\n").expect("a file");
+        let load = |name: &str| load(&dir, &[name.to_owned()]);
+        assert_eq!(load("rng-core").expect("part of the image"), []);
+        assert!(load("rng").expect_err("nowhere").is::<Lacks>());
+        std::fs::remove_dir_all(&dir).expect("removable");
     }
 
     #[test]

@@ -349,8 +349,9 @@ impl Parts {
     fn take(&self, package: &Path, to: &Path) -> Result<()> {
         let files = files_below(package)?;
         let image = files.iter().find(|file| {
-            file.file_name()
-                .is_some_and(|name| name.to_string_lossy().starts_with("vmlinuz-"))
+            file.file_name().is_some_and(|name| {
+                name == "vmlinuz" || name.to_string_lossy().starts_with("vmlinuz-")
+            })
         });
         let image = image.context("the kernel package has no vmlinuz")?;
         fs::copy(image, to.join("vmlinuz"))?;
@@ -362,6 +363,9 @@ impl Parts {
             }
         }
         fs::create_dir(to.join("modules"))?;
+        if let Some(builtin) = files.iter().find(|file| file.ends_with(modules::BUILTIN)) {
+            fs::copy(builtin, to.join("modules").join(modules::BUILTIN))?;
+        }
         for name in &self.modules {
             let found = match modules::load(package, std::slice::from_ref(name)) {
                 Err(error) if error.is::<Lacks>() => continue,
