@@ -13,6 +13,12 @@
 //! All calls complete at once: neither INTERRUPTED (1) nor WAITQ_SLEEP (2) is ever returned, since
 //! a blob runs to its end while the guest's CPU waits, and interrupts are delivered right after.
 //!
+//! So there are no wait queues, and no board has the call that asks for them, GET_INFO (service
+//! 0x24, command 4). Newer kernels make it, whatever the chip: once for the number of queues and once
+//! for their interrupt. Refused, Linux reckons with one queue, and with the interrupt that
+//! the device tree names, if any. No other answer is as good: to succeed means to have an interrupt,
+//! and Linux warns of a number that is none of the interrupt controller's shared ones.
+//!
 //! Source: Linux drivers/firmware/qcom/qcom_scm.{c,h}, qcom_scm-smc.c, qcom_scm-legacy.c.
 
 use crate::function_id::{FunctionId, owner};

@@ -98,6 +98,18 @@ fn sdi_goes_off_and_qseecom_has_a_version() {
 }
 
 #[test]
+fn there_are_no_wait_queues() {
+    // GET_INFO, with no arguments as Linux makes it: service 0x24, command 4.
+    let get_info: u64 = (0x24 << 10 | 4) << 12 | 0x220;
+    assert_eq!(get_info, 0x0900_4220);
+    let (board, mut host) = (Apq8064::NEW, FakeHost::new(2));
+    let after = host.smc(&board, AArch64, &[get_info, CONTEXT]);
+    assert_eq!(after[..4], [(-4_i64).cast_unsigned(), 0, 0, 0]);
+    let asked = command(6, 1, &[0x24 << 10 | 4]);
+    assert_eq!(send(&board, &asked, 20), (0, Some([0; 3])));
+}
+
+#[test]
 fn other_calls_are_not_supported() {
     let board = Apq8064::NEW;
     let unsupported = (-4_i64).cast_unsigned();

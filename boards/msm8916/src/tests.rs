@@ -91,6 +91,18 @@ fn sdi_goes_off_and_qseecom_has_a_version() {
 }
 
 #[test]
+fn there_are_no_wait_queues() {
+    let (board, mut host) = (Msm8916::NEW, host());
+    // GET_INFO, with no arguments as Linux makes it.
+    let answer = smc(&board, &mut host, &[0x8200_2404, 0]);
+    assert_eq!(answer, [NOT_SUPPORTED, 0, 0, 0]);
+    assert_eq!(
+        smc(&board, &mut host, &[0x0200_0601, 1, 0x0200_2404])[..2],
+        [0, 0]
+    );
+}
+
+#[test]
 fn other_calls_are_not_supported() {
     for id in [
         0x0200_0110,

@@ -165,12 +165,25 @@ fn the_modem_gets_memory_and_gives_it_back() {
 }
 
 #[test]
+fn there_are_no_wait_queues() {
+    let (board, mut host) = (X13s::NEW, host());
+    // GET_WQ_CTX and GET_INFO, with no arguments as Linux makes them.
+    for id in [0xc200_2403, 0xc200_2404] {
+        let answer = smc(&board, &mut host, &[id, 0]);
+        assert_eq!(answer[..4], [NOT_SUPPORTED, 0, 0, 0], "{id:#x}");
+    }
+    assert_eq!(
+        smc(&board, &mut host, &[0x4200_0601, 1, 0x0200_2404])[..2],
+        [0, 0]
+    );
+}
+
+#[test]
 fn other_calls_are_not_supported() {
     for id in [
         0x4200_0110,
         0x4200_0207,
         0x4200_0c1c,
-        0xc200_2404,
         0x7000_0002,
         0x7200_0101,
         0x8200_0501,
