@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fakemon_manifest::{Arch, Board, TestKind};
+use fakemon_manifest::{Arch, Board, KernelVersion, Pattern, TestKind};
 use regex_lite::Regex;
 
 use crate::assets::Assets;
@@ -168,20 +168,25 @@ impl Drop for Guest {
     }
 }
 
-/// The first pattern that the text does not match.
-pub(crate) fn missing<'a>(patterns: &'a [String], text: &str) -> Result<Option<&'a str>, String> {
-    first(patterns, |regex| !regex.is_match(text))
+/// The first pattern that counts for the kernel of this log, and that the log does not match.
+pub(crate) fn missing<'a>(patterns: &'a [Pattern], log: &str) -> Result<Option<&'a str>, String> {
+    first(patterns, log, |regex| !regex.is_match(log))
 }
 
-/// The first pattern that the text matches.
-pub(crate) fn found<'a>(patterns: &'a [String], text: &str) -> Result<Option<&'a str>, String> {
-    first(patterns, |regex| regex.is_match(text))
+/// The first pattern that counts for the kernel of this log, and that the log matches.
+pub(crate) fn found<'a>(patterns: &'a [Pattern], log: &str) -> Result<Option<&'a str>, String> {
+    first(patterns, log, |regex| regex.is_match(log))
 }
 
-fn first(patterns: &[String], wanted: impl Fn(&Regex) -> bool) -> Result<Option<&str>, String> {
-    for pattern in patterns {
-        if wanted(&compile(pattern)?) {
-            return Ok(Some(pattern));
+fn first<'a>(
+    patterns: &'a [Pattern],
+    log: &str,
+    wanted: impl Fn(&Regex) -> bool,
+) -> Result<Option<&'a str>, String> {
+    let kernel = KernelVersion::of_log(log);
+    for pattern in patterns.iter().filter(|pattern| pattern.counts(kernel)) {
+        if wanted(&compile(&pattern.text)?) {
+            return Ok(Some(&pattern.text));
         }
     }
     Ok(None)

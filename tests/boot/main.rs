@@ -6,7 +6,7 @@
 //! in golden.trace. A board whose calls no kernel makes boots the program of tests/replay, which makes
 //! those of replay.toml.
 
-use fakemon_manifest::{Arch, Board, TestKind};
+use fakemon_manifest::{Arch, Board, KernelVersion, TestKind};
 use libtest_mimic::{Arguments, Completion, Trial};
 
 mod assets;
@@ -100,8 +100,15 @@ fn serves_a_whole_boot(assets: &Assets, board: &Board) -> Result<(), String> {
     } else if !console.contains(", 0 failed") {
         return problem("a check of the initramfs failed".to_owned());
     }
+    let kernel = KernelVersion::of_log(&console);
+    if kernel.is_none() && board.test == TestKind::Driver {
+        return problem(format!(
+            "the log does not show /{}/, so the kernel's version is not known",
+            KernelVersion::BANNER
+        ));
+    }
     let calls = std::fs::read_to_string(&trace).map_err(|error| format!("no trace: {error}"))?;
-    let drift = match golden::compare(&assets.golden(board)?, &calls, arch) {
+    let drift = match golden::compare(&assets.golden(board)?, &calls, arch, kernel) {
         Ok(drift) => drift,
         Err(difference) => return problem(difference),
     };
@@ -155,9 +162,12 @@ fn fails_without(assets: &Assets, board: &Board) -> Result<(), String> {
         return Err("board.toml has no `counter`".to_owned());
     }
     let mut guest = Guest::start(assets, board, &["--smc=deny"], "fakemon.checks=nproc,board")?;
-    board
-        .guest
-        .counter
-        .iter()
-        .try_for_each(|pattern| guest.wait_for(1, pattern))
+    if board.test == TestKind::Driver {
+        guest.wait_for(1, KernelVersion::BANNER)?;
+    }
+    let kernel = KernelVersion::of_log(&guest.console());
+    let patterns = board.guest.counter.iter();
+    patterns
+        .filter(|pattern| pattern.counts(kernel))
+        .try_for_each(|pattern| guest.wait_for(1, &pattern.text))
 }

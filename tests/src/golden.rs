@@ -8,6 +8,8 @@
 //! `repeat` for one or more, and `#` begins a comment. Lines of `SMCCC_...`, the Arm architecture
 //! calls, count only on a host that gives them to the blob; others see none of them.
 //!
+//! `kernel RANGE` before a line, such as `kernel >=6.12.110,<7`, has it for these kernels alone.
+//!
 //! More lines say how to read the calls. WHAT is a name, or a name with arguments:
 //!
 //! * `ignore WHAT`: leaves out calls that depend on timing or on the processor;
@@ -23,6 +25,8 @@
 //! Everything else is a difference: a call that is missing, any other that is added, another
 //! argument, another answer, another order.
 
+use fakemon_manifest::KernelVersion;
+
 mod align;
 mod call;
 mod drift;
@@ -34,14 +38,19 @@ use call::Call;
 pub use drift::Drift;
 use file::Golden;
 
-/// Tells the first difference between the golden trace and the calls, which are JSON lines, on a
-/// host that gives the Arm architecture calls to the blob (`arch`) or keeps them. Without one, tells
-/// the drift, in order of its first calls.
+/// Tells the first difference between the golden trace and the calls, which are JSON lines, of this
+/// `kernel` on a host that gives the Arm architecture calls to the blob (`arch`) or keeps them.
+/// Without one, tells the drift, in order of its first calls.
 ///
 /// # Errors
 /// There is a difference, or one of the texts is not what it should be.
-pub fn compare(golden: &str, calls: &str, arch: bool) -> Result<Vec<Drift>, String> {
-    let golden = Golden::parse(golden, arch)?;
+pub fn compare(
+    golden: &str,
+    calls: &str,
+    arch: bool,
+    kernel: Option<KernelVersion>,
+) -> Result<Vec<Drift>, String> {
+    let golden = Golden::parse(golden, arch, kernel)?;
     golden.compare(Call::parse_all(calls)?)
 }
 

@@ -7,7 +7,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use fakemon_manifest::Board;
+use fakemon_manifest::{Board, KernelVersion};
 
 use crate::archive::Archive;
 use crate::supplies::{Kernel, Supplies};
@@ -33,13 +33,13 @@ pub(crate) fn initramfs(supplies: &Supplies, board: &Board, kernel: &Kernel) -> 
     Ok(path)
 }
 
-/// What the board looks for in the kernel's log, as busybox's grep takes it: one pattern in a line,
-/// without the classes that it does not know.
+/// What the tests look for in the kernel's log, as busybox's grep takes it: one pattern in a line,
+/// without the classes that it does not know. Which of the board's patterns count is decided by the
+/// version that the kernel says of itself, so that is one of them.
 fn patterns(board: &Board) -> String {
-    let guest = &board.guest;
-    let all = [&guest.expect, &guest.expect_arch, &guest.unexpected];
-    all.into_iter()
-        .flatten()
+    let patterns = board.guest.patterns().map(|pattern| pattern.text.as_str());
+    patterns
+        .chain([KernelVersion::BANNER])
         .map(|pattern| pattern.replace(r"\d", "[0-9]") + "\n")
         .collect()
 }

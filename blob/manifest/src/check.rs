@@ -126,9 +126,9 @@ fn guest(board: &Board) -> Result<(), Fault> {
         "names a Debian package",
     )?;
     ensure(
-        board.test != TestKind::Driver || !guest.expect.is_empty(),
+        board.test != TestKind::Driver || guest.expect.iter().any(|line| line.kernel.is_none()),
         "guest.expect",
-        "names at least one line that the log of a \"driver\" test shows",
+        "names at least one line that the log of a \"driver\" test shows, with any kernel",
     )?;
     ensure(
         guest.expect_arch.is_empty() || board.note.claims_architecture(),

@@ -4,6 +4,7 @@
 use serde::Deserialize;
 
 use crate::dt::DtChange;
+use crate::pattern::Pattern;
 
 /// The guest kernel and what is expected of it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -26,23 +27,23 @@ pub struct Guest {
     /// Whether a reset by the guest is tested, too.
     #[serde(default)]
     pub reboots: bool,
-    /// Regular expressions that the log must match before the kernel comes up again in that test,
-    /// for a board whose own script resets it (`board_reboot` in guest.sh).
+    /// What the log must match before the kernel comes up again in that test, for a board whose own
+    /// script resets it (`board_reboot` in guest.sh).
     #[serde(default)]
-    pub reset: Vec<String>,
-    /// Regular expressions that the log must match.
+    pub reset: Vec<Pattern>,
+    /// What the log must match.
     #[serde(default)]
-    pub expect: Vec<String>,
-    /// Regular expressions that the log must not match.
+    pub expect: Vec<Pattern>,
+    /// What the log must not match.
     #[serde(default)]
-    pub unexpected: Vec<String>,
-    /// Regular expressions that the log matches when the board boots without its blob.
+    pub unexpected: Vec<Pattern>,
+    /// What the log matches when the board boots without its blob.
     #[serde(default)]
-    pub counter: Vec<String>,
-    /// Regular expressions that the log must match besides on a host that gives the blob the Arm
-    /// architecture calls of its note.
+    pub counter: Vec<Pattern>,
+    /// What the log must match besides on a host that gives the blob the Arm architecture calls of
+    /// its note.
     #[serde(default)]
-    pub expect_arch: Vec<String>,
+    pub expect_arch: Vec<Pattern>,
     /// Changes to the device tree, in this order.
     #[serde(default)]
     pub dt: Vec<DtChange>,
@@ -51,6 +52,18 @@ pub struct Guest {
 impl Guest {
     /// The "kernel" of a board that is tested by [replay](crate::TestKind::Replay).
     pub const REPLAY: &str = "replay";
+
+    /// All patterns, of whatever kind.
+    pub fn patterns(&self) -> impl Iterator<Item = &Pattern> {
+        let lists = [
+            &self.expect,
+            &self.expect_arch,
+            &self.unexpected,
+            &self.reset,
+            &self.counter,
+        ];
+        lists.into_iter().flatten()
+    }
 }
 
 /// An architecture of Debian's.

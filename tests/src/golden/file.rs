@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A golden trace as it is stored.
 
+use fakemon_manifest::{KernelRange, KernelVersion};
+
 use super::call::Call;
 use super::line::{Line, What, number};
 
@@ -19,13 +21,17 @@ pub(super) struct Golden {
 
 impl Golden {
     /// Reads a trace for a host that gives the Arm architecture calls to the blob (`arch`) or keeps
-    /// them.
-    pub(super) fn parse(text: &str, arch: bool) -> Result<Golden, String> {
+    /// them, and a `kernel`.
+    pub(super) fn parse(
+        text: &str,
+        arch: bool,
+        kernel: Option<KernelVersion>,
+    ) -> Result<Golden, String> {
         let mut golden = Golden::default();
         for (number, line) in text.lines().enumerate() {
             let line = line.trim();
             if !line.is_empty() && !line.starts_with('#') {
-                golden.take(line, arch).ok_or_else(|| {
+                golden.take(line, arch, kernel).ok_or_else(|| {
                     format!("golden.trace, line {}: cannot be read: {line}", number + 1)
                 })?;
             }
@@ -33,8 +39,19 @@ impl Golden {
         Ok(golden)
     }
 
-    fn take(&mut self, line: &str, arch: bool) -> Option<()> {
-        if let Some(what) = line.strip_prefix("ignore ") {
+    fn take(&mut self, line: &str, arch: bool, kernel: Option<KernelVersion>) -> Option<()> {
+        if let Some(ranged) = line.strip_prefix("kernel ") {
+            let (range, line) = ranged.split_once(' ')?;
+            let range: KernelRange = range.parse().ok()?;
+            // It must be one that can be read, for whatever kernel.
+            let mut scratch = Golden::default();
+            let to = if range.holds(kernel) {
+                self
+            } else {
+                &mut scratch
+            };
+            to.take(line, arch, kernel)?;
+        } else if let Some(what) = line.strip_prefix("ignore ") {
             self.ignored.push(What::parse(what)?);
         } else if let Some(what) = line.strip_prefix("query ") {
             self.queries.push(What::parse(what)?);

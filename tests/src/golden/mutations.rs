@@ -16,7 +16,10 @@ const STRANGE: u64 = 0x5eed_5eed_5eed;
 /// A trace longer than this is changed at every `n`th call, so that there are about as many.
 const MANY: usize = 150;
 
-/// A board's golden trace, and calls as it wants them.
+/// Kernels on either side of the ranges that are in traces.
+const KERNELS: [&str; 3] = ["6.12.107", "6.12.117", "7.3.4"];
+
+/// A board's golden trace for some kernel, and calls as it wants them.
 struct Boot {
     board: Board,
     golden: Golden,
@@ -28,22 +31,30 @@ impl Boot {
         let boards = Path::new(env!("CARGO_MANIFEST_DIR")).join("../boards");
         let entries = std::fs::read_dir(boards).expect("the boards");
         let boots: Vec<Boot> = entries
-            .map(|entry| Boot::load(&entry.expect("an entry").path()))
+            .flat_map(|entry| Boot::load(&entry.expect("an entry").path()))
             .collect();
         assert!(!boots.is_empty());
         boots
     }
 
-    fn load(dir: &Path) -> Boot {
+    /// One for each kernel for which the trace is another.
+    fn load(dir: &Path) -> Vec<Boot> {
         let board = Board::load(dir).expect("a good board.toml");
         let text = std::fs::read_to_string(dir.join("golden.trace")).expect("a golden.trace");
-        let golden = Golden::parse(&text, true).expect("a good golden.trace");
-        let calls = golden.lines.iter().map(|line| made(&board, line)).collect();
-        Boot {
-            board,
-            golden,
-            calls,
+        let mut boots: Vec<Boot> = Vec::new();
+        for kernel in KERNELS {
+            let kernel = kernel.parse().expect("a version");
+            let golden = Golden::parse(&text, true, Some(kernel)).expect("a good golden.trace");
+            if boots.iter().all(|boot| boot.golden != golden) {
+                let calls = golden.lines.iter().map(|line| made(&board, line)).collect();
+                boots.push(Boot {
+                    board: board.clone(),
+                    golden,
+                    calls,
+                });
+            }
         }
+        boots
     }
 
     /// The places that are changed.

@@ -34,13 +34,13 @@ const GOLDEN: &str =
 
 #[track_caller]
 fn same(golden: &str) {
-    let drift = compare(golden, &trace(&CALLS), true);
+    let drift = compare(golden, &trace(&CALLS), true, None);
     assert_eq!(drift, Ok(Vec::new()), "{golden}");
 }
 
 #[track_caller]
 fn different(golden: &str, call: usize) {
-    let error = compare(golden, &trace(&CALLS), true).expect_err(golden);
+    let error = compare(golden, &trace(&CALLS), true, None).expect_err(golden);
     assert!(error.starts_with(&format!("call {call}: ")), "{error}");
 }
 
@@ -54,13 +54,13 @@ fn with(at: usize, call: Made<'_>) -> String {
 /// What the drift is called when this call is added at `at`.
 #[track_caller]
 fn drift(golden: &str, at: usize, call: Made<'_>) -> Vec<String> {
-    let drift = compare(golden, &with(at, call), true).expect("no difference");
+    let drift = compare(golden, &with(at, call), true, None).expect("no difference");
     drift.iter().map(Drift::to_string).collect()
 }
 
 #[track_caller]
 fn no_drift(golden: &str, at: usize, call: Made<'_>) {
-    let error = compare(golden, &with(at, call), true).expect_err("a difference");
+    let error = compare(golden, &with(at, call), true, None).expect_err("a difference");
     assert!(error.starts_with("call "), "{error}");
 }
 
@@ -79,9 +79,27 @@ fn architecture_calls_count_where_they_can_arrive() {
     let version: Made<'_> = ("SMCCC_VERSION", &[1], &[0x1_0002]);
     let read: Made<'_> = ("READ", &[1, 4], &[5]);
     let (given, kept) = (trace(&[version, read]), trace(&[read]));
-    assert_eq!(compare(all, &given, true), Ok(Vec::new()));
-    assert_eq!(compare(all, &kept, false), Ok(Vec::new()));
-    assert!(compare(all, &kept, true).is_err());
+    assert_eq!(compare(all, &given, true, None), Ok(Vec::new()));
+    assert_eq!(compare(all, &kept, false, None), Ok(Vec::new()));
+    assert!(compare(all, &kept, true, None).is_err());
+}
+
+#[test]
+fn a_line_may_be_for_some_kernels_alone() {
+    let golden = "INIT(0x2, 0x3) = 0x0, 0x7\nkernel >=6.13 2 x READ(0x4) = 0x5\n\
+        kernel <6.13 ignore READ\nOFF() does not return\n";
+    let with = |calls: &[Made<'_>], kernel: &str| {
+        compare(golden, &trace(calls), true, kernel.parse().ok())
+    };
+    assert_eq!(with(&CALLS, "7.3.4"), Ok(Vec::new()));
+    assert_eq!(with(&CALLS, "6.12.117"), Ok(Vec::new()));
+    let less = [CALLS[0], CALLS[3]];
+    assert_eq!(with(&less, "6.12.117"), Ok(Vec::new()));
+    let error = with(&less, "6.13").expect_err("missing");
+    assert!(
+        error.starts_with("call 2: expected READ(0x4) = 0x5, got OFF()"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -122,7 +140,8 @@ fn what_cannot_be_read_is_told_with_its_line() {
         "unserved -1",
         "often READ() =",
     ] {
-        let error = compare(&format!("# comment\n{bad}"), &trace(&CALLS), true).expect_err(bad);
+        let error =
+            compare(&format!("# comment\n{bad}"), &trace(&CALLS), true, None).expect_err(bad);
         assert!(error.starts_with("golden.trace, line 2: "), "{error}");
     }
 }
@@ -137,7 +156,7 @@ fn a_function_that_is_not_served_may_be_asked_for_anywhere() {
         );
     }
     let twice = trace(&[CALLS[0], unknown, CALLS[1], CALLS[2], unknown, CALLS[3]]);
-    let drift = compare(GOLDEN, &twice, true).expect("no difference");
+    let drift = compare(GOLDEN, &twice, true, None).expect("no difference");
     assert_eq!(drift.len(), 1);
     assert_eq!(drift[0].to_string(), "0xc2002404, 2 calls, not served");
 }
@@ -168,7 +187,12 @@ fn what_the_board_serves_may_not_be_refused() {
     no_drift(GOLDEN, 2, ("READ", &[1, 4], &[u64::MAX]));
     no_drift(GOLDEN, 2, ("OTHER", &[1, 4], &[u64::MAX]));
     let golden = format!("0xc2002404() =\n{GOLDEN}");
-    let error = compare(&golden, &with(0, ("", &[0xc200_2404], &[u64::MAX])), true);
+    let error = compare(
+        &golden,
+        &with(0, ("", &[0xc200_2404], &[u64::MAX])),
+        true,
+        None,
+    );
     assert!(
         error
             .expect_err("the answer is another")
@@ -178,7 +202,9 @@ fn what_the_board_serves_may_not_be_refused() {
     let refused: Made<'_> = ("", &[0xc200_2404], &[u64::MAX]);
     let calls = trace(&[refused, refused, CALLS[0], CALLS[1], CALLS[2], CALLS[3]]);
     assert_eq!(
-        compare(&golden, &calls, true).expect("no difference").len(),
+        compare(&golden, &calls, true, None)
+            .expect("no difference")
+            .len(),
         1
     );
 }
@@ -214,7 +240,7 @@ fn a_difference_after_drift_is_found_where_it_is() {
     let unknown: Made<'_> = ("", &[0xc200_2404], &[u64::MAX]);
     let wrong: Made<'_> = ("READ", &[1, 4], &[6]);
     let calls = trace(&[unknown, CALLS[0], CALLS[1], unknown, wrong, CALLS[3]]);
-    let error = compare(GOLDEN, &calls, true).expect_err("a difference");
+    let error = compare(GOLDEN, &calls, true, None).expect_err("a difference");
     let what = "call 5: expected READ(0x4) = 0x5, got READ(0x4) = 0x6; all calls:\n";
     assert!(error.starts_with(what), "{error}");
 }

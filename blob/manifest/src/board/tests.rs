@@ -61,7 +61,7 @@ actions = { "1" = "reset", "3" = "off" }
 [guest]
 arch = "arm64"
 kernel = "linux-image-arm64"
-expect = ["psci: PSCIv1"]
+expect = ["psci: PSCIv1", { pattern = "psci: v2", kernel = ">=7.1, <7.3" }]
 [[guest.dt]]
 path = "/psci"
 delete = ["old"]
@@ -107,6 +107,16 @@ fn a_good_board_is_read_whole() {
     assert_eq!(board.machine.pages[0].registers[&0], 0x4100_00c7);
     assert_eq!(board.machine.pages[1].actions[&3], PowerAction::Off);
     assert_eq!(board.guest.arch, Arch::Arm64);
+    let [always, ranged] = &board.guest.expect[..] else {
+        panic!("{:?}", board.guest.expect);
+    };
+    assert_eq!(
+        (always.text.as_str(), ranged.text.as_str()),
+        ("psci: PSCIv1", "psci: v2")
+    );
+    let kernel = |version: &str| version.parse().ok();
+    assert!(always.counts(None) && !ranged.counts(None));
+    assert!(ranged.counts(kernel("7.2.1")) && !ranged.counts(kernel("7.3")));
     let set = &board.guest.dt[0].set;
     assert_eq!(
         set["compatible"],

@@ -31,11 +31,12 @@ pub(super) fn guest(board: &Board) -> Result<(), Fault> {
         || !guest.append.is_empty()
         || !guest.modules.is_empty()
         || !guest.dt.is_empty()
-        || guest.reboots;
+        || guest.reboots
+        || guest.patterns().any(|line| line.kernel.is_some());
     ensure(
         !of_a_kernel,
         "guest",
-        "has dtb, append, modules, dt or reboots, which mean nothing to a replay",
+        "has dtb, append, modules, dt, reboots or a range of kernels, which mean nothing to a replay",
     )?;
     ensure(
         machine.power_off().is_some(),

@@ -250,7 +250,29 @@ fn a_bad_guest_is_refused() {
         "note.callers does not let in",
     );
     refused("\"linux-image-arm64\"", "\"\"", "guest.kernel");
-    refused("[\"psci: PSCIv1\"]", "[]", "guest.expect");
+    refused(
+        "[\"psci: PSCIv1\", { pattern = \"psci: v2\", kernel = \">=7.1, <7.3\" }]",
+        "[]",
+        "guest.expect",
+    );
+    for (pattern, words) in [
+        ("{ pattern = \"a\", kernel = \">=7\" }", "with any kernel"),
+        (
+            "{ pattern = \"a\", kernel = \"7\" }",
+            "a pattern is a string",
+        ),
+        (
+            "{ pattern = \"a\", kernels = \">=7\" }",
+            "a pattern is a string",
+        ),
+        ("7", "a pattern is a string"),
+    ] {
+        refused(
+            "[\"psci: PSCIv1\", { pattern = \"psci: v2\", kernel = \">=7.1, <7.3\" }]",
+            &format!("[{pattern}]"),
+            words,
+        );
+    }
     refused(
         "expect =",
         "reset = [\"x\"]\nexpect =",

@@ -39,6 +39,11 @@ fn a_replay_on_an_unsuitable_board_is_refused() {
             "mean nothing",
         ),
         (
+            "kernel = \"replay\"",
+            "kernel = \"replay\"\ncounter = [{ pattern = \"a\", kernel = \">=7\" }]",
+            "mean nothing",
+        ),
+        (
             "\"3\" = \"off\"",
             "\"3\" = \"none\"",
             "with which a replay ends",
