@@ -9,15 +9,21 @@
 use std::fmt;
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 
 use crate::devices::pl011::Sink;
 
-/// Lines by which a kernel says that it has given up, and the replay program that a call failed.
-const LAST_WORDS: [&str; 3] = [
+/// Lines by which a kernel says that it has failed, and the replay program that a call did. What comes
+/// after is the kernel's: it may say more, dump its memory with another kernel, or reset the machine.
+const FAILED: [&str; 3] = [
     "Kernel panic - not syncing",
     "Reboot failed -- System halted",
     "replay: FAILED",
+];
+/// Lines after which a kernel does nothing but loop for ever (kernel/panic.c, panic; machine_restart
+/// of arm and arm64).
+const HALTED: [&str; 2] = [
+    "---[ end Kernel panic - not syncing",
+    "Reboot failed -- System halted",
 ];
 /// Output that waits for the end of its line at most.
 const BUFFER: usize = 1024;
@@ -29,13 +35,13 @@ pub struct Console {
     out: Box<dyn Write + Send>,
     pending: Vec<u8>,
     line: Vec<u8>,
-    last_words: Option<String>,
-    last_output: Instant,
+    failure: Option<String>,
+    halted: bool,
 }
 
 impl fmt::Debug for Console {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Console {{ last words {:?} }}", self.last_words)
+        write!(f, "Console {{ failure {:?} }}", self.failure)
     }
 }
 
@@ -46,8 +52,8 @@ impl Console {
             out,
             pending: Vec::with_capacity(BUFFER),
             line: Vec::with_capacity(LINE),
-            last_words: None,
-            last_output: Instant::now(),
+            failure: None,
+            halted: false,
         }
     }
 
@@ -63,25 +69,29 @@ impl Console {
         }
     }
 
-    /// The line with which the kernel gave up, if it did, and when it last said anything.
-    pub fn last_words(&self) -> Option<(&str, Instant)> {
-        self.last_words
-            .as_deref()
-            .map(|words| (words, self.last_output))
+    /// The line with which the kernel failed, if it did.
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
+    }
+
+    /// Tells whether the kernel will never do anything again.
+    pub fn halted(&self) -> bool {
+        self.halted
     }
 
     fn end_of_line(&mut self) {
         let line = String::from_utf8_lossy(&self.line);
-        if self.last_words.is_none() && LAST_WORDS.iter().any(|words| line.contains(words)) {
-            self.last_words = Some(line.trim().to_owned());
+        let says = |words: &[&str]| words.iter().any(|words| line.contains(words));
+        if self.failure.is_none() && says(&FAILED) {
+            self.failure = Some(line.trim().to_owned());
         }
+        self.halted |= says(&HALTED);
         self.line.clear();
     }
 }
 
 impl Sink for Console {
     fn put(&mut self, byte: u8) {
-        self.last_output = Instant::now();
         self.pending.push(byte);
         if byte == b'\n' {
             self.end_of_line();
@@ -166,22 +176,38 @@ mod tests {
     fn a_panic_is_noticed_and_its_first_line_kept() {
         let (mut console, _) = console();
         say(&mut console, "all is well\n");
-        assert!(console.last_words().is_none());
-        say(
-            &mut console,
-            "[ 1.0] Kernel panic - not syncing: no init\r\nReboot failed --",
-        );
-        let (words, _) = console.last_words().expect("noticed");
-        assert_eq!(words, "[ 1.0] Kernel panic - not syncing: no init");
+        assert_eq!(console.failure(), None);
+        let first = "[ 1.0] Kernel panic - not syncing: no init";
+        say(&mut console, &format!("{first}\r\nReboot failed --"));
+        assert_eq!(console.failure(), Some(first));
+        say(&mut console, " System halted\n");
+        assert_eq!(console.failure(), Some(first));
+    }
+
+    #[test]
+    fn a_kernel_has_halted_when_it_says_so_and_not_when_it_fails() {
+        for last in [
+            "[ 1.3] ---[ end Kernel panic - not syncing: no init ]---",
+            "[ 1.3] Reboot failed -- System halted",
+        ] {
+            let (mut console, _) = console();
+            say(&mut console, "Kernel panic - not syncing: no init\n");
+            say(&mut console, "Rebooting in 10 seconds..\n");
+            say(&mut console, last);
+            assert!(!console.halted());
+            say(&mut console, "\r\n");
+            assert!(console.halted());
+        }
     }
 
     #[test]
     fn a_replay_that_fails_is_noticed() {
         let (mut console, _) = console();
         say(&mut console, "replay: 2 ok, 1 failed\r\n");
-        assert!(console.last_words().is_none());
+        assert_eq!(console.failure(), None);
         say(&mut console, "replay: FAILED\r\n");
-        assert!(console.last_words().is_some());
+        assert_eq!(console.failure(), Some("replay: FAILED"));
+        assert!(!console.halted());
     }
 
     #[test]

@@ -4,7 +4,6 @@
 
 use std::io::{self, Read};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use crate::console::{Console, Keys};
 use crate::control::{Control, Outcome};
@@ -14,8 +13,6 @@ use crate::signals::Signals;
 
 /// How long output without a line end, or the end of the run, may go unnoticed.
 const TICK_MS: i32 = 20;
-/// A kernel that has given up and says nothing for this long will say nothing more.
-const QUIET: Duration = Duration::from_secs(2);
 
 /// What the loop needs, and keeps over a reset of the guest.
 #[derive(Debug)]
@@ -63,8 +60,8 @@ impl Events {
             }
             let mut console = console.lock().unwrap_or_else(PoisonError::into_inner);
             console.flush();
-            if let Some((words, since)) = console.last_words()
-                && since.elapsed() > QUIET
+            if let Some(words) = console.failure()
+                && console.halted()
             {
                 control.stop(Outcome::Guest(format!(
                     "the guest's kernel gave up: {words}"

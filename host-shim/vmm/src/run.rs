@@ -32,11 +32,11 @@ impl Ending {
     }
 }
 
-/// What comes after a run that ended so; [`None`] for another boot. `last_words` is the line with
-/// which the kernel gave up, if it did: such a kernel resets the machine, and would do so for ever.
-pub fn after(outcome: Outcome, last_words: Option<&str>, reboot: bool) -> Option<Ending> {
+/// What comes after a run that ended so; [`None`] for another boot. `failure` is the line with which
+/// the kernel gave up, if it did: such a kernel resets the machine, and would do so for ever.
+pub fn after(outcome: Outcome, failure: Option<&str>, reboot: bool) -> Option<Ending> {
     let gave_up =
-        last_words.map(|words| Ending::Guest(format!("the guest's kernel gave up: {words}")));
+        failure.map(|words| Ending::Guest(format!("the guest's kernel gave up: {words}")));
     match outcome {
         Outcome::Off => Some(gave_up.unwrap_or(Ending::Off)),
         Outcome::Reset if gave_up.is_none() && reboot => None,
@@ -82,6 +82,12 @@ mod tests {
             ending,
             Ending::Guest("the guest's kernel gave up: Kernel panic".into())
         );
+    }
+
+    #[test]
+    fn a_guest_that_powers_off_after_a_panic_has_failed() {
+        let ending = after(Outcome::Off, Some("Kernel panic"), true).expect("an end");
+        assert_eq!(ending.code(), 1);
     }
 
     #[test]

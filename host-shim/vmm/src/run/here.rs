@@ -99,8 +99,7 @@ fn boots(args: &RunArgs, input: &Input, options: &Options, mut events: Events) -
         let outcome = vm.run(&mut events, &console, &mut summary);
         let mut console = console.lock().unwrap_or_else(PoisonError::into_inner);
         console.flush();
-        let last_words = console.last_words().map(|(words, _)| words);
-        if let Some(ending) = after(outcome, last_words, !args.no_reboot) {
+        if let Some(ending) = after(outcome, console.failure(), !args.no_reboot) {
             match options.policy {
                 Policy::Blob => say!("{}", summary.table(&input.board)),
                 policy => say!("no blob served this guest (policy {policy})"),
