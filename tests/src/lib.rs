@@ -19,4 +19,6 @@ pub mod program;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 mod ram;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+pub mod sched;
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 mod turn;
