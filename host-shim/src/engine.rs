@@ -21,6 +21,7 @@ mod memory;
 mod monitor;
 mod record;
 pub mod regs;
+mod slot;
 mod standing;
 mod step;
 mod stolen_time;

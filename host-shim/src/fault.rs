@@ -4,6 +4,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::limits::Limit;
+
 /// A failure of the blob during a call. The guest has seen nothing of it.
 #[derive(Clone, Debug)]
 pub struct BlobFault {
@@ -57,8 +59,8 @@ pub enum FaultReason {
     },
     /// It made an SMC or HVC itself: the function ID.
     NestedCall(u32),
-    /// It ran longer than the watchdog allows.
-    Timeout(Duration),
+    /// The watchdog ended it: which limit it exceeded, and what that is.
+    Timeout(Limit, Duration),
     /// Its vCPU stopped for a reason that no blob should give KVM.
     Exit(String),
 }
@@ -94,10 +96,14 @@ impl fmt::Display for FaultReason {
                     "made a firmware call itself ({id:#010x}); use a host call"
                 )
             }
-            FaultReason::Timeout(limit) => {
+            FaultReason::Timeout(Limit::CpuTime, limit) => {
+                write!(f, "used {limit:?} of CPU time within one call: it loops")
+            }
+            FaultReason::Timeout(Limit::WallTime, limit) => {
                 write!(
                     f,
-                    "did not return within {limit:?}: it loops, or waits in WFI"
+                    "did not return within {limit:?} and used little CPU time: it waits in WFI, or the \
+                     host has no CPU for it"
                 )
             }
             FaultReason::Exit(what) => write!(f, "stopped its vCPU: {what}"),
@@ -173,5 +179,12 @@ mod tests {
             1 + 8,
             "31 registers and the stack pointer, four in a line"
         );
+    }
+
+    #[test]
+    fn a_timeout_names_the_limit() {
+        let text = |limit| FaultReason::Timeout(limit, Duration::from_secs(30)).to_string();
+        assert!(text(Limit::CpuTime).starts_with("used 30s of CPU time"));
+        assert!(text(Limit::WallTime).starts_with("did not return within 30s"));
     }
 }

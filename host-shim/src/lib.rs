@@ -31,6 +31,7 @@ pub mod blob;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 mod engine;
 pub mod fault;
+mod limits;
 pub mod policy;
 mod tables;
 pub mod translate;
@@ -42,5 +43,6 @@ pub use blob::{Blob, BlobError};
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 pub use engine::*;
 pub use fault::{BlobFault, FaultReason};
+pub use limits::Limit;
 pub use policy::{Config, Engine, OnFault, Policy};
 pub use width::{Conduit, Width};

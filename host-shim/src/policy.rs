@@ -104,11 +104,17 @@ pub struct Config {
     pub engine: Engine,
     /// What becomes of a call during which the blob fails.
     pub on_fault: OnFault,
-    /// How long a blob may run within one call. Zero switches the watchdog off.
+    /// How much CPU time a blob may use within one call: its thread's, while it runs the blob. What
+    /// the VMM does for the call in `Host` does not count, nor does a time in which
+    /// the thread has no CPU. Zero switches the watchdog off, with both limits.
     pub watchdog: Duration,
+    /// How long a blob may stay within one call that uses no CPU time, as in WFI. The VMM's own time
+    /// does not count here either, but one in which the thread has no CPU does, so be generous.
+    /// Zero is no limit.
+    pub watchdog_wall: Duration,
     /// The signal that interrupts a vCPU thread in KVM_RUN when the watchdog fires. Its handler
     /// must be installed without SA_RESTART and may do nothing; if the signal has its default
-    /// action, the library installs one.
+    /// action, the library installs one. A thread that makes calls must not block it.
     pub kick_signal: i32,
     /// How many calls that are over are kept for `MonitorVcpu::drain_log` before the kernel engine
     /// makes KVM_RUN end, so that they can be read: 1 makes it end after every call. Zero keeps
@@ -123,6 +129,7 @@ impl Default for Config {
             engine: Engine::default(),
             on_fault: OnFault::default(),
             watchdog: Duration::from_secs(1),
+            watchdog_wall: Duration::from_secs(30),
             kick_signal: 40,
             log: 0,
         }

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The VMM of the tests: it answers a blob with simple constants and remembers all that it heard.
 
+use std::time::Duration;
+
 use fakemon_host::{BlobFault, Host};
+
+use crate::sched;
 
 /// Everything that the VMM heard, in order of arrival.
 #[derive(Debug, Default)]
@@ -23,6 +27,8 @@ pub struct Log {
     pub faults: Vec<BlobFault>,
     /// CPU_ON requests: MPIDR, entry, context.
     pub started: Vec<[u64; 3]>,
+    /// CPU time that each load and each event of the blob takes the VMM.
+    pub effort: Duration,
 }
 
 /// An access of the blob to the VMM's bus. Loads are answered with bytes of 0x5a.
@@ -48,6 +54,7 @@ impl Host for Log {
         if mpidr == 0 { 0 } else { 1 }
     }
     fn mmio_read(&mut self, address: u64, data: &mut [u8]) {
+        sched::work(self.effort);
         self.secure.push(Access {
             address,
             size: data.len(),
@@ -63,6 +70,7 @@ impl Host for Log {
         });
     }
     fn event(&mut self, code: u64, args: [u64; 3]) {
+        sched::work(self.effort);
         self.events.push((code, args));
     }
     fn fault(&mut self, fault: &BlobFault) {

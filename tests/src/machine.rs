@@ -84,6 +84,7 @@ impl Default for Options {
             // Tests of the watchdog set a limit; no other may fail because the machine is busy.
             config: Config {
                 watchdog: Duration::from_secs(60),
+                watchdog_wall: Duration::from_secs(600),
                 engine: engine(),
                 ..Config::default()
             },

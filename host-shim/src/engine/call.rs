@@ -48,7 +48,8 @@ impl MonitorVcpu {
             return Ok(Step::Done);
         };
         self.load(trap, range)?;
-        self.run(true, host)
+        self.slot().begin();
+        self.run(host)
     }
 
     /// Goes on with a call that ended in [`Step::Interrupted`] or [`Step::WaitForInterrupt`].
@@ -62,7 +63,7 @@ impl MonitorVcpu {
         if self.state != State::Suspended {
             return Err(Error::OutOfTurn);
         }
-        self.run(false, host)
+        self.run(host)
     }
 
     /// Tells whether a call has been left and can go on: by [`resume`](Self::resume), or, if it was
@@ -125,10 +126,8 @@ impl MonitorVcpu {
     }
 
     /// Runs the blob until the call is over or the VMM is needed.
-    fn run(&mut self, new_call: bool, host: &mut dyn Host) -> Result<Step, Error> {
-        self.slot().enter(new_call);
+    fn run(&mut self, host: &mut dyn Host) -> Result<Step, Error> {
         let result = self.serve(host);
-        self.slot().leave();
         if let (State::Idle, Ok(step)) = (self.state, &result) {
             self.end_record(*step == Step::Done);
         }
@@ -161,11 +160,10 @@ impl MonitorVcpu {
                     }
                     Err(reason) => return self.fail(reason, true, host),
                 },
-                Exit::Interrupted if self.slot().fired() => {
-                    let limit = self.shared.config.watchdog;
-                    return self.fail(FaultReason::Timeout(limit), false, host);
-                }
                 Exit::Interrupted => {
+                    if let Some(reason) = self.timeout() {
+                        return self.fail(reason, false, host);
+                    }
                     self.state = State::Suspended;
                     return Ok(Step::Interrupted);
                 }
@@ -174,9 +172,14 @@ impl MonitorVcpu {
         }
     }
 
-    /// One KVM_RUN of the monitor's vCPU.
+    /// One KVM_RUN of the monitor's vCPU, which alone is the blob's time, and a secure access if it
+    /// ends with one.
     fn enter(&mut self, host: &mut dyn Host) -> Exit {
-        match self.fd.run() {
+        let slot = self.shared.watchdog.slot(self.cpu);
+        slot.enter();
+        let exit = self.fd.run();
+        slot.leave();
+        match exit {
             Ok(VcpuExit::MmioRead(address, data)) => Exit::read(self.doorbell, address, data, host),
             Ok(VcpuExit::MmioWrite(address, data)) => Exit::write(address, data, host),
             Ok(VcpuExit::Hypercall(call)) => Exit::Fault(FaultReason::NestedCall(call.nr as u32)),

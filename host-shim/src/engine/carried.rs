@@ -84,11 +84,10 @@ impl MonitorVcpu {
                 let reason = self.check_return().err().unwrap_or(taken);
                 self.fail(reason, true, host)
             }
-            Exit::Interrupted if self.slot().fired() => {
-                let limit = self.shared.config.watchdog;
-                self.fail(FaultReason::Timeout(limit), false, host)
-            }
             Exit::Interrupted => {
+                if let Some(reason) = self.timeout() {
+                    return self.fail(reason, false, host);
+                }
                 self.state = State::Suspended;
                 self.slot().set_paused(true);
                 Ok(Step::Interrupted)

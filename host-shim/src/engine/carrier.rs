@@ -9,7 +9,7 @@
 use std::cell::UnsafeCell;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::sync::atomic::Ordering;
+use std::ptr::NonNull;
 
 use fakemon_abi::frame::REGS;
 use kvm_bindings::KVMIO;
@@ -108,7 +108,7 @@ pub(crate) struct Entrances {
 pub(crate) struct Carrier {
     // Kept open, so that the end of the binding meets no other file of the same number.
     guest: OwnedFd,
-    pub(crate) standing: Standing,
+    standing: Standing,
     log: Box<[UnsafeCell<Entry>]>,
     read: u32,
 }
@@ -139,9 +139,11 @@ impl Carrier {
             nr_out: 0,
             pad: [0; 2],
         };
+        // SAFETY: a carrier goes before the monitor's vCPU (`MonitorVcpu` declares it first).
+        let standing = unsafe { Standing::of(NonNull::from(monitor.get_kvm_run())) };
         let carrier = Carrier {
             guest,
-            standing: Standing::of(monitor),
+            standing,
             log: (0..log).map(|_| UnsafeCell::new(EMPTY)).collect(),
             read: 0,
         };
@@ -173,8 +175,7 @@ impl Carrier {
 
     /// Tells whether a call has been entered and has not returned.
     pub(crate) fn in_call(&self) -> bool {
-        // SAFETY: a carrier goes before the monitor's vCPU (`MonitorVcpu` declares it first).
-        unsafe { self.standing.call() }.is_some()
+        self.standing.call().is_some()
     }
 
     /// Gives up the call in progress, if there is one.
@@ -185,9 +186,7 @@ impl Carrier {
 
     /// Takes the oldest call of the log that has not been taken.
     pub(crate) fn take(&mut self) -> Option<CallRecord> {
-        // SAFETY: as for `in_call`.
-        let words = unsafe { self.standing.words() };
-        let logged = words.logged.load(Ordering::Acquire);
+        let logged = self.standing.logged();
         if self.log.is_empty() || logged == self.read {
             return None;
         }

@@ -4,6 +4,7 @@
 //! Its EL1 state stays in place from one call to the next; only a fault of the blob makes it start
 //! over.
 
+use std::ptr::NonNull;
 use std::sync::Arc;
 
 use fakemon_abi::frame::REGS;
@@ -21,7 +22,9 @@ use crate::engine::gate;
 use crate::engine::monitor::Shared;
 use crate::engine::record::CallRecord;
 use crate::engine::regs::{self, Registers};
-use crate::engine::watchdog::Slot;
+use crate::engine::slot::Slot;
+use crate::fault::FaultReason;
+use crate::limits::Limit;
 use crate::tables;
 use crate::width::Width;
 
@@ -83,14 +86,9 @@ impl MonitorVcpu {
         let mut fd = vm
             .create_vcpu(u64::from(cpu))
             .map_err(Error::kvm("create a monitor vCPU"))?;
-        let immediate_exit = &raw mut fd.get_kvm_run().immediate_exit;
-        // SAFETY: kvm_run stays mapped as long as `fd`, and Drop takes the address back first.
-        unsafe {
-            shared
-                .watchdog
-                .slot(cpu)
-                .set_immediate_exit(Some(immediate_exit))
-        };
+        let run = NonNull::from(fd.get_kvm_run());
+        // SAFETY: kvm_run stays mapped as long as `fd`, and Drop detaches it first.
+        unsafe { shared.watchdog.slot(cpu).attach(run, shared.carried) };
         let mut vcpu = MonitorVcpu {
             carrier: None,
             frame: FramePtr::new(&shared.memory, cpu, shared.cpus),
@@ -134,7 +132,6 @@ impl MonitorVcpu {
                 let what = "have KVM carry calls to the monitor";
                 Error::Kvm { what, source }
             })?;
-        self.slot().set_standing(Some(carrier.standing));
         self.carrier = Some(carrier);
         Ok(())
     }
@@ -178,7 +175,8 @@ impl MonitorVcpu {
         own.set(regs::PC, vcpu_block(self.cpu) + GATE + gate::park())?;
         self.state = State::Idle;
         // A blob has ways to spoil even the gate, so this is watched as a call is.
-        self.slot().enter(true);
+        self.slot().begin();
+        self.slot().enter();
         let parked = self.run_to_doorbell();
         self.slot().leave();
         parked
@@ -201,7 +199,7 @@ impl MonitorVcpu {
                 // this.
                 Err(error) if error.errno() == libc::EINTR => {
                     self.fd.set_kvm_immediate_exit(0);
-                    if self.slot().fired() {
+                    if self.slot().fired().is_some() {
                         return Err(failed(
                             "the gate does not run, the blob has damaged it".into(),
                         ));
@@ -222,6 +220,17 @@ impl MonitorVcpu {
         self.shared.watchdog.slot(self.cpu)
     }
 
+    /// Why the watchdog has ended the current call, if it has.
+    pub(crate) fn timeout(&self) -> Option<FaultReason> {
+        let limit = self.slot().fired()?;
+        let config = &self.shared.config;
+        let time = match limit {
+            Limit::CpuTime => config.watchdog,
+            Limit::WallTime => config.watchdog_wall,
+        };
+        Some(FaultReason::Timeout(limit, time))
+    }
+
     /// The call being served, or the last one, for traces. Of the calls that KVM carries by itself
     /// it is the last that [`drain_log`](Self::drain_log) has handed out.
     pub fn last_call(&self) -> &CallRecord {
@@ -240,9 +249,7 @@ impl MonitorVcpu {
 
 impl Drop for MonitorVcpu {
     fn drop(&mut self) {
-        self.slot().set_standing(None);
-        // SAFETY: there is no byte to keep mapped.
-        unsafe { self.slot().set_immediate_exit(None) };
+        self.slot().detach();
     }
 }
 

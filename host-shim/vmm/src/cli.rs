@@ -74,7 +74,8 @@ pub struct RunArgs {
     /// What a fault of the blob means for the guest
     #[arg(long, value_enum, default_value_t = Fault::Fatal)]
     pub on_fault: Fault,
-    /// The longest that a blob may run in one call
+    /// CPU time that a blob may use in one call; if it uses none, as in WFI, it
+    /// has ten times that and at least 30 s
     #[arg(long, value_name = "MS", default_value_t = 1000)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     pub watchdog: u32,
@@ -93,10 +94,18 @@ pub struct RunArgs {
     pub no_reboot: bool,
 }
 
+/// The least that a blob has that sleeps.
+const WALL: Duration = Duration::from_secs(30);
+
 impl RunArgs {
-    /// The blob's time limit.
+    /// The blob's limit of CPU time within one call.
     pub fn watchdog(&self) -> Duration {
         Duration::from_millis(self.watchdog.into())
+    }
+
+    /// How long a blob may stay within one call that uses no CPU time.
+    pub fn watchdog_wall(&self) -> Duration {
+        (self.watchdog() * 10).max(WALL)
     }
 }
 
@@ -186,5 +195,6 @@ mod tests {
         let Command::Run(args) = Cli::try_parse_from(line).expect("valid").command;
         assert_eq!(args.append, "-- one two");
         assert_eq!(args.watchdog(), Duration::from_secs(1));
+        assert_eq!(args.watchdog_wall(), WALL);
     }
 }

@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use fakemon_abi::layout::{MONITOR_BASE, VECTOR_LOWER_AARCH64};
-use fakemon_host::{BlobFault, Config, Error, FaultReason, OnFault};
+use fakemon_host::{BlobFault, Error, FaultReason, Limit, OnFault};
 use fakemon_tests::elf::{DATA, FUNCTION, SYMBOL, blob};
 use fakemon_tests::machine::{Cpu, Machine, Options, Stop};
 use fakemon_tests::program::caller;
@@ -51,6 +51,9 @@ struct Case {
     pc: Option<u64>,
 }
 
+/// The watchdog's limit where a test has one: many times what a call takes that works.
+const LIMIT: Duration = Duration::from_secs(1);
+
 enum Reason {
     /// This exception class, and FAR_EL1 where the architecture defines it.
     Exception(u64, Option<u64>),
@@ -87,9 +90,13 @@ impl Case {
         }
     }
 
-    fn run(&self, watchdog: Duration) {
+    fn run(&self) {
+        let limit = match self.reason {
+            Reason::Exactly(FaultReason::Timeout(limit, _)) => Some(limit),
+            _ => None,
+        };
         for on_fault in [OnFault::Fatal, OnFault::NotSupported] {
-            let mut machine = machine((self.program)(), on_fault, watchdog);
+            let mut machine = machine((self.program)(), on_fault, limit);
             let cpu = &mut machine.cpus[0];
             let fault = fault(cpu, on_fault, &[1, 40, 2, self.argument]);
             self.check(&fault);
@@ -98,18 +105,19 @@ impl Case {
     }
 }
 
-/// A machine whose monitor VM has room for a second vCPU.
-fn machine(program: &[u8], on_fault: OnFault, watchdog: Duration) -> Machine {
-    let config = Config {
-        on_fault,
-        watchdog,
-        ..Config::default()
-    };
-    let options = Options {
+/// A machine whose monitor VM has room for a second vCPU, and whose watchdog has [`LIMIT`] of this
+/// and plenty of the rest.
+fn machine(program: &[u8], on_fault: OnFault, limit: Option<Limit>) -> Machine {
+    let mut options = Options {
         spare_cpus: 1,
-        config,
         ..Options::default()
     };
+    options.config.on_fault = on_fault;
+    match limit {
+        Some(Limit::CpuTime) => options.config.watchdog = LIMIT,
+        Some(Limit::WallTime) => options.config.watchdog_wall = LIMIT,
+        None => {}
+    }
     Machine::new(&blob(program), caller(), &options)
 }
 
@@ -155,12 +163,12 @@ pub(crate) fn tests() -> Vec<Trial> {
     tests
 }
 
-fn trials(cases: Vec<Case>, watchdog: Duration) -> Vec<Trial> {
+fn trials(cases: Vec<Case>) -> Vec<Trial> {
     let trial = |case: Case| {
         Trial::test(
             format!("a_blob_that_{}_is_reported", case.name),
             move || {
-                case.run(watchdog);
+                case.run();
                 Ok(())
             },
         )

@@ -61,6 +61,7 @@ fn options(args: &RunArgs, tracer: Option<Arc<Tracer>>) -> Options {
         // A trace is to show a call when it is over; counts may wait.
         log: if tracer.is_some() { 1 } else { COUNTED },
         watchdog: args.watchdog(),
+        watchdog_wall: args.watchdog_wall(),
         ..Config::default()
     };
     Options {

@@ -2,8 +2,6 @@
 //! An instruction that a blob must not execute, or an address that is not its own, is reported for
 //! what it is.
 
-use std::time::Duration;
-
 use fakemon_abi::layout::{DOORBELL, GATE, MONITOR_BASE, TABLES_BASE, VCPU_STRIDE, vcpu_block};
 use fakemon_host::FaultReason;
 use fakemon_tests::elf::{DATA, FUNCTION, RODATA};
@@ -164,5 +162,5 @@ fn cases() -> Vec<Case> {
 }
 
 pub(super) fn tests() -> Vec<Trial> {
-    super::trials(cases(), Duration::from_secs(60))
+    super::trials(cases())
 }

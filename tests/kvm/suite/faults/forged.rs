@@ -7,18 +7,17 @@
 //! so.
 
 use std::mem::offset_of;
-use std::time::Duration;
 
 use fakemon_abi::frame::{Frame, SPSR_IL};
 use fakemon_abi::layout::{
     FRAME, GATE, MONITOR_BASE, TABLES_BASE, VECTOR_LOWER_AARCH64, vcpu_block,
 };
-use fakemon_host::{FaultReason, OnFault};
+use fakemon_host::{FaultReason, Limit, OnFault};
 use fakemon_tests::elf::RODATA;
 use fakemon_tests::trials;
 use libtest_mimic::Trial;
 
-use super::{fault, machine, no_write, works};
+use super::{LIMIT, fault, machine, no_write, works};
 
 // Claims to have returned: x4 is the SPSR, x5 the vector that the gate was entered by.
 misbehaves!(
@@ -55,13 +54,10 @@ misbehaves!(
     "eret",
 );
 
-/// Long enough for a call that works on a busy machine.
-const LIMIT: Duration = Duration::from_secs(1);
-
 fn reason(program: &[u8], inputs: &[u64]) -> FaultReason {
     let mut reasons = Vec::new();
     for on_fault in [OnFault::Fatal, OnFault::NotSupported] {
-        let mut machine = machine(program, on_fault, LIMIT);
+        let mut machine = machine(program, on_fault, Some(Limit::CpuTime));
         let cpu = &mut machine.cpus[0];
         let fault = fault(cpu, on_fault, inputs);
         works(cpu);
@@ -101,7 +97,7 @@ fn a_blob_that_changes_its_byte_order_is_reported() {
     // A CPU that still has the translations cached runs the gate, which fills the frame with
     // nonsense.
     let reason = reason(turn_around(), &[1, 40, 2]);
-    let expected = FaultReason::Timeout(LIMIT);
+    let expected = FaultReason::Timeout(Limit::CpuTime, LIMIT);
     assert!(
         reason == expected || matches!(reason, FaultReason::Exception { .. }),
         "{reason}"

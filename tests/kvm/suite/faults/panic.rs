@@ -2,7 +2,6 @@
 //! A blob that panics is quoted, as far as its record can be believed.
 
 use std::mem::offset_of;
-use std::time::Duration;
 
 use fakemon_abi::frame::{Frame, PANIC_TEXT};
 use fakemon_abi::hostcall;
@@ -50,7 +49,7 @@ const MESSAGE_LEN: u64 = 13;
 fn panics_with(file: (u64, u64), message: (u64, u64)) -> (String, String) {
     let mut texts = Vec::new();
     for on_fault in [OnFault::Fatal, OnFault::NotSupported] {
-        let mut machine = machine(give_up(), on_fault, Duration::from_secs(60));
+        let mut machine = machine(give_up(), on_fault, None);
         let cpu = &mut machine.cpus[0];
         let inputs = [1, 40, 2, file.0, file.1, message.0, message.1];
         let fault = fault(cpu, on_fault, &inputs);

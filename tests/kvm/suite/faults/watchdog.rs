@@ -1,19 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A blob that does not return is ended by the watchdog, however it spends its time; a call that
-//! has been left is not.
+//! A blob that does not return is ended by the watchdog, however it spends its time. The VMM's time
+//! is not the blob's: neither what it takes to serve a call, nor while a call is left. And a thread
+//! that has no CPU spends none.
 
 use std::mem::offset_of;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use fakemon_abi::frame::Frame;
 use fakemon_abi::hostcall;
 use fakemon_abi::layout::FRAME;
-use fakemon_host::{FaultReason, OnFault, Step};
-use fakemon_tests::elf::DATA;
-use fakemon_tests::trials;
+use fakemon_abi::note::GUEST_MEMORY_WRITE;
+use fakemon_host::{FaultReason, Limit, OnFault, Step};
+use fakemon_tests::elf::{DATA, blob_with, note};
+use fakemon_tests::machine::{Machine, Options, RAM};
+use fakemon_tests::program::caller;
+use fakemon_tests::{program, sched, trials};
 use libtest_mimic::Trial;
 
-use super::{BODY, Case, Reason, machine, works};
+use super::{BODY, Case, LIMIT, Reason, machine, works};
+
+/// An address that the VMM serves.
+const DEVICE: u64 = 0x0a00_0000;
+/// A word of the guest's RAM that the blob writes, and one that it reads.
+const THERE: u64 = RAM + 0x1_0000;
+const WORD: u64 = RAM + 0x1_1000;
 
 misbehaves!(endless_loop, "b .");
 misbehaves!(wait_for_interrupt, "2: wfi", "b 2b");
@@ -52,12 +62,36 @@ misbehaves!(
     FRAME = FRAME
 );
 
-/// Long enough for a call that works on a busy machine.
-const LIMIT: Duration = Duration::from_secs(1);
+// Reads from a device, and tells the VMM of an event.
+misbehaves!(
+    busy_vmm,
+    "ldr x11, [x4]",
+    "mrs x10, tpidr_el1",
+    "mov x12, #{LOG_EVENT}",
+    "str x12, [x10, #{CALL}]",
+    "sub x10, x10, #{FRAME}",
+    "ldr wzr, [x10, #8]",
+    "add x0, x2, x3",
+    "eret";
+    LOG_EVENT = hostcall::LOG_EVENT,
+    CALL = offset_of!(Frame, call),
+    FRAME = FRAME
+);
+// Says that it is there, and waits for a word.
+program!(
+    wait_for_word,
+    "mov w10, #1",
+    "stlr w10, [x3]",
+    "1: ldar w10, [x4]",
+    "cbz w10, 1b",
+    "add x0, x1, x2",
+    "eret",
+);
 
 fn cases() -> Vec<Case> {
-    let case = |name, program, argument, pc| {
-        let reason = Reason::Exactly(FaultReason::Timeout(LIMIT));
+    use Limit::{CpuTime, WallTime};
+    let case = |name, program, argument, limit, pc| {
+        let reason = Reason::Exactly(FaultReason::Timeout(limit, LIMIT));
         Case {
             name,
             program,
@@ -67,46 +101,116 @@ fn cases() -> Vec<Case> {
         }
     };
     vec![
-        case("loops", endless_loop, 0, Some(BODY)),
-        case("sleeps_in_wfi", wait_for_interrupt, 0, None),
-        case("sleeps_in_wfe", wait_for_event, 0, None),
-        case("polls_a_device", device_loop, 0x0a00_0000, None),
+        case("loops", endless_loop, 0, CpuTime, Some(BODY)),
+        case("sleeps_in_wfi", wait_for_interrupt, 0, WallTime, None),
+        case("waits_in_wfe", wait_for_event, 0, CpuTime, None),
+        case("polls_a_device", device_loop, DEVICE, CpuTime, None),
         case(
             "loops_over_host_calls",
             host_call_loop,
             hostcall::TIME,
+            CpuTime,
             None,
         ),
         case(
             "moves_its_vectors_to_its_data",
             vector_base,
             DATA,
+            CpuTime,
             Some(DATA + 0x200),
         ),
-        case("drops_its_translation_tables", translation_table, 0, None),
+        case(
+            "drops_its_translation_tables",
+            translation_table,
+            0,
+            CpuTime,
+            None,
+        ),
     ]
 }
 
 /// Leaves a call for longer than the limit, which is no time of the blob's.
 fn the_watchdog_waits_while_a_call_is_left() {
-    let mut machine = machine(left(), OnFault::Fatal, LIMIT);
-    let cpu = &mut machine.cpus[0];
-    let trap = cpu.next_call(&[1, 40, 2, hostcall::WAIT_FOR_INTERRUPT]);
-    let step = cpu.begin(trap);
-    assert!(matches!(step, Ok(Step::WaitForInterrupt)), "{step:?}");
-    std::thread::sleep(LIMIT * 3);
-    cpu.firmware.as_ref().expect("a blob").kick_handle().kick();
-    let step = cpu.resume();
-    assert!(matches!(step, Ok(Step::Interrupted)), "{step:?}");
-    std::thread::sleep(LIMIT * 3);
-    let step = cpu.resume();
-    assert!(matches!(step, Ok(Step::Done)), "{step:?}");
-    assert_eq!(cpu.x()[0], 42);
-    works(cpu);
+    for limit in [Limit::CpuTime, Limit::WallTime] {
+        let mut machine = machine(left(), OnFault::Fatal, Some(limit));
+        let cpu = &mut machine.cpus[0];
+        let trap = cpu.next_call(&[1, 40, 2, hostcall::WAIT_FOR_INTERRUPT]);
+        let step = cpu.begin(trap);
+        assert!(matches!(step, Ok(Step::WaitForInterrupt)), "{step:?}");
+        away(limit);
+        cpu.firmware.as_ref().expect("a blob").kick_handle().kick();
+        let step = cpu.resume();
+        assert!(matches!(step, Ok(Step::Interrupted)), "{step:?}");
+        away(limit);
+        let step = cpu.resume();
+        assert!(matches!(step, Ok(Step::Done)), "{step:?}");
+        assert_eq!(cpu.x()[0], 42);
+        works(cpu);
+    }
+}
+
+/// Has more than the limit on the calling thread.
+fn away(limit: Limit) {
+    match limit {
+        Limit::CpuTime => sched::work(LIMIT * 2),
+        Limit::WallTime => std::thread::sleep(LIMIT * 2),
+    }
+}
+
+fn what_the_vmm_does_for_a_call_is_not_the_blobs_time() {
+    for limit in [Limit::CpuTime, Limit::WallTime] {
+        let mut machine = machine(busy_vmm(), OnFault::Fatal, Some(limit));
+        let cpu = &mut machine.cpus[0];
+        cpu.log.effort = LIMIT * 2;
+        let stop = cpu.ask(&[1, 40, 2, DEVICE]);
+        assert!(stop.is_none(), "{stop:?}");
+        assert_eq!(cpu.x()[0], 42);
+        assert_eq!((cpu.log.secure.len(), cpu.log.events.len()), (1, 1));
+    }
+}
+
+/// A blob runs for many times the limit on a thread that gets next to nothing of its CPU, since
+/// another one does not leave it any.
+fn a_blob_that_gets_no_cpu_is_not_ended() {
+    let mut note = note();
+    note.guest_memory = GUEST_MEMORY_WRITE;
+    let mut options = Options::default();
+    options.config.watchdog = LIMIT;
+    let blob = blob_with(note, wait_for_word(), &[]);
+    let mut machine = Machine::new(&blob, caller(), &options);
+    let mut cpu = machine.cpus.remove(0);
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let call = scope.spawn(|| {
+            sched::pin();
+            sched::stand_back();
+            let stop = cpu.ask(&[40, 2, THERE, WORD]);
+            (stop, sched::used(), cpu.x()[0])
+        });
+        while machine.read_ram(THERE, 4) == [0; 4] && !call.is_finished() {
+            std::thread::yield_now();
+        }
+        scope.spawn(|| {
+            sched::pin();
+            while !over.load(Ordering::Acquire) {
+                std::hint::spin_loop();
+            }
+        });
+        std::thread::sleep(LIMIT * 4);
+        machine.write_ram(WORD, &[1]);
+        over.store(true, Ordering::Release);
+        let (stop, used, result) = call.join().expect("no panic");
+        assert!(stop.is_none(), "{stop:?}, {used:?} used");
+        assert_eq!(result, 42);
+    });
 }
 
 pub(super) fn tests() -> Vec<Trial> {
-    let mut tests = trials![the_watchdog_waits_while_a_call_is_left];
-    tests.extend(super::trials(cases(), LIMIT));
+    let mut tests = trials![
+        the_watchdog_waits_while_a_call_is_left,
+        what_the_vmm_does_for_a_call_is_not_the_blobs_time,
+        a_blob_that_gets_no_cpu_is_not_ended,
+    ];
+    tests.extend(super::trials(cases()));
     tests
 }

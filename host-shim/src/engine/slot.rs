@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What other threads may know of a vCPU, and do to it: which call it is in, on which thread, and
+//! how to get it out of there.
+//!
+//! A call of the userspace engine costs a store when it begins, when the blob gets the CPU and when
+//! the blob loses it. The words are of the kind that KVM keeps for the calls that it carries by
+//! itself: the number of the call, and the thread that runs it right now, or 0.
+
+use std::mem::offset_of;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use kvm_bindings::kvm_run;
+
+use crate::engine::standing::Standing;
+use crate::limits::{Limit, Sample};
+
+thread_local! {
+    /// The thread's number, asked for once.
+    // SAFETY: gettid has no arguments and always succeeds.
+    static THREAD: i32 = unsafe { libc::gettid() };
+}
+
+/// Bit of a call's number that says that KVM carries it and counts by itself.
+const CARRIED: u64 = 1 << 62;
+
+/// Each has a cache line of its own.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+pub(crate) struct Slot {
+    /// Number of the call, if KVM does not carry it.
+    call: AtomicU64,
+    /// The thread that runs the blob, as gettid(2) numbers it, or 0.
+    thread: AtomicI32,
+    /// Number of the last call that the watchdog ended, shifted left by one; bit 0 is set if it
+    /// exceeded the wall limit.
+    fired: AtomicU64,
+    /// A carried call has been left, and the VMM does something else.
+    paused: AtomicBool,
+    /// The lock is for the watchdog and for kicks, never for calls.
+    attached: Mutex<Option<Attached>>,
+}
+
+/// What there is of the vCPU in its `kvm_run` page.
+#[derive(Debug)]
+struct Attached {
+    run: NonNull<kvm_run>,
+    /// If KVM may carry its calls.
+    standing: Option<Standing>,
+}
+
+// SAFETY: through `run` only `immediate_exit` is written, which is made for being written by other
+// threads than the vCPU's (KVM API, 5: "immediate_exit").
+unsafe impl Send for Attached {}
+
+impl Slot {
+    /// A call is about to begin.
+    pub(crate) fn begin(&self) {
+        let call = self.call.load(Ordering::Relaxed) + 1;
+        self.call.store(call, Ordering::Release);
+    }
+
+    /// The current thread gives the blob its CPU.
+    pub(crate) fn enter(&self) {
+        self.thread.store(THREAD.with(|id| *id), Ordering::Release);
+    }
+
+    /// The blob no longer has the CPU.
+    pub(crate) fn leave(&self) {
+        self.thread.store(0, Ordering::Release);
+    }
+
+    /// A call that KVM carries has been left for something else than the blob's own affairs.
+    pub(crate) fn set_paused(&self, paused: bool) {
+        self.paused.store(paused, Ordering::Release);
+    }
+
+    /// Notes where the vCPU is; `carried` if KVM carries its calls, or will.
+    ///
+    /// # Safety
+    /// `run` is the vCPU's `kvm_run`, and stays mapped until [`detach`](Self::detach) has returned.
+    pub(crate) unsafe fn attach(&self, run: NonNull<kvm_run>, carried: bool) {
+        // SAFETY: it is used through `attached` alone, which `detach` empties.
+        let standing = carried.then(|| unsafe { Standing::of(run) });
+        *self.attached() = Some(Attached { run, standing });
+    }
+
+    /// Forgets the vCPU, which is about to go.
+    pub(crate) fn detach(&self) {
+        *self.attached() = None;
+    }
+
+    fn attached(&self) -> MutexGuard<'_, Option<Attached>> {
+        self.attached.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The call that KVM carries: its number, and the thread that runs it or 0.
+    fn carried(&self) -> Option<(u64, i32)> {
+        let attached = self.attached();
+        let (call, thread) = attached.as_ref()?.standing.as_ref()?.call()?;
+        Some((CARRIED | call, thread))
+    }
+
+    /// The number of the call for which the blob has a CPU right now, and the thread that runs it.
+    fn running(&self) -> Option<(u64, i32)> {
+        let thread = self.thread.load(Ordering::Acquire);
+        if thread != 0 {
+            return Some((self.call.load(Ordering::Acquire), thread));
+        }
+        let paused = self.paused.load(Ordering::Acquire);
+        self.carried().filter(|&(_, thread)| thread != 0 && !paused)
+    }
+
+    /// What the blob is doing, if it is running. The thread ran the call before its clock was read
+    /// and after, so it was there in between, and the clock is its own.
+    pub(crate) fn sample(&self) -> Option<Sample> {
+        let (call, thread) = self.running()?;
+        // Without a clock there is still the wall.
+        let cpu = cpu_time(thread).unwrap_or_default();
+        (self.running() == Some((call, thread))).then_some(Sample { call, thread, cpu })
+    }
+
+    /// Makes the vCPU's next KVM_RUN return at once.
+    pub(crate) fn kick(&self) {
+        if let Some(Attached { run, .. }) = *self.attached() {
+            // SAFETY: the field is inside the page that `run` points to.
+            let flag = unsafe { run.byte_add(offset_of!(kvm_run, immediate_exit)) };
+            // SAFETY: whoever attached the page keeps it mapped until it is detached, which the lock
+            // makes wait for this write.
+            unsafe { flag.cast::<u8>().write_volatile(1) };
+        }
+    }
+
+    /// Ends the call of a sample, because it exceeds this limit.
+    pub(crate) fn fire(&self, sample: Sample, limit: Limit, signal: i32) {
+        let fired = sample.call << 1 | u64::from(limit == Limit::WallTime);
+        self.fired.store(fired, Ordering::Release);
+        self.kick();
+        let (process, thread) = (std::process::id(), sample.thread);
+        // SAFETY: tgkill touches no memory; a thread that has ended meanwhile makes it fail, which
+        // is as good, and one of the same number finds a handler that does nothing.
+        unsafe { libc::syscall(libc::SYS_tgkill, process, thread, signal) };
+    }
+
+    /// The limit for which the watchdog has ended the current call, if it has.
+    pub(crate) fn fired(&self) -> Option<Limit> {
+        let own = self.call.load(Ordering::Relaxed);
+        let call = self.carried().map_or(own, |(call, _)| call);
+        let fired = self.fired.load(Ordering::Acquire);
+        (fired >> 1 == call).then_some(match fired & 1 {
+            0 => Limit::CpuTime,
+            _ => Limit::WallTime,
+        })
+    }
+}
+
+/// CPU time that a thread of this process has used, that of its guests included.
+fn cpu_time(thread: i32) -> Option<Duration> {
+    // What pthread_getcpuclockid(3) makes of a thread: its number, inverted, and the bits for the
+    // scheduler's count (2) of one thread (4). The kernel refuses threads of other processes.
+    let clock = !thread << 3 | 4 | 2;
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `time` is valid for writing.
+    let known = unsafe { libc::clock_gettime(clock, &mut time) } == 0;
+    known.then(|| Duration::new(time.tv_sec as u64, time.tv_nsec as u32))
+}
