@@ -6,9 +6,10 @@ pmu=17460000.system-controller
 watchdog=10060000.watchdog
 registers=/sys/kernel/debug/regmap/$pmu-pmu_regs/registers
 
-# The line of one register, named by four hexadecimal digits; each line has 15 characters.
+# The line of one register, named by four hexadecimal digits. Newer kernels leave out registers that
+# the unit has not, so a line is found by its name.
 register() {
-    dd if=$registers bs=15 skip=$((0x$1 / 4)) count=1 2>/dev/null
+    grep -m 1 "^$1: " $registers
 }
 
 # Without these two the kernel would ask PSCI, which works as well.
