@@ -173,6 +173,16 @@ impl Choice {
     }
 }
 
+/// No archive has what is wanted.
+#[derive(Debug)]
+pub(crate) struct Missing(String);
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// Packages on this machine.
 #[derive(Debug)]
 pub(crate) struct Packages {

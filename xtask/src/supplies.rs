@@ -13,7 +13,7 @@ use fakemon_manifest::{Arch, Board};
 use xshell::{Shell, cmd};
 
 use crate::cache::{Cache, Check, files_below, remove_dir};
-use crate::debian::{Choice, Packages, Want};
+use crate::debian::{Choice, Missing, Packages, Want};
 use crate::engine::Engine;
 use crate::inputs::{self, GuestKernel};
 use crate::kernel::own_kernel;
@@ -251,7 +251,10 @@ impl Supplies {
 
     fn debian_kernel(&self, board: &Board, name: &str) -> Result<Kernel> {
         let want = inputs::kernel_want(board, name).map_err(Lacks)?;
-        let choice = self.packages.choose(&want)?;
+        let choice = match self.packages.choose(&want) {
+            Err(error) if error.is::<Missing>() => return Err(Lacks(format!("{error:#}")).into()),
+            chosen => chosen?,
+        };
         self.kernel(choice, Some(&want), &Parts::of_boards(name, &want)?)
     }
 

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{Choice, Extent, Mirror, Want, download};
+use super::{Choice, Extent, Mirror, Missing, Want, download};
 use crate::cache::Cache;
 use crate::progress::Progress;
 
@@ -89,12 +89,14 @@ impl Apt {
 
     /// The newest version of `want`.
     pub(crate) fn newest(&self, want: &Want) -> Result<Choice> {
-        match want.extent {
+        let newest = match want.extent {
             Extent::Alone => self.alone(&want.package, None),
-            Extent::Kernel => self.kernel(&self.image_of(&want.package)?, None),
+            Extent::Kernel => self
+                .image_of(&want.package)
+                .and_then(|image| self.kernel(&image, None)),
             Extent::Closure => self.closure(&want.package),
-        }
-        .with_context(|| self.complaint(want))
+        };
+        newest.with_context(|| self.missing(want))
     }
 
     /// The files of exactly this choice, if the archive still has them.
@@ -220,13 +222,13 @@ impl Apt {
         })
     }
 
-    fn complaint(&self, want: &Want) -> String {
-        match &self.doubts {
+    fn missing(&self, want: &Want) -> Missing {
+        Missing(match &self.doubts {
             Some(doubts) => {
-                format!("the archive's lists are not whole now ({doubts}); without {want}")
+                format!("the archive's lists, which are not whole now ({doubts}), have no {want}")
             }
             None => format!("the archive has no {want}"),
-        }
+        })
     }
 
     fn output(&self, program: &str, arguments: &[&str]) -> Result<String> {
