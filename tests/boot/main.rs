@@ -125,7 +125,11 @@ fn serves_a_whole_boot(assets: &Assets, board: &Board) -> Result<(), String> {
     }
     // For the table of `cargo xtask test boards`.
     let calls = calls.lines().filter(|line| line.contains("\"id\"")).count();
-    println!("board {}: {calls} calls in {seconds:.1} s", board.name);
+    let kernel = kernel.map_or("replay".to_owned(), |kernel| format!("Linux {kernel}"));
+    println!(
+        "board {} on {kernel}: {calls} calls in {seconds:.1} s",
+        board.name
+    );
     Ok(())
 }
 

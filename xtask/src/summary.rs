@@ -46,6 +46,7 @@ impl fmt::Display for Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Boot {
     board: String,
+    kernel: String,
     engine: Option<Engine>,
     calls: String,
     seconds: String,
@@ -149,7 +150,7 @@ impl Summary {
             rows.push([
                 boot.board.clone(),
                 board.map_or(String::new(), |board| board.families.join(" ")),
-                board.map_or(String::new(), |board| board.guest.kernel.clone()),
+                boot.kernel.clone(),
                 boot.engine.map_or("", Engine::name).to_owned(),
                 boot.calls.clone(),
                 boot.seconds.clone(),
@@ -195,12 +196,14 @@ fn parse_result(line: &str) -> Option<(u64, u64, u64)> {
     Some((count("passed")?, count("failed")?, count("ignored")?))
 }
 
-/// The parts of `board NAME: N calls in S s`, which the boot tests print.
+/// The parts of `board NAME on KERNEL: N calls in S s`, which the boot tests print.
 fn parse_boot(place: &Place, line: &str) -> Option<Boot> {
-    let (board, rest) = line.strip_prefix("board ")?.split_once(": ")?;
+    let (boot, rest) = line.strip_prefix("board ")?.split_once(": ")?;
+    let (board, kernel) = boot.split_once(" on ")?;
     let (calls, seconds) = rest.strip_suffix(" s")?.split_once(" calls in ")?;
     Some(Boot {
         board: board.to_owned(),
+        kernel: kernel.to_owned(),
         engine: place.engine,
         calls: calls.to_owned(),
         seconds: seconds.to_owned(),
@@ -253,21 +256,24 @@ mod tests {
     fn boots_become_a_table() {
         let mut summary = Summary::default();
         let place = on_max(Engine::Userspace);
-        summary.read(&place, "board virt: 31 calls in 12.5 s");
-        summary.read(&place, "board b: 7 calls in 9.0 s");
+        summary.read(&place, "board virt on Linux 7.3.4: 31 calls in 12.5 s");
+        summary.read(&place, "board b on replay: 7 calls in 9.0 s");
         assert_eq!(
             summary.table(&[]),
-            "board  families  kernel  calls  seconds\n\
-             b                            7      9.0\n\
-             virt                        31     12.5\n"
+            "board  families  kernel       calls  seconds\n\
+             b                replay           7      9.0\n\
+             virt             Linux 7.3.4     31     12.5\n"
         );
-        summary.read(&on_max(Engine::Kernel), "board b: 7 calls in 8.0 s");
+        summary.read(
+            &on_max(Engine::Kernel),
+            "board b on replay: 7 calls in 8.0 s",
+        );
         assert_eq!(
             summary.table(&[]),
-            "board  families  kernel  engine     calls  seconds\n\
-             b                        kernel         7      8.0\n\
-             b                        userspace      7      9.0\n\
-             virt                     userspace     31     12.5\n"
+            "board  families  kernel       engine     calls  seconds\n\
+             b                replay       kernel         7      8.0\n\
+             b                replay       userspace      7      9.0\n\
+             virt             Linux 7.3.4  userspace     31     12.5\n"
         );
     }
 
