@@ -10,6 +10,7 @@ use crate::engine::host::Host;
 use crate::engine::step::Step;
 use crate::engine::vcpu::MonitorVcpu;
 use crate::fault::FaultReason;
+use crate::limits::Limit;
 use crate::policy::OnFault;
 use crate::width::Width;
 
@@ -80,6 +81,17 @@ impl MonitorVcpu {
             (Width::AArch32, _) => "an AArch32 caller keeps its mode",
         };
         Err(FaultReason::BadReturn { spsr, problem })
+    }
+
+    /// Why the watchdog has ended the current call, if it has.
+    pub(crate) fn timeout(&self) -> Option<FaultReason> {
+        let limit = self.slot().fired()?;
+        let config = &self.shared.config;
+        let time = match limit {
+            Limit::CpuTime => config.watchdog,
+            Limit::WallTime => config.watchdog_wall,
+        };
+        Some(FaultReason::Timeout(limit, time))
     }
 
     /// Reports a fault and makes the vCPU fit for the next call.

@@ -23,8 +23,6 @@ use crate::engine::monitor::Shared;
 use crate::engine::record::CallRecord;
 use crate::engine::regs::{self, Registers};
 use crate::engine::slot::Slot;
-use crate::fault::FaultReason;
-use crate::limits::Limit;
 use crate::tables;
 use crate::width::Width;
 
@@ -218,17 +216,6 @@ impl MonitorVcpu {
     /// What the watchdog knows of this vCPU.
     pub(crate) fn slot(&self) -> &Slot {
         self.shared.watchdog.slot(self.cpu)
-    }
-
-    /// Why the watchdog has ended the current call, if it has.
-    pub(crate) fn timeout(&self) -> Option<FaultReason> {
-        let limit = self.slot().fired()?;
-        let config = &self.shared.config;
-        let time = match limit {
-            Limit::CpuTime => config.watchdog,
-            Limit::WallTime => config.watchdog_wall,
-        };
-        Some(FaultReason::Timeout(limit, time))
     }
 
     /// The call being served, or the last one, for traces. Of the calls that KVM carries by itself
