@@ -11,7 +11,7 @@ domain() {
 
 # Waits for a domain to get into a state, since the kernel lets go of one in its own time.
 wait_domain() {
-    tries=50
+    tries=600
     while [ "$(domain "$1")" != "$2" ] && [ $tries -gt 0 ]; do
         usleep 100000
         tries=$((tries - 1))

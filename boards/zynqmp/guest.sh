@@ -29,7 +29,7 @@ controller() {
 expect usb-bound 'Y Y N on ' "$(controller | tr '\n' ' ')"
 echo ff9d0000.usb >/sys/bus/platform/drivers/dwc3-xilinx/unbind
 # The kernel switches the domain off when it has nothing else to do.
-for _ in 1 2 3 4 5 6 7 8 9 10; do
+for _ in $(seq 60); do
     grep -q '^domain0 *off' /sys/kernel/debug/pm_genpd/pm_genpd_summary && break
     sleep 1
 done

@@ -19,10 +19,10 @@ use crate::machine::{Cpu, Machine, Stage, host_cpus};
 use crate::supplies::Supplies;
 use crate::{Usage, blob, cargo, guest, replay, setup, workspace};
 
-/// Milliseconds that a blob may run in one call on an emulated host.
+/// Milliseconds of CPU time that a blob may take for one call on an emulated host.
 const HOST_VM_WATCHDOG: u32 = 30_000;
-/// How long a guest with the default initramfs may take.
-const TIMEOUT: u64 = 600;
+/// How long a guest with the default initramfs may take: a hang is ended, and a busy machine is not.
+const TIMEOUT: u64 = 1800;
 
 /// Boot a board's kernel as a KVM guest whose firmware is the board's blob.
 ///
@@ -75,7 +75,7 @@ pub(crate) struct Run {
     /// Who answers the guest's SMCs.
     #[arg(long, value_enum, default_value = "blob")]
     smc: Policy,
-    /// Kill a guest that runs longer; 0 is never [default: 600, and 0 with --shell or --initrd].
+    /// Kill a guest that runs longer; 0 is never [default: 1800, and 0 with --shell or --initrd].
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
 }
@@ -195,8 +195,8 @@ impl Run {
         option("--mem", memory.to_string());
         option("--append", self.command_line(cpus));
         if !stage.is_native() {
-            // On a busy machine a thread of an emulated host may wait for a second, which is not
-            // the blob's.
+            // The host VM's kernel takes the time in which QEMU's thread has no CPU for CPU time of
+            // its own threads, so the limit is generous there.
             option("--watchdog", HOST_VM_WATCHDOG.to_string());
         }
         if !stage.is_native() && board.guest.arch == Arch::Armhf {

@@ -34,7 +34,7 @@ use crate::{blob, cargo, guest, replay, setup, workspace};
 /// Names the variable by which test programs learn which boards are tested.
 pub(crate) const BOARDS_VARIABLE: &str = "FAKEMON_BOARDS";
 /// Seconds that one test program may take.
-const TIMEOUT: u64 = 900;
+const TIMEOUT: u64 = 3600;
 /// Memory for the guests of the tests.
 const MEMORY: u64 = 2 << 30;
 

@@ -24,7 +24,7 @@ pub(crate) const BARE_METAL: &str = "kvm";
 /// The test program that boots boards.
 pub(crate) const BOOTS: &str = "boot";
 /// Seconds that all boots on one kind of host may take, even on a busy machine.
-const BOOTS_TIMEOUT: &str = "2700";
+const BOOTS_TIMEOUT: &str = "7200";
 
 /// Why the kernel engine is not tested on a machine.
 const NO_KERNEL_ENGINE: &str =

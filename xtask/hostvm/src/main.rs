@@ -15,9 +15,10 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::reboot::{RebootMode, reboot};
 use nix::sys::termios::{SetArg, cfmakeraw, tcdrain, tcgetattr, tcsetattr};
 
-/// How long to wait between attempts, and how many there are: two seconds in sum.
+/// How long to wait between attempts, and how many there are: a minute in sum, as the machine may be
+/// busy.
 const WAIT: Duration = Duration::from_millis(10);
-const WAITS: u32 = 200;
+const WAITS: u32 = 6000;
 
 fn main() -> Result<()> {
     // A user who starts this by hand must not lose their machine.
