@@ -21,7 +21,7 @@ enum Step {
     Again,
     /// The call is drift.
     Drift,
-    /// The call is another one than the line's.
+    /// The call is of the line's function, and something else about it is another.
     Other,
     /// The call should not be there.
     More,
@@ -90,7 +90,8 @@ pub(super) fn align(
                     line > 0 && lines[line - 1].repeat && lines[line - 1].matches(&calls[call])
                 }
                 Step::Drift => drift[column],
-                Step::Other | Step::More | Step::Missing => true,
+                Step::Other => lines[line].what.name == calls[call].name,
+                Step::More | Step::Missing => true,
             }
     };
     // The cost from each place to the end.

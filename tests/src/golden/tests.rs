@@ -243,4 +243,11 @@ fn a_difference_after_drift_is_found_where_it_is() {
     let error = compare(GOLDEN, &calls, true, None).expect_err("a difference");
     let what = "call 5: expected READ(0x4) = 0x5, got READ(0x4) = 0x6; all calls:\n";
     assert!(error.starts_with(what), "{error}");
+    // Nor is the drift blamed for what is missing next to it.
+    let calls = trace(&[unknown, CALLS[1], CALLS[2], CALLS[3]]);
+    let error = compare(GOLDEN, &calls, true, None).expect_err("a difference");
+    assert!(
+        error.starts_with("call 2: expected INIT(0x2, 0x3) = 0x0, 0x7, got READ(0x4)"),
+        "{error}"
+    );
 }
