@@ -3,9 +3,13 @@
 
 debug=/sys/kernel/debug
 
-# The names of the partitions that have power.
-partitions() {
-    echo $(awk '$2 == "yes" { print $1 }' $debug/powergate)
+# The names of the partitions that have power. Linux 7.3 oopses when it shows them: it takes
+# seq_file's iterator for its own data.
+expect_partitions() {
+    case $(uname -r) in
+    7.3*) skip "$1" "this kernel cannot show them" ;;
+    *) expect "$1" "$2" "$(echo $(awk '$2 == "yes" { print $1 }' $debug/powergate))" ;;
+    esac
 }
 
 # Puts CPU 1 off or on, and waits until the kernel is through with it.
@@ -16,12 +20,12 @@ cpu1() {
 expect reset-reason WATCHDOG "$(cat /sys/devices/platform/7000e400.pmc/reset_reason)"
 
 # The CPUs' partitions have power when the firmware has the CPUs on.
-expect partitions-on "crail cpu1 cpu0 c0nc iram" "$(partitions)"
+expect_partitions partitions-on "crail cpu1 cpu0 c0nc iram"
 if [ -e /sys/devices/system/cpu/cpu1/online ]; then
     cpu1 0
-    expect partitions-without-cpu1 "crail cpu0 c0nc iram" "$(partitions)"
+    expect_partitions partitions-without-cpu1 "crail cpu0 c0nc iram"
     cpu1 1
-    expect partitions-with-cpu1 "crail cpu1 cpu0 c0nc iram" "$(partitions)"
+    expect_partitions partitions-with-cpu1 "crail cpu1 cpu0 c0nc iram"
 fi
 
 # The kernel remembers the parent that it has set; whether a clock runs it asks the controller.
