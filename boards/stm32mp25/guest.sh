@@ -35,6 +35,9 @@ expect watchdog 32 "$(cat $watchdog/timeout)"
 if [ -e $watchdog ]; then
     # Open, it counts; any letter but V means that somebody still cares.
     exec 3>/dev/watchdog0
+fi
+# Before Linux 7.3 the driver gives up on the time left, as nobody tells it before the watchdog runs.
+if [ -e $watchdog/timeleft ]; then
     first=$(cat $watchdog/timeleft)
     sleep 2
     later=$(cat $watchdog/timeleft)
@@ -54,7 +57,11 @@ if [ -e $watchdog ]; then
     else
         fail watchdog-pet "$again after $later"
     fi
+elif [ -e $watchdog ]; then
+    echo >&3
+fi
+if [ -e $watchdog ]; then
     echo V >&3
     exec 3>&-
-    expect watchdog-stop "inactive 32" "$(cat $watchdog/state $watchdog/timeleft | xargs)"
+    expect watchdog-stop inactive "$(cat $watchdog/state)"
 fi

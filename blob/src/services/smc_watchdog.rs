@@ -8,13 +8,13 @@
 //! 1 SET_TIMEOUT   x2 seconds; a watchdog that runs begins anew
 //! 2 ENABLE        x2 1 starts, 0 stops
 //! 3 PET           begins anew
-//! 4 GET_TIMELEFT  -> x1 seconds left, or the timeout while it is stopped
+//! 4 GET_TIMELEFT  -> x1 seconds left; DISABLED while it is stopped
 //! ```
 //!
 //! The host does the counting, so a guest that hangs with its interrupts off is reset as well. What
 //! is left of the time is known here.
 
-use fakemon_abi::status::{INTERNAL_FAILURE, INVALID_PARAMETERS, NOT_SUPPORTED, SUCCESS};
+use fakemon_abi::status::{DISABLED, INTERNAL_FAILURE, INVALID_PARAMETERS, NOT_SUPPORTED, SUCCESS};
 
 use crate::call::Call;
 use crate::function_id::FunctionId;
@@ -121,9 +121,8 @@ impl State {
     }
 
     fn left(&self, host: &mut dyn Host) -> Result<u64, i32> {
-        let Some(end) = self.end else {
-            return Ok(u64::from(self.timeout));
-        };
+        // A success would tell Linux 7.3 that the watchdog runs already.
+        let end = self.end.ok_or(DISABLED)?;
         let (now, _) = host.time().map_err(|_| INTERNAL_FAILURE)?;
         Ok(end.saturating_sub(now) / NS_PER_SECOND)
     }

@@ -82,10 +82,10 @@ impl Setup {
 fn it_tells_its_limits_and_runs_only_when_started() {
     let mut setup = Setup::new();
     assert_eq!(setup.call(INIT, 0)[..3], [0, 2, 60]);
-    setup.has_left(60);
+    setup.refuses(GET_TIMELEFT, 0, DISABLED);
     setup.does(SET_TIMEOUT, 10);
     setup.does(PET, 0);
-    setup.has_left(10);
+    setup.refuses(GET_TIMELEFT, 0, DISABLED);
     assert_eq!(setup.limits(), [0], "nothing counts yet");
     setup.does(ENABLE, 1);
     assert_eq!(setup.limits(), [10 * SECOND]);
@@ -122,7 +122,7 @@ fn it_stops() {
     setup.does(ENABLE, 1);
     setup.does(ENABLE, 0);
     setup.does(PET, 0);
-    setup.has_left(60);
+    setup.refuses(GET_TIMELEFT, 0, DISABLED);
     assert_eq!(setup.limits(), [60 * SECOND, 0]);
 }
 
@@ -154,7 +154,7 @@ fn a_host_that_cannot_count_is_found_at_init() {
     setup.host = FakeHost::new(1).answering(|_, _| Err(NOT_SUPPORTED));
     setup.refuses(INIT, 0, NOT_SUPPORTED);
     setup.refuses(ENABLE, 1, INTERNAL_FAILURE);
-    setup.has_left(60);
+    setup.refuses(GET_TIMELEFT, 0, DISABLED);
 }
 
 #[test]
