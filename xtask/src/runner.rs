@@ -179,7 +179,7 @@ fn add_assets(
 
 /// Adds the board's kernel, its device tree and the initramfs.
 fn add_kernel(stage: &mut Stage, supplies: &Supplies, board: &Board, cpu: Cpu) -> Result<()> {
-    supplies.fits(cpu)?;
+    supplies.fits(board.guest.arch, cpu)?;
     let kernel = supplies.guest_kernel(board)?;
     let initrd = guest::initramfs(supplies, board, &kernel)?;
     let dir = format!("kernels/{}", board.guest.kernel);

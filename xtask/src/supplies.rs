@@ -133,8 +133,8 @@ impl Supplies {
     }
 
     /// Refuses the guests' kernel on a processor that it cannot run on.
-    pub(crate) fn fits(&self, cpu: Cpu) -> Result<()> {
-        let pages_16k = self.guest_kernel == GuestKernel::Named("16k");
+    pub(crate) fn fits(&self, arch: Arch, cpu: Cpu) -> Result<()> {
+        let pages_16k = self.guest_kernel == GuestKernel::Named("16k") && arch == Arch::Arm64;
         if pages_16k && cpu == Cpu::CortexA57 {
             let reason = "a Cortex-A57 has no pages of 16 KiB (ID_AA64MMFR0_EL1.TGran16)";
             return Err(Lacks(reason.to_owned()).into());
