@@ -2,9 +2,7 @@
 //! What host VMs and guests are made of: QEMU, kernels and busybox, from the cache or fetched into
 //! it, or from the paths that the user gives.
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use fakemon_manifest::{Arch, Board};
 use xshell::{Shell, cmd};
 
-use crate::cache::{Cache, Check, files_below, remove_dir};
+use crate::cache::{Cache, Check, remove_dir};
 use crate::debian::{Choice, Missing, Packages, Want};
 use crate::engine::Engine;
 use crate::inputs::{self, GuestKernel};
@@ -20,7 +18,11 @@ use crate::kernel::own_kernel;
 use crate::machine::Cpu;
 use crate::machine::qemu::Qemu;
 use crate::progress::Progress;
-use crate::{modules, workspace};
+
+mod guest_kernel;
+
+pub(crate) use guest_kernel::{Kernel, Lacks};
+use guest_kernel::{Parts, given_kernel};
 
 /// Names the variable that chooses the host VM's kernel.
 pub(crate) const HOST_KERNEL_VARIABLE: &str = "FAKEMON_HOST_KERNEL";
@@ -39,64 +41,6 @@ pub(crate) struct Supplies {
     host_kernel: Option<OsString>,
     guest_kernel: GuestKernel,
 }
-
-/// A guest kernel's files.
-#[derive(Clone, Debug)]
-pub(crate) struct Kernel {
-    image: PathBuf,
-    dir: PathBuf,
-    name: String,
-}
-
-impl Kernel {
-    fn in_dir(dir: PathBuf, name: &str) -> Kernel {
-        Kernel {
-            image: dir.join("vmlinuz"),
-            dir,
-            name: name.to_owned(),
-        }
-    }
-
-    /// Which one it is, as a directory's name.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The kernel itself.
-    pub(crate) fn image(&self) -> PathBuf {
-        self.image.clone()
-    }
-
-    /// Its device tree of this name.
-    pub(crate) fn dtb(&self, name: &str) -> Result<PathBuf> {
-        let path = self.dir.join("dtbs").join(name);
-        if !path.exists() {
-            return Err(Lacks(format!(
-                "the kernel {} has no {name}: correct `dtb` in board.toml",
-                self.name
-            ))
-            .into());
-        }
-        Ok(path)
-    }
-
-    /// Its modules.
-    pub(crate) fn modules(&self) -> PathBuf {
-        self.dir.join("modules")
-    }
-}
-
-/// A kernel has not what a board wants of it.
-#[derive(Debug)]
-pub(crate) struct Lacks(pub(crate) String);
-
-impl fmt::Display for Lacks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Lacks {}
 
 impl Supplies {
     /// Opens the cache. The environment chooses as the options of a verb would.
@@ -327,78 +271,12 @@ impl Supplies {
     }
 }
 
-/// What is wanted of a kernel package besides the kernel.
-#[derive(Debug, Default)]
-struct Parts {
-    dtbs: BTreeSet<String>,
-    modules: BTreeSet<String>,
-}
-
-impl Parts {
-    /// What all boards want that boot `want` for the kernel `name`.
-    fn of_boards(name: &str, want: &Want) -> Result<Parts> {
-        let mut parts = Parts::default();
-        for board in workspace::boards()? {
-            if inputs::kernel_want(&board, name).is_ok_and(|other| other == *want) {
-                parts.dtbs.extend(board.guest.dtb);
-                parts.modules.extend(board.guest.modules);
-            }
-        }
-        Ok(parts)
-    }
-
-    /// Takes the wanted files out of an unpacked package: `vmlinuz`, `dtbs/` and `modules/`. What it
-    /// has not is missed by the boards that want it.
-    fn take(&self, package: &Path, to: &Path) -> Result<()> {
-        let files = files_below(package)?;
-        let image = files.iter().find(|file| {
-            file.file_name().is_some_and(|name| {
-                name == "vmlinuz" || name.to_string_lossy().starts_with("vmlinuz-")
-            })
-        });
-        let image = image.context("the kernel package has no vmlinuz")?;
-        fs::copy(image, to.join("vmlinuz"))?;
-        for name in &self.dtbs {
-            if let Some(dtb) = files.iter().find(|file| file.ends_with(name)) {
-                let to = to.join("dtbs").join(name);
-                fs::create_dir_all(to.parent().unwrap_or(&to))?;
-                fs::copy(dtb, to)?;
-            }
-        }
-        fs::create_dir(to.join("modules"))?;
-        if let Some(builtin) = files.iter().find(|file| file.ends_with(modules::BUILTIN)) {
-            fs::copy(builtin, to.join("modules").join(modules::BUILTIN))?;
-        }
-        for name in &self.modules {
-            let found = match modules::load(package, std::slice::from_ref(name)) {
-                Err(error) if error.is::<Lacks>() => continue,
-                found => found?,
-            };
-            for module in found {
-                let file = format!("{}.ko", module.name);
-                fs::write(to.join("modules").join(file), module.content)?;
-            }
-        }
-        Ok(())
-    }
-}
-
 /// The user's choice of a host kernel as the variable takes it in any directory.
 pub(crate) fn chosen_host_kernel(choice: &str) -> Result<OsString> {
     Ok(match choice {
         OWN => choice.into(),
         path => existing("--host-kernel", std::path::absolute(path)?)?.into(),
     })
-}
-
-/// A kernel that the user gives as a directory.
-fn given_kernel(dir: PathBuf, name: &str) -> Result<Kernel> {
-    ensure!(
-        dir.join("vmlinuz").is_file(),
-        "{} has no vmlinuz",
-        dir.display()
-    );
-    Ok(Kernel::in_dir(dir, name))
 }
 
 /// A path that the user gave by an environment variable.
