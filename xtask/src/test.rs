@@ -187,10 +187,13 @@ impl Test {
             .args(filter)
             .env("FAKEMON_CPU", cpu.name())
             .env("FAKEMON_QUICK", u8::from(self.quick).to_string())
-            .env("FAKEMON_STRICT", u8::from(self.strict).to_string())
             .env(ENGINE_VARIABLE, engine.name());
         if let Some(kernel) = &self.host_kernel {
             command.env(HOST_KERNEL_VARIABLE, chosen_host_kernel(kernel)?);
+        }
+        // Without the option the environment's word stands.
+        if self.strict {
+            command.env("FAKEMON_STRICT", "1");
         }
         if let Some(kernel) = &self.kernel {
             command.env(KERNEL_VARIABLE, kernel.to_string());
