@@ -11,8 +11,8 @@ fn main() {
 
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    use fakemon_host::{Blob, BlobFault, Config, Host, Policy, Step, Trap, Width};
-    use fakemon_host::{GuestMemory, Monitor, set_policy};
+    use fakemon_host::{Blob, BlobFault, Config, Host, Policy, Served, Trap, Width};
+    use fakemon_host::{World, abi, set_policy};
     use kvm_bindings::{kvm_userspace_memory_region, kvm_vcpu_init};
     use kvm_ioctls::{Kvm, VcpuExit};
 
@@ -23,10 +23,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             print!("{}", String::from_utf8_lossy(text));
         }
         fn cpu_on(&mut self, _mpidr: u64, _entry: u64, _context: u64) -> i32 {
-            fakemon_abi::status::NOT_PRESENT
+            abi::status::NOT_PRESENT
         }
         fn cpu_affinity(&mut self, _mpidr: u64, _level: u64) -> i32 {
-            fakemon_abi::status::INVALID_PARAMETERS
+            abi::status::INVALID_PARAMETERS
         }
         fn mmio_read(&mut self, _address: u64, data: &mut [u8]) {
             data.fill(0);
@@ -53,8 +53,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let path = std::env::args().nth(1).ok_or("usage: minimal BLOB.elf")?;
     let blob = Blob::parse(&std::fs::read(path)?)?;
-    let vm = Kvm::new()?.create_vm()?;
-    set_policy(&vm, Policy::Blob, Some(&blob))?;
+    let kvm = Kvm::new()?;
+    let vm = kvm.create_vm()?;
+    set_policy(&vm, Policy::Blob, &[&blob])?;
     let region = kvm_userspace_memory_region {
         slot: 0,
         flags: 0,
@@ -64,26 +65,21 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     // SAFETY: `ram` is a page that outlives the VM's only run, and nothing else uses it.
     unsafe { vm.set_user_memory_region(region)? };
-    let memory = [GuestMemory {
-        guest_addr: RAM,
-        host_addr,
-        size: 4096,
-    }];
-    // SAFETY: as above.
-    let monitor = unsafe { Monitor::new(&blob, &memory, 1, Config::default())? };
+    // This blob needs nothing of the guest's memory, or `add_memory` would be next.
+    let world = World::new(&kvm, &[&blob], 1, Config::default())?;
 
     let mut vcpu = vm.create_vcpu(0)?;
     let mut init = kvm_vcpu_init::default();
     vm.get_preferred_target(&mut init)?;
     vcpu.vcpu_init(&init)?;
     fakemon_host::regs::Registers::of(&vcpu).start_at(Width::AArch64, RAM, 0)?;
-    let mut firmware = monitor.vcpu(0, &vcpu, Width::AArch64)?;
+    let mut firmware = world.lane(0, &vcpu, Width::AArch64)?;
     loop {
         match vcpu.run()? {
             // `longmode` is where this crate shows the low half of the arm64 exit's flags.
             VcpuExit::Hypercall(call) => {
                 let trap = Trap::from_exit(call.nr, call.longmode.into());
-                assert_eq!(firmware.call(trap, &mut Vmm)?, Step::Done);
+                assert_eq!(firmware.serve(trap, &mut Vmm)?, Served::Run);
             }
             VcpuExit::MmioWrite(_, data) => {
                 println!("PSCI version {}.{}", data[2], data[0]);

@@ -15,9 +15,11 @@ use object::read::elf::{ElfFile64, FileHeader, ProgramHeader};
 use object::{LittleEndian, Object, ObjectSymbol, SymbolKind};
 
 use crate::tables::{Access, PAGE};
+use crate::width::{Conduit, Width};
 
 /// Why a file is not a blob that this shim can run. It is the blob's fault throughout.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum BlobError {
     /// The bytes are not an ELF file, or a damaged one.
     #[error("not a readable ELF file: {0}; build the blob again with `cargo xtask blob`")]
@@ -138,6 +140,28 @@ impl Blob {
     /// The ranges of function IDs that the blob claims.
     pub fn ranges(&self) -> &[Range] {
         &self.note.ranges[..self.note.range_count as usize]
+    }
+
+    /// The claimed range that a call falls into, if its conduit is served at all.
+    pub(crate) fn claim(&self, function: u32, conduit: Conduit) -> Option<Range> {
+        let conduit = match conduit {
+            Conduit::Smc => note::CONDUIT_SMC,
+            Conduit::Hvc => note::CONDUIT_HVC,
+        };
+        let served = self.note.conduits & conduit != 0;
+        let mut ranges = self.ranges().iter().filter(|_| served);
+        ranges
+            .find(|range| (range.first..=range.last).contains(&function))
+            .copied()
+    }
+
+    /// Tells whether callers of this width may enter.
+    pub(crate) fn serves(&self, width: Width) -> bool {
+        let caller = match width {
+            Width::AArch64 => note::CALLER_AARCH64,
+            Width::AArch32 => note::CALLER_AARCH32,
+        };
+        self.note.callers & caller != 0
     }
 
     /// Address of the vector table for SMC.

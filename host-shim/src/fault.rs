@@ -29,6 +29,7 @@ pub struct BlobFault {
 
 /// Why a blob failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum FaultReason {
     /// It panicked.
     Panic {
@@ -57,6 +58,8 @@ pub enum FaultReason {
         /// What is wrong with that.
         problem: &'static str,
     },
+    /// It stored to guest memory, at this address, which its note only asks to read.
+    ReadOnly(u64),
     /// It made an SMC or HVC itself: the function ID.
     NestedCall(u32),
     /// The watchdog ended it: which limit it exceeded, and what that is.
@@ -89,6 +92,12 @@ impl fmt::Display for FaultReason {
             }
             FaultReason::BadReturn { spsr, problem } => {
                 write!(f, "returned with SPSR {spsr:#x}: {problem}")
+            }
+            FaultReason::ReadOnly(address) => {
+                write!(
+                    f,
+                    "stored to guest memory at {address:#x}, which its note only asks to read"
+                )
             }
             FaultReason::NestedCall(id) => {
                 write!(

@@ -6,11 +6,12 @@
 //! VM that the guest cannot reach: the *monitor VM*. It is made for any VMM that has a KVM VM and
 //! its vCPUs as file descriptors.
 //!
-//! The way of one SMC is a straight line through the files of `engine/`: the guest's exit arrives in
-//! `call.rs`, which reads the caller's registers into the frame (`frame.rs`) and runs the monitor's
-//! vCPU (`vcpu.rs`); the gate (`gate.S`) enters the blob and catches its return; `call.rs` writes
-//! back what changed. What the blob asks of the host on the way is served in `hostcall.rs`.
-//! `blob.rs`, `tables.rs`, `memory.rs` and `monitor.rs` set all this up.
+//! The way of one SMC, one word a file: the guest traps, and its [`Lane`] finds the payload that
+//! claims the call. The payload's vCPU in the monitor VM is entered (`blob_cpu.rs`, `frame.rs`,
+//! `gate.S`), and what its coming back means is said there. If it asks for something, the lane hands
+//! out a [`Request`] and takes a [`Reply`], now or later (`hostcall.rs`, `request.rs`). When it has
+//! returned, the guest gets what changed. `serve.rs` is a loop over that, for VMMs which answer on the
+//! spot; `world.rs` holds the payloads and the guest's memory.
 //!
 //! Four principles:
 //! * The guest is hostile to both sides, and the blob may be broken or hostile too: whatever either
@@ -28,21 +29,31 @@
 )]
 
 pub mod blob;
+mod claims;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 mod engine;
 pub mod fault;
+mod hostcall;
 mod limits;
 pub mod policy;
+mod request;
 mod tables;
-pub mod translate;
-pub mod undefined;
+mod translate;
+mod undefined;
 pub mod width;
 mod workaround;
 
 pub use blob::{Blob, BlobError};
+pub use claims::ClaimError;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
-pub use engine::*;
+pub use engine::{
+    AsKvmFd, CallRecord, Error, FilterError, GuestMemory, Host, KickHandle, Lane, Monitor,
+    RegisterError, Served, Step, Trap, World, has_kernel_engine, inject_undefined,
+    keep_stolen_time, monotonic_ns, regs, set_policy,
+};
+pub use fakemon_abi as abi;
 pub use fault::{BlobFault, FaultReason};
 pub use limits::Limit;
 pub use policy::{Config, Engine, OnFault, Policy};
+pub use request::{PowerEvent, Reply, Request};
 pub use width::{Conduit, Width};

@@ -18,6 +18,7 @@ const TICKS: u32 = 8;
 
 /// What a blob may not have more of within one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Limit {
     /// CPU time of its thread: [`Config::watchdog`].
     CpuTime,

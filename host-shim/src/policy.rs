@@ -8,6 +8,7 @@ use std::time::Duration;
 
 /// Who answers a guest's SMC and HVC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Policy {
     /// The blob answers the function IDs that it claims, KVM the others.
     #[default]
@@ -29,6 +30,7 @@ const NAMES: [(&str, Policy); 4] = [
 
 /// Who carries a call from the guest to the blob and back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Engine {
     /// KVM itself where it can, else this library.
     #[default]
@@ -88,6 +90,7 @@ fn named<T: Copy>(names: &[(&str, T)], text: &str) -> Option<T> {
 
 /// What becomes of a call during which the blob fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum OnFault {
     /// The call ends in `Error::Blob` and the VMM stops the guest.
     #[default]

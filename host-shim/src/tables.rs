@@ -2,9 +2,11 @@
 //! Stage-1 translation tables of the monitor VM (Arm ARM D8.3, 4 KiB granule, 39-bit addresses).
 //!
 //! The shim writes them once, before the blob runs. They map addresses to themselves and add what
-//! stage 2 cannot say: memory types and W^X. Below the monitor's window everything starts as Device
-//! memory that nobody can execute; guest RAM is then laid over it as the blob's note asks. Inside
-//! the window only what is named is mapped.
+//! stage 2 cannot say: memory types and W^X. Below the monitor's window everything is Normal memory
+//! that nobody can execute. What of it there really is, and whether it can be written, is stage 2's to
+//! say, so that these tables stay as they are when the guest's memory changes: an access to an address
+//! without memory exits, one by one, whatever its type here. Inside the window only what is named is
+//! mapped.
 
 use fakemon_abi::layout::{MONITOR_BASE, TABLES_BASE, VA_BITS};
 
@@ -45,12 +47,12 @@ pub(crate) struct Tables {
 }
 
 impl Tables {
-    /// Starts with Device memory below the monitor's window and nothing inside it.
+    /// Starts with the guest's addresses below the monitor's window and nothing inside it.
     pub(crate) fn new() -> Self {
         let mut tables = Tables {
             pages: vec![[0; ENTRIES]],
         };
-        tables.map(0, MONITOR_BASE, Access::Device);
+        tables.map(0, MONITOR_BASE, Access::Write);
         tables
     }
 

@@ -35,7 +35,7 @@ use crate::width::Width;
 /// A 32-bit guest's registers are the AArch64 ones they are mapped to: TTBCR is the low half of
 /// TCR_EL1 and TTBCR2 its high half. Registers that a vCPU does not have are 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Regime {
+pub(crate) struct Regime {
     /// Execution state of the guest's EL1.
     pub width: Width,
     /// SCTLR_EL1 or SCTLR.
@@ -54,7 +54,7 @@ pub struct Regime {
 
 /// What EL1 wants to do at the address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
+pub(crate) enum Access {
     /// Load from it.
     Read,
     /// Store to it.
@@ -63,7 +63,7 @@ pub enum Access {
 
 /// Kind of a stage-1 fault (Arm ARM D8.15, G5.11).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// The descriptor is invalid.
     Translation,
     /// An address has more bits than the regime's outputs.
@@ -90,7 +90,7 @@ impl fmt::Display for Fault {
 /// The guest's registers and tables are the reason every time, except for
 /// [`Unsupported`](TranslateError::Unsupported), which is a limit of the shim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TranslateError {
+pub(crate) enum TranslateError {
     /// The address lies between the guest's two regions, or walks of its region are disabled.
     #[error("the guest's TCR or TTBCR gives this address no translation table")]
     NoTable,
@@ -127,7 +127,7 @@ type Read<'a> = dyn FnMut(u64, usize) -> Option<u64> + 'a;
 ///
 /// `read` is given the guest physical address of a descriptor, aligned to its size, and the size of
 /// 4 or 8 bytes. It returns the bytes as a little-endian number, or `None` if they are not in RAM.
-pub fn translate(
+pub(crate) fn translate(
     regime: &Regime,
     va: u64,
     access: Access,

@@ -18,7 +18,7 @@
 
 /// Registers of a vCPU after KVM has forwarded its SMC or HVC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Before {
+pub(crate) struct Before {
     /// Program counter, past the instruction, which has 4 bytes in every instruction set.
     pub pc_after: u64,
     /// PSTATE in the layout of SPSR_EL2, which is KVM's, for 32-bit guests too.
@@ -31,7 +31,7 @@ pub struct Before {
 
 /// Registers of a 64-bit EL1 that has taken the exception.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct After64 {
+pub(crate) struct After64 {
     /// Program counter: an entry of the vector table.
     pub pc: u64,
     /// PSTATE in the layout of SPSR_EL2.
@@ -46,7 +46,7 @@ pub struct After64 {
 
 /// Registers of a 32-bit EL1 that has taken the exception.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct After32 {
+pub(crate) struct After32 {
     /// Program counter: an entry of the vector table.
     pub pc: u32,
     /// CPSR in the layout of SPSR_EL2, as KVM takes it for PSTATE.
@@ -76,7 +76,7 @@ mod spsr {
 const SCTLR_SPAN: u64 = 1 << 23;
 
 /// Takes the exception to AArch64 EL1.
-pub fn aarch64(before: &Before) -> After64 {
+pub(crate) fn aarch64(before: &Before) -> After64 {
     use spsr::{A, AARCH32, DIT, F, I, NZCV, PAN};
     const TCO: u64 = 1 << 25;
     const SSBS: u64 = 1 << 12;
@@ -113,7 +113,7 @@ pub fn aarch64(before: &Before) -> After64 {
 }
 
 /// Takes the exception to AArch32 Undefined mode.
-pub fn aarch32(before: &Before) -> After32 {
+pub(crate) fn aarch32(before: &Before) -> After32 {
     use spsr::{A, DIT, F, I, NZCV, PAN};
     const Q: u64 = 1 << 27;
     const SSBS: u64 = 1 << 23;

@@ -5,11 +5,10 @@
 //! here the guest is stepped up to the SMC or HVC, and, where KVM carries the call, over it. The
 //! step ends as the guest goes on, before it executes another instruction.
 
-use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
-use fakemon_host::regs::{self, Registers};
-use fakemon_host::{Conduit, Error, MonitorVcpu, Policy, Step, Trap, Width, inject_undefined};
+use fakemon_host::regs::{self, Register, Registers};
+use fakemon_host::{Conduit, Error, Lane, Policy, Served, Trap, Width, inject_undefined};
 use kvm_bindings::{
     KVM_EXIT_ARM_NISV, KVM_GUESTDBG_ENABLE, KVM_GUESTDBG_SINGLESTEP, kvm_guest_debug,
     kvm_vcpu_events,
@@ -20,12 +19,12 @@ use crate::log::{Log, value};
 use crate::machine::{END, REPORT, Stop};
 use crate::ram::Ram;
 
-/// One vCPU of the guest and its monitor vCPU.
+/// One vCPU of the guest and its lane.
 #[derive(Debug)]
 pub struct Cpu {
     // First: it has borrowed the guest's vCPU.
-    /// Its half in the monitor VM.
-    pub firmware: Option<MonitorVcpu>,
+    /// Its secure half.
+    pub firmware: Option<Lane>,
     /// The guest's vCPU.
     pub fd: VcpuFd,
     /// What the test's blob and program left with the VMM.
@@ -47,7 +46,7 @@ enum Event {
 impl Cpu {
     pub(crate) fn new(
         fd: VcpuFd,
-        firmware: Option<MonitorVcpu>,
+        firmware: Option<Lane>,
         ram: Arc<Ram>,
         width: Width,
         policy: Policy,
@@ -71,7 +70,7 @@ impl Cpu {
     }
 
     /// Reads one of the guest's registers, by its id in [`regs`].
-    pub fn get(&self, register: u64) -> u64 {
+    pub fn get(&self, register: Register) -> u64 {
         // What a debugger's step leaves in PSTATE.
         const SS: u64 = 1 << 21;
         let value = Registers::of(&self.fd).get(register).expect("a register");
@@ -83,7 +82,7 @@ impl Cpu {
     }
 
     /// Writes one of the guest's registers.
-    pub fn set(&self, register: u64, value: u64) {
+    pub fn set(&self, register: Register, value: u64) {
         Registers::of(&self.fd)
             .set(register, value)
             .expect("a register");
@@ -117,7 +116,7 @@ impl Cpu {
             self.set(regs::x(n), value);
         }
         let function = self.get(regs::x(0)) as u32;
-        Trap { function, conduit }
+        Trap::new(function, conduit)
     }
 
     /// Address of the instruction behind the call at which the guest is.
@@ -126,10 +125,10 @@ impl Cpu {
     }
 
     /// Makes the call at which the guest is, until it is over or left.
-    pub fn begin(&mut self, trap: Trap) -> Result<Step, Error> {
+    pub fn begin(&mut self, trap: Trap) -> Result<Served, Error> {
         let firmware = self.firmware.as_mut().expect("a blob");
         if firmware.in_call() {
-            return firmware.call(trap, &mut self.log);
+            return firmware.serve(trap, &mut self.log);
         }
         self.debug(self.carried);
         let step = self.go_on();
@@ -138,10 +137,10 @@ impl Cpu {
     }
 
     /// Goes on with a call that was left.
-    pub fn resume(&mut self) -> Result<Step, Error> {
+    pub fn resume(&mut self) -> Result<Served, Error> {
         let firmware = self.firmware.as_mut().expect("a blob");
-        let step = firmware.resume(&mut self.log)?;
-        if step != Step::Done || !firmware.in_call() {
+        let step = firmware.serve_on(&mut self.log)?;
+        if step != Served::Run || !firmware.in_call() {
             return Ok(step);
         }
         self.debug(true);
@@ -192,36 +191,36 @@ impl Cpu {
             inject_undefined(&self.fd, self.width).expect("an exception");
             return None;
         };
-        let step = firmware.call(trap, &mut self.log);
+        let step = firmware.serve(trap, &mut self.log);
         self.finish(step)
     }
 
-    fn finish(&mut self, mut step: Result<Step, Error>) -> Option<Stop> {
-        while matches!(step, Ok(Step::Interrupted)) {
+    fn finish(&mut self, mut step: Result<Served, Error>) -> Option<Stop> {
+        while matches!(step, Ok(Served::Interrupted)) {
             step = self.resume();
         }
         match step {
-            Ok(Step::Done) => None,
+            Ok(Served::Run) => None,
             Ok(step) => Some(Stop::Step(step)),
             Err(error) => Some(Stop::Error(error)),
         }
     }
 
     /// Runs the guest, which is at a call or in one, until that is over or left.
-    fn go_on(&mut self) -> Result<Step, Error> {
+    fn go_on(&mut self) -> Result<Served, Error> {
         loop {
             match self.enter() {
                 Event::Call(trap) => {
                     let firmware = self.firmware.as_mut().expect("a blob");
-                    let step = firmware.call(trap, &mut self.log)?;
-                    if step != Step::Done || !firmware.in_call() {
+                    let step = firmware.serve(trap, &mut self.log)?;
+                    if step != Served::Run || !firmware.in_call() {
                         return Ok(step);
                     }
                 }
-                Event::Stepped => return Ok(Step::Done),
+                Event::Stepped => return Ok(Served::Run),
                 Event::Interrupted => {
-                    if self.firmware.as_ref().is_some_and(MonitorVcpu::in_call) {
-                        return Ok(Step::Interrupted);
+                    if self.firmware.as_ref().is_some_and(Lane::in_call) {
+                        return Ok(Served::Interrupted);
                     }
                 }
                 Event::Stop(stop) => panic!("a call ends in {stop:?}"),
@@ -312,10 +311,5 @@ impl Cpu {
         let mut events = kvm_vcpu_events::default();
         events.exception.ext_dabt_pending = 1;
         self.fd.set_vcpu_events(&events).expect("an abort");
-    }
-
-    /// The guest's vCPU as a file descriptor.
-    pub fn as_raw_fd(&self) -> i32 {
-        self.fd.as_raw_fd()
     }
 }

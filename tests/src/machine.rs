@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use fakemon_host::regs::Registers;
 use fakemon_host::{
-    Blob, Config, Engine, Error, GuestMemory, Monitor, Policy, Step, Width, set_policy,
+    Blob, Config, Engine, Error, GuestMemory, Monitor, Policy, Served, Width, World, set_policy,
 };
 use kvm_bindings::{
     KVM_ARM_VCPU_EL1_32BIT, KVM_ARM_VCPU_PSCI_0_2, KVM_CAP_ARM_NISV_TO_USER, kvm_enable_cap,
@@ -37,7 +37,7 @@ pub enum Stop {
     /// It stored to [`END`].
     Ended,
     /// A call ended in a step that the machine does not carry out by itself.
-    Step(Step),
+    Step(Served),
     /// The engine failed.
     Error(Error),
     /// KVM stopped the vCPU.
@@ -49,8 +49,8 @@ pub enum Stop {
 pub struct Machine {
     /// The guest's vCPUs, in order.
     pub cpus: Vec<Cpu>,
-    /// The monitor VM, unless the policy is another.
-    pub monitor: Option<Monitor>,
+    /// The guest's payloads, unless the policy is another.
+    pub world: Option<World>,
     ram: Arc<Ram>,
     more: Vec<Ram>,
     /// The guest's VM.
@@ -112,10 +112,18 @@ impl Machine {
     /// Makes a machine whose vCPUs all start at the beginning of `program`, with their number in x0
     /// or r0.
     pub fn new(blob: &Blob, program: &[u8], options: &Options) -> Machine {
+        Machine::with(&[blob], program, options)
+    }
+
+    /// Makes the machine with several blobs.
+    ///
+    /// # Panics
+    /// As for [`new`](Self::new).
+    pub fn with(blobs: &[&Blob], program: &[u8], options: &Options) -> Machine {
         let turn = (options.width == Width::AArch32).then(Turn::take);
         let kvm = Kvm::new().expect("/dev/kvm");
         let vm = kvm.create_vm().expect("a VM");
-        set_policy(&vm, options.policy, Some(blob)).expect("a policy");
+        set_policy(&vm, options.policy, blobs).expect("a policy");
         // Accesses without syndrome, such as atomics to a hole, come to us instead of failing
         // KVM_RUN.
         let nisv = kvm_enable_cap {
@@ -134,16 +142,17 @@ impl Machine {
         };
         // SAFETY: `ram` is dropped with the machine, after its vCPUs, and accessed by copies only.
         unsafe { vm.set_user_memory_region(region) }.expect("RAM");
-        let memory = [GuestMemory {
+        let memory = GuestMemory {
             guest_addr: RAM,
             host_addr: ram.address(),
             size: RAM_SIZE,
-        }];
-        let monitor = (options.policy == Policy::Blob).then(|| {
+        };
+        let world = (options.policy == Policy::Blob).then(|| {
             let cpus = options.cpus + options.spare_cpus;
+            let world = World::new(&kvm, blobs, cpus, options.config.clone()).expect("a world");
             // SAFETY: as above.
-            unsafe { Monitor::new(blob, &memory, cpus, options.config.clone()) }
-                .expect("a monitor VM")
+            unsafe { world.add_memory(memory) }.expect("guest memory");
+            world
         });
         let cpus = (0..options.cpus)
             .map(|cpu| {
@@ -158,12 +167,12 @@ impl Machine {
                 Registers::of(&fd)
                     .start_at(options.width, RAM, cpu.into())
                     .expect("a start");
-                let firmware = monitor
+                let firmware = world
                     .as_ref()
-                    .map(|m| m.vcpu(cpu, &fd, options.width).expect("a monitor vCPU"));
-                let carried = monitor
+                    .map(|world| world.lane(cpu, &fd, options.width).expect("a lane"));
+                let carried = world
                     .as_ref()
-                    .is_some_and(|monitor| monitor.engine() == Engine::Kernel);
+                    .is_some_and(|world| world.engine() == Engine::Kernel);
                 Cpu::new(
                     fd,
                     firmware,
@@ -176,7 +185,7 @@ impl Machine {
             .collect();
         Machine {
             cpus,
-            monitor,
+            world,
             ram,
             more: Vec::new(),
             vm,
@@ -215,6 +224,18 @@ impl Machine {
         // SAFETY: as for RAM.
         unsafe { self.vm.set_user_memory_region(region) }.expect("a page");
         self.more.push(more);
+    }
+
+    /// The monitor VM of the first blob.
+    ///
+    /// # Panics
+    /// The policy is that no blob answers.
+    pub fn monitor(&self) -> &Monitor {
+        let first = self
+            .world
+            .as_ref()
+            .and_then(|world| world.payloads().next());
+        first.expect("a blob")
     }
 
     /// Copies bytes out of the guest's RAM.

@@ -47,6 +47,9 @@ pub struct Frame {
     pub call: HostCall,
     /// Where the blob says why it panicked.
     pub panic: PanicRecord,
+    /// Counts the changes of the guest's memory: what
+    /// [`GUEST_MEMORY`](crate::hostcall::GUEST_MEMORY) has said holds while this stays the same.
+    pub memory: u64,
 }
 
 /// The Illegal Execution state bit of an SPSR (Arm ARM, SPSR_EL1.IL): makes the return trap.
@@ -98,5 +101,6 @@ const _: () = {
     assert!(offset_of!(Frame, call) == 0xd8);
     assert!(offset_of!(Frame, panic) == 0xd8 + size_of::<HostCall>());
     assert!(size_of::<PanicRecord>() == 32);
+    assert!(offset_of!(Frame, memory) == 0x158);
     assert!(size_of::<Frame>() <= 0x1000);
 };

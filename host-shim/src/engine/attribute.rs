@@ -20,7 +20,7 @@ pub(crate) fn has(fd: &impl AsRawFd, group: u32, attr: u32) -> bool {
         attr: attr.into(),
         ..Default::default()
     };
-    // SAFETY: the kernel reads one kvm_device_attr, which outlives the call, and nothing behind it.
+    // SAFETY: the kernel reads one kvm_device_attr, which outlives the call, and nothing else.
     unsafe { ioctl_with_ref(fd, HAS_DEVICE_ATTR, &attribute) == 0 }
 }
 

@@ -3,14 +3,17 @@
 
 use std::io;
 
+use crate::claims::ClaimError;
 use crate::engine::filter::FilterError;
 use crate::engine::regs::RegisterError;
 use crate::fault::BlobFault;
 use crate::width::Width;
 
-/// An error of the engine. [`Error::Blob`] is the blob's fault, the `GuestMemory` and `Cpus` ones
-/// the VMM's, the rest the host's.
+/// An error of the engine. [`Error::Blob`] and [`Error::WrongCaller`] are the blob's fault,
+/// [`Error::Kvm`], [`Error::Register`], [`Error::Memory`], [`Error::Watchdog`], [`Error::PageSize`] and
+/// [`Error::NoKernelEngine`] the host's, the others the VMM's.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// The blob failed and the policy is to stop: who, where and why.
     #[error("{0}")]
@@ -34,8 +37,31 @@ pub enum Error {
     )]
     GuestMemoryTooHigh(u64),
     /// Guest RAM that cannot be mapped by pages.
-    #[error("guest RAM at {0:#x} is not aligned to 4 KiB pages")]
+    #[error("guest RAM at {0:#x} is not aligned to 4 KiB pages, or there is none of it")]
     GuestMemoryUnaligned(u64),
+    /// Guest RAM where there is some already.
+    #[error("guest RAM at {0:#x} overlaps another region: remove that one first")]
+    GuestMemoryOverlaps(u64),
+    /// A region that was never added, or has been removed.
+    #[error("there is no region of guest RAM at {0:#x}")]
+    NoGuestMemory(u64),
+    /// A CPU number that the world was not made for.
+    #[error("CPU {cpu} was not announced: the world was made for {cpus} CPUs")]
+    NoSuchCpu {
+        /// The number.
+        cpu: u32,
+        /// How many there are, from 0 up.
+        cpus: u32,
+    },
+    /// A world without payload.
+    #[error("a world needs at least one payload")]
+    NoPayload,
+    /// Two payloads want the same calls.
+    #[error(transparent)]
+    Claims(#[from] ClaimError),
+    /// The payloads cannot be made anew while one of them runs.
+    #[error("CPU {0} is in a call: end it before the reset")]
+    Busy(u32),
     /// The host's pages are larger than those of the monitor's address space.
     #[error("this host has pages of {0} bytes: the monitor VM needs a kernel with 4 KiB pages")]
     PageSize(u64),
@@ -52,20 +78,23 @@ pub enum Error {
     Register(#[from] RegisterError),
     /// The monitor's memory could not be mapped.
     #[error("cannot map the monitor VM's memory: {0}")]
-    Memory(#[source] io::Error),
+    Memory(io::Error),
     /// The watchdog's thread or signal could not be set up.
     #[error("cannot start the blob watchdog: {0}")]
-    Watchdog(#[source] io::Error),
+    Watchdog(io::Error),
     /// KVM refused something.
-    #[error("cannot {what}: {source}")]
+    #[error("cannot {what}: {cause}")]
     Kvm {
         /// What was tried.
         what: &'static str,
         /// The kernel's answer.
-        source: io::Error,
+        cause: io::Error,
     },
-    /// A call was continued that had not been interrupted, or begun while another one was.
-    #[error("the VMM continued a call that is not there, or began one inside another")]
+    /// A call was resumed that had not been interrupted, answered that had not asked, or begun while
+    /// another one was in progress.
+    #[error(
+        "the VMM resumed or answered a call that does not wait for that, or began one inside another"
+    )]
     OutOfTurn,
 }
 
@@ -74,7 +103,7 @@ impl Error {
     pub(crate) fn kvm(what: &'static str) -> impl Fn(kvm_ioctls::Error) -> Error {
         move |error| Error::Kvm {
             what,
-            source: error.into(),
+            cause: error.into(),
         }
     }
 }

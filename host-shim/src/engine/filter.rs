@@ -8,7 +8,7 @@
 //! carries nothing for forwards them.
 
 use std::io;
-use std::os::fd::AsRawFd;
+use std::iter::repeat;
 
 use fakemon_abi::note::Range;
 use kvm_bindings::{
@@ -18,7 +18,9 @@ use kvm_bindings::{
 };
 
 use crate::blob::Blob;
-use crate::engine::{attribute, carrier};
+use crate::claims::{self, ClaimError};
+use crate::engine::fd::AsKvmFd;
+use crate::engine::{attribute, binding};
 use crate::policy::Policy;
 
 /// All function IDs but those that KVM keeps, as first and last.
@@ -30,6 +32,7 @@ const EVERYTHING: [(u32, u32); 3] = [
 
 /// The filter could not be set.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum FilterError {
     /// The kernel is older than the filter: the host's fault.
     #[error(
@@ -41,6 +44,12 @@ pub enum FilterError {
         "the SMCCC filter must be set before any vCPU of the guest has run: set the policy right after creating the VM"
     )]
     TooLate,
+    /// A blob is to answer, and there is none: the VMM's fault.
+    #[error("the policy is that a blob answers, but there is no blob")]
+    NoBlob,
+    /// Two blobs want the same calls.
+    #[error(transparent)]
+    Overlap(ClaimError),
     /// The VM has a filter of the VMM's own for some of the blob's IDs.
     #[error("function IDs {first:#010x} to {last:#010x} are filtered already: one VM, one policy")]
     Taken {
@@ -51,63 +60,70 @@ pub enum FilterError {
     },
     /// Any other answer of the kernel.
     #[error("cannot set KVM's SMCCC filter: {0}")]
-    Kvm(#[source] io::Error),
+    Kvm(io::Error),
 }
 
-/// Sets the filter of a guest VM as `policy` says; `blob` gives the ranges for [`Policy::Blob`].
+/// Sets the filter of a guest VM as `policy` says; for [`Policy::Blob`] each of `blobs` gets the
+/// ranges that it claims, and is to be in the guest's [`World`](crate::World) at the same place.
 ///
 /// # Errors
 /// [`FilterError`]; the VM may then have a part of the filter and should be dropped.
-pub fn set_policy(
-    vm: &impl AsRawFd,
-    policy: Policy,
-    blob: Option<&Blob>,
-) -> Result<(), FilterError> {
+pub fn set_policy(vm: &impl AsKvmFd, policy: Policy, blobs: &[&Blob]) -> Result<(), FilterError> {
     match policy {
         Policy::Kvm => Ok(()),
         Policy::Deny => set_everything(vm, DENY),
         Policy::Undef => set_everything(vm, FORWARD),
+        Policy::Blob if blobs.is_empty() => Err(FilterError::NoBlob),
         Policy::Blob => {
-            let ranges = blob.map(Blob::ranges).unwrap_or_default();
-            let carried = carrier::supported(vm);
-            ranges
+            claims::check(blobs).map_err(FilterError::Overlap)?;
+            let kernel_engine = binding::supported(vm);
+            // KVM carries the calls of one payload by itself.
+            for (blob, bound) in blobs
                 .iter()
-                // Without the capability KVM answers an architecture call that the blob would.
-                .filter(|range| carried || !range.is_architecture())
-                .try_for_each(|range| match carried {
-                    true => carry(vm, range),
-                    false => set(vm, range.first, range.last, FORWARD as u8, [0; 2]),
-                })
+                .zip([kernel_engine].into_iter().chain(repeat(false)))
+            {
+                for range in blob.ranges() {
+                    match (bound, range.is_architecture()) {
+                        (true, _) => carry(vm, range)?,
+                        // KVM answers an architecture call that the blob would.
+                        (false, true) => {}
+                        (false, false) => {
+                            set(vm, range.first, range.last, FORWARD as u8, [0; 2])?;
+                        }
+                    }
+                }
+            }
+            Ok(())
         }
     }
 }
 
 /// Makes every call of the monitor VM exit: a blob has no firmware below it.
-pub(crate) fn forward_everything(vm: &impl AsRawFd) -> Result<(), FilterError> {
+pub(crate) fn forward_everything(vm: &impl AsKvmFd) -> Result<(), FilterError> {
     set_everything(vm, FORWARD)
 }
 
-fn set_everything(vm: &impl AsRawFd, action: u32) -> Result<(), FilterError> {
+fn set_everything(vm: &impl AsKvmFd, action: u32) -> Result<(), FilterError> {
     EVERYTHING
         .iter()
         .try_for_each(|&(first, last)| set(vm, first, last, action as u8, [0; 2]))
 }
 
 /// Has the monitor serve a range, with as many registers each way as its note says.
-fn carry(vm: &impl AsRawFd, range: &Range) -> Result<(), FilterError> {
+fn carry(vm: &impl AsKvmFd, range: &Range) -> Result<(), FilterError> {
     let registers = [range.inputs as u8, range.outputs as u8];
     set(
         vm,
         range.first,
         range.last,
-        carrier::FILTER_MONITOR,
+        binding::FILTER_MONITOR,
         registers,
     )
 }
 
 /// Sets one range; `registers` is the number that go in and come out, for the monitor.
 fn set(
-    vm: &impl AsRawFd,
+    vm: &impl AsKvmFd,
     first: u32,
     last: u32,
     action: u8,
@@ -123,11 +139,11 @@ fn set(
     filter.pad[..2].copy_from_slice(&registers);
     let (group, attr) = (KVM_ARM_VM_SMCCC_CTRL, KVM_ARM_VM_SMCCC_FILTER);
     // SAFETY: KVM reads one kvm_smccc_filter for this attribute.
-    let set = unsafe { attribute::set(vm, group, attr, &filter) };
+    let set = unsafe { attribute::set(&vm.as_kvm_fd(), group, attr, &filter) };
     set.map_err(|error| match error.raw_os_error() {
         Some(libc::EBUSY) => FilterError::TooLate,
         Some(libc::EEXIST) => FilterError::Taken { first, last },
-        _ if !attribute::has(vm, group, attr) => FilterError::Unsupported,
+        _ if !attribute::has(&vm.as_kvm_fd(), group, attr) => FilterError::Unsupported,
         _ => FilterError::Kvm(error),
     })
 }

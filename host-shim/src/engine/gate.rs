@@ -6,7 +6,7 @@ use std::arch::global_asm;
 use fakemon_abi::frame::Frame;
 use fakemon_abi::layout::{DOORBELL, FRAME, GATE};
 
-use crate::engine::carrier::RETURN;
+use crate::engine::binding::RETURN;
 
 global_asm!(
     include_str!("gate.S"),
@@ -27,15 +27,15 @@ unsafe extern "C" {
     safe static fakemon_gate_end: u8;
 }
 
-/// The gate's instructions, less than a page. With `carried`, its vectors for synchronous exceptions
+/// The gate's instructions, less than a page. With `bound`, its vectors for synchronous exceptions
 /// begin with the instruction that hands a return to KVM, where else there is a NOP.
-pub(crate) fn code(carried: bool) -> Vec<u8> {
+pub(crate) fn code(bound: bool) -> Vec<u8> {
     let start = &raw const fakemon_gate_start;
     // SAFETY: both symbols delimit one constant array in .rodata, emitted by gate.S above, which
     // lives as long as the program.
     let code = unsafe { std::slice::from_raw_parts(start, offset_of(&raw const fakemon_gate_end)) };
     let mut code = code.to_vec();
-    if carried {
+    if bound {
         for vector in [0x000, 0x200, 0x400, 0x600] {
             code[vector..vector + 4].copy_from_slice(&RETURN.to_le_bytes());
         }

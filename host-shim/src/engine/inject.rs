@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Raises an UNDEFINED exception in a guest whose call nobody is to answer.
 
-use std::os::fd::AsRawFd;
-
+use crate::engine::fd::AsKvmFd;
 use crate::engine::regs::{self, RegisterError, Registers};
 use crate::undefined::{Before, aarch32, aarch64};
 use crate::width::Width;
@@ -12,7 +11,7 @@ use crate::width::Width;
 ///
 /// # Errors
 /// What the kernel says of the first register that cannot be read or written.
-pub fn inject_undefined(vcpu: &impl AsRawFd, width: Width) -> Result<(), RegisterError> {
+pub fn inject_undefined(vcpu: &impl AsKvmFd, width: Width) -> Result<(), RegisterError> {
     let vcpu = Registers::of(vcpu);
     let before = Before {
         pc_after: vcpu.get(regs::PC)?,

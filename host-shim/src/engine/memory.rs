@@ -5,8 +5,10 @@
 //! a bounded copy.
 
 use std::io;
+use std::mem::offset_of;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use fakemon_abi::frame::Frame;
 use fakemon_abi::layout::{FRAME, GATE, TABLES_BASE, VCPU_STRIDE, vcpu_block};
@@ -43,20 +45,15 @@ unsafe impl Send for MonitorMemory {}
 unsafe impl Sync for MonitorMemory {}
 
 impl MonitorMemory {
-    /// Maps and fills the memory: the blob's segments, `tables`, and a gate and frame for each of
-    /// `cpus` vCPUs; `carried` tells whether returns go to KVM itself.
+    /// Maps and fills the memory: the blob's segments, stage-1 tables, and a gate and frame for each
+    /// of `cpus` vCPUs; `bound` tells whether returns go to KVM itself.
     ///
     /// What nobody in the monitor VM should write is read-only in stage 2 as well, so that a vCPU
     /// whose EL1 state is reset finds gate and tables as they were, even after a blob that has
     /// switched its MMU off.
-    pub(crate) fn new(
-        blob: &Blob,
-        tables: &Tables,
-        cpus: u32,
-        carried: bool,
-    ) -> io::Result<Arc<Self>> {
-        let gate = gate::code(carried);
-        let tables = tables.to_bytes();
+    pub(crate) fn new(blob: &Blob, cpus: u32, bound: bool) -> io::Result<Arc<Self>> {
+        let gate = gate::code(bound);
+        let tables = stage_1(blob, cpus).to_bytes();
         let mut pieces = Vec::new();
         let mut size = 0;
         let mut piece = |address: u64, bytes: u64, writable| {
@@ -86,14 +83,30 @@ impl MonitorMemory {
             size,
             pieces,
         };
-        for segment in blob.segments() {
-            memory.write(segment.address, &segment.data);
-        }
+        memory.load(blob);
         memory.write(TABLES_BASE, &tables);
         for cpu in 0..cpus {
             memory.write(vcpu_block(cpu) + GATE, &gate);
         }
         Ok(Arc::new(memory))
+    }
+
+    /// Makes the blob's segments what the file says, as they were when it was loaded first.
+    pub(crate) fn load(&self, blob: &Blob) {
+        for segment in blob.segments() {
+            if let Some(start) = self.locate(segment.address, segment.size as usize) {
+                // SAFETY: these are whole pages of the mapping, which is private and anonymous: they
+                // are zero when they are next touched. Nothing refers to them.
+                unsafe {
+                    libc::madvise(
+                        start.as_ptr().cast(),
+                        segment.size as usize,
+                        libc::MADV_DONTNEED,
+                    );
+                }
+            }
+            self.write(segment.address, &segment.data);
+        }
     }
 
     pub(crate) fn pieces(&self) -> &[Piece] {
@@ -154,6 +167,18 @@ impl MonitorMemory {
         Ok(there.count() as u64 * PAGE)
     }
 
+    /// Counts up the word in a vCPU's frame that tells how often the guest's memory has changed.
+    pub(crate) fn count_memory_change(&self, cpu: u32) {
+        let place = self
+            .frame(cpu)
+            .as_ptr()
+            .wrapping_byte_add(offset_of!(Frame, memory));
+        // SAFETY: the word is inside the frame, aligned, and only ever accessed as an atomic or by
+        // volatile accesses.
+        let word = unsafe { AtomicU64::from_ptr(place.cast()) };
+        word.fetch_add(1, Ordering::Release);
+    }
+
     /// Where a vCPU's frame lies in this process.
     pub(crate) fn frame(&self, cpu: u32) -> NonNull<Frame> {
         let found = self.locate(vcpu_block(cpu) + FRAME, size_of::<Frame>());
@@ -168,9 +193,10 @@ impl Drop for MonitorMemory {
     }
 }
 
-/// Adds what the blob and each vCPU's block need to the monitor's stage 1.
-pub(crate) fn map_monitor(tables: &mut Tables, blob: &Blob, cpus: u32) {
+/// The monitor's stage 1: the guest's addresses, and what the blob and each vCPU's block need.
+fn stage_1(blob: &Blob, cpus: u32) -> Tables {
     use fakemon_abi::layout::{DOORBELL, STACK};
+    let mut tables = Tables::new();
     for segment in blob.segments() {
         tables.map(segment.address, segment.size, segment.access);
     }
@@ -184,6 +210,7 @@ pub(crate) fn map_monitor(tables: &mut Tables, blob: &Blob, cpus: u32) {
         tables.map(block + VCPU_STRIDE - stack, stack, Access::Write);
         debug_assert!(VCPU_STRIDE - stack >= STACK);
     }
+    tables
 }
 
 fn map(size: usize) -> io::Result<NonNull<u8>> {

@@ -20,7 +20,7 @@ pub struct CallRecord {
     pub before: [u64; REGS],
     /// x0 to x17 with which the blob returned; as `before` while it has not.
     pub after: [u64; REGS],
-    /// Whether the guest has gone on behind the call, rather than off, elsewhere or not at all.
+    /// Whether the guest has gone on after the call, rather than off, elsewhere or not at all.
     pub returned: bool,
     /// When the call was made, in nanoseconds of [`monotonic_ns`]; 0 without a
     /// [log](crate::Config::log).

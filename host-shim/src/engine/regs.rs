@@ -5,126 +5,166 @@
 //! 32-bit word offset in `struct kvm_regs` (core registers) or a system register's encoding.
 
 use std::io;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::BorrowedFd;
 
 use kvm_bindings::{KVMIO, kvm_one_reg};
 use libc::c_ulong;
 use vmm_sys_util::ioctl::{_IOC_WRITE, ioctl_expr, ioctl_with_ref};
 
+use crate::engine::fd::AsKvmFd;
 use crate::width::Width;
 
 const GET_ONE_REG: c_ulong = ioctl_expr(_IOC_WRITE, KVMIO, 0xab, size_of::<kvm_one_reg>() as u32);
 const SET_ONE_REG: c_ulong = ioctl_expr(_IOC_WRITE, KVMIO, 0xac, size_of::<kvm_one_reg>() as u32);
 
+/// The id of a register of 64 bits.
+///
+/// KVM copies as many bytes as the id says, up to 256 of an SVE register, so no other size may come
+/// by here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Register(u64);
+
+impl Register {
+    /// Takes an id of the KVM API; [`None`] unless its size field says 64 bits.
+    ///
+    /// ```
+    /// # #[cfg(all(target_arch = "aarch64", target_os = "linux"))] {
+    /// use fakemon_host::regs::{PC, Register};
+    ///
+    /// assert_eq!(Register::new(0x6030_0000_0010_0040), Some(PC));
+    /// // V0 has 128 bits.
+    /// assert_eq!(Register::new(0x6040_0000_0010_0054), None);
+    /// # }
+    /// ```
+    pub const fn new(id: u64) -> Option<Register> {
+        const SIZE: u64 = 0xf << 52;
+        const SIZE_U64: u64 = 3 << 52;
+        if id & SIZE == SIZE_U64 {
+            Some(Register(id))
+        } else {
+            None
+        }
+    }
+
+    /// The id, as KVM spells it.
+    pub const fn id(self) -> u64 {
+        self.0
+    }
+}
+
+/// A register of 64 bits that the architecture's number names within its group, 16 bits wide.
+const fn arm64(group: u64, number: u64) -> Register {
+    assert!(number <= 0xffff);
+    Register(0x6030_0000_0000_0000 | group << 16 | number)
+}
+
 /// A 64-bit core register at a word offset in `struct kvm_regs`.
-const fn core(word: u64) -> u64 {
-    0x6030_0000_0010_0000 | word
+const fn core(word: u64) -> Register {
+    arm64(0x10, word)
 }
 
 /// A 64-bit system register.
-const fn sysreg(op0: u64, op1: u64, crn: u64, crm: u64, op2: u64) -> u64 {
-    0x6030_0000_0013_0000 | op0 << 14 | op1 << 11 | crn << 7 | crm << 3 | op2
+const fn sysreg(op0: u64, op1: u64, crn: u64, crm: u64, op2: u64) -> Register {
+    arm64(0x13, op0 << 14 | op1 << 11 | crn << 7 | crm << 3 | op2)
 }
 
 /// The firmware pseudo-register that tells the state of SMCCC_ARCH_WORKAROUND_1, 2 or 3, by this
 /// number (Documentation/virt/kvm/arm/fw-pseudo-registers.rst).
-pub const fn arch_workaround(number: u64) -> u64 {
-    0x6030_0000_0014_0000 | number
+pub(crate) const fn arch_workaround(number: u64) -> Register {
+    arm64(0x14, number)
 }
 
 /// x0 to x30 by number; r0 to r12 of an AArch32 guest are x0 to x12.
-pub const fn x(number: u64) -> u64 {
+///
+/// # Panics
+/// There is no such register.
+pub const fn x(number: u64) -> Register {
+    assert!(number <= 30, "x0 to x30");
     core(2 * number)
 }
 
 /// The PC.
-pub const PC: u64 = core(64);
+pub const PC: Register = core(64);
 /// PSTATE, or the CPSR of an AArch32 guest.
-pub const PSTATE: u64 = core(66);
+pub const PSTATE: Register = core(66);
 /// SP_EL1.
-pub const SP_EL1: u64 = core(68);
+pub const SP_EL1: Register = core(68);
 /// ELR_EL1.
-pub const ELR_EL1: u64 = core(70);
+pub const ELR_EL1: Register = core(70);
 /// SPSR_EL1, the SPSR_svc of an AArch32 guest.
-pub const SPSR_EL1: u64 = core(72);
+pub const SPSR_EL1: Register = core(72);
 /// SPSR_und of an AArch32 guest.
-pub const SPSR_UND: u64 = core(76);
+pub const SPSR_UND: Register = core(76);
 /// LR_und of an AArch32 guest (Arm ARM D1.20.1, "R14_und").
-pub const LR_UND: u64 = x(22);
+pub const LR_UND: Register = x(22);
 
 /// MPIDR_EL1.
-pub const MPIDR_EL1: u64 = sysreg(3, 0, 0, 0, 5);
+pub const MPIDR_EL1: Register = sysreg(3, 0, 0, 0, 5);
 /// SCTLR_EL1.
-pub const SCTLR_EL1: u64 = sysreg(3, 0, 1, 0, 0);
+pub const SCTLR_EL1: Register = sysreg(3, 0, 1, 0, 0);
 /// TTBR0_EL1.
-pub const TTBR0_EL1: u64 = sysreg(3, 0, 2, 0, 0);
+pub const TTBR0_EL1: Register = sysreg(3, 0, 2, 0, 0);
 /// TTBR1_EL1.
-pub const TTBR1_EL1: u64 = sysreg(3, 0, 2, 0, 1);
+pub const TTBR1_EL1: Register = sysreg(3, 0, 2, 0, 1);
 /// TCR_EL1.
-pub const TCR_EL1: u64 = sysreg(3, 0, 2, 0, 2);
+pub const TCR_EL1: Register = sysreg(3, 0, 2, 0, 2);
 /// TCR2_EL1 (FEAT_TCR2).
-pub const TCR2_EL1: u64 = sysreg(3, 0, 2, 0, 3);
+pub const TCR2_EL1: Register = sysreg(3, 0, 2, 0, 3);
 /// PIR_EL1 (FEAT_S1PIE).
-pub const PIR_EL1: u64 = sysreg(3, 0, 10, 2, 3);
+pub const PIR_EL1: Register = sysreg(3, 0, 10, 2, 3);
 /// ESR_EL1.
-pub const ESR_EL1: u64 = sysreg(3, 0, 5, 2, 0);
+pub const ESR_EL1: Register = sysreg(3, 0, 5, 2, 0);
 /// MAIR_EL1.
-pub const MAIR_EL1: u64 = sysreg(3, 0, 10, 2, 0);
+pub const MAIR_EL1: Register = sysreg(3, 0, 10, 2, 0);
+/// TPIDR_EL1.
+pub const TPIDR_EL1: Register = sysreg(3, 0, 13, 0, 4);
 /// VBAR_EL1.
-pub const VBAR_EL1: u64 = sysreg(3, 0, 12, 0, 0);
+pub const VBAR_EL1: Register = sysreg(3, 0, 12, 0, 0);
 
 /// PSTATE of a CPU that PSCI starts in AArch64: EL1h with all interrupts masked (DEN 0022, 6.4).
 pub const PSTATE_EL1H_MASKED: u64 = 0x3c5;
 /// CPSR of a CPU that PSCI starts in AArch32: Supervisor mode, ARM state, all interrupts masked.
 pub const CPSR_SVC_MASKED: u64 = 0x1d3;
 
-/// A vCPU of whatever VMM, borrowed by its file descriptor's number.
-///
-/// A number that is no vCPU makes every call fail with the error of ioctl(2); it can do no other
-/// harm.
+/// A vCPU of whatever VMM, borrowed.
 #[derive(Clone, Copy, Debug)]
-pub struct Registers(RawFd);
+pub struct Registers<'a>(BorrowedFd<'a>);
 
-impl AsRawFd for Registers {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0
-    }
-}
-
-impl Registers {
+impl<'a> Registers<'a> {
     /// Names the vCPU whose registers are meant.
-    pub fn of(vcpu: &impl AsRawFd) -> Self {
-        Registers(vcpu.as_raw_fd())
+    pub fn of(vcpu: &'a impl AsKvmFd) -> Self {
+        Registers(vcpu.as_kvm_fd())
     }
 
     /// Reads a 64-bit register.
     ///
     /// # Errors
     /// What the kernel says, with the register's id.
-    pub fn get(&self, id: u64) -> Result<u64, RegisterError> {
+    pub fn get(&self, register: Register) -> Result<u64, RegisterError> {
         let mut value = 0_u64;
         let request = kvm_one_reg {
-            id,
+            id: register.id(),
             addr: (&raw mut value).expose_provenance() as u64,
         };
-        // SAFETY: every id in this module names a register of 64 bits (size field 3), so the kernel
-        // writes eight bytes to `value`, which outlives the call.
-        let result = unsafe { ioctl_with_ref(self, GET_ONE_REG, &request) };
-        RegisterError::check(result, id, "read").map(|()| value)
+        // SAFETY: the size field of a `Register` says 64 bits, so the kernel writes eight bytes to
+        // `value`, which outlives the call.
+        let result = unsafe { ioctl_with_ref(&self.0, GET_ONE_REG, &request) };
+        RegisterError::check(result, register, "read").map(|()| value)
     }
 
     /// Writes a 64-bit register.
     ///
     /// # Errors
     /// What the kernel says, with the register's id.
-    pub fn set(&self, id: u64, value: u64) -> Result<(), RegisterError> {
+    pub fn set(&self, register: Register, value: u64) -> Result<(), RegisterError> {
         let request = kvm_one_reg {
-            id,
+            id: register.id(),
             addr: (&raw const value).expose_provenance() as u64,
         };
-        // SAFETY: the kernel reads eight bytes from `value`, which outlives the call.
-        let result = unsafe { ioctl_with_ref(self, SET_ONE_REG, &request) };
-        RegisterError::check(result, id, "write")
+        // SAFETY: the size field of a `Register` says 64 bits, so the kernel reads eight bytes from
+        // `value`, which outlives the call.
+        let result = unsafe { ioctl_with_ref(&self.0, SET_ONE_REG, &request) };
+        RegisterError::check(result, register, "write")
     }
 
     /// Puts an initialised vCPU into the state in which PSCI starts a CPU: at `entry`, `context` in
@@ -157,22 +197,22 @@ impl Registers {
 
 /// A register of a vCPU could not be read or written: the host's fault.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {verb} vCPU register {id:#x}: {source}")]
+#[error("cannot {verb} vCPU register {:#x}: {cause}", .register.id())]
 pub struct RegisterError {
     verb: &'static str,
-    id: u64,
-    source: io::Error,
+    register: Register,
+    cause: io::Error,
 }
 
 impl RegisterError {
-    fn check(result: i32, id: u64, verb: &'static str) -> Result<(), RegisterError> {
+    fn check(result: i32, register: Register, verb: &'static str) -> Result<(), RegisterError> {
         if result == 0 {
             return Ok(());
         }
         Err(RegisterError {
             verb,
-            id,
-            source: io::Error::last_os_error(),
+            register,
+            cause: io::Error::last_os_error(),
         })
     }
 }

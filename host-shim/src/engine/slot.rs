@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use kvm_bindings::kvm_run;
 
-use crate::engine::standing::Standing;
+use crate::engine::status::Status;
 use crate::limits::{Limit, Sample};
 
 thread_local! {
@@ -30,7 +30,7 @@ const CARRIED: u64 = 1 << 62;
 #[derive(Debug, Default)]
 #[repr(align(64))]
 pub(crate) struct Slot {
-    /// Number of the call, if KVM does not carry it.
+    /// Number of the call, if KVM does not carry it: odd while it is in progress, left or not.
     call: AtomicU64,
     /// The thread that runs the blob, as gettid(2) numbers it, or 0.
     thread: AtomicI32,
@@ -48,7 +48,7 @@ pub(crate) struct Slot {
 struct Attached {
     run: NonNull<kvm_run>,
     /// If KVM may carry its calls.
-    standing: Option<Standing>,
+    status: Option<Status>,
 }
 
 // SAFETY: through `run` only `immediate_exit` is written, which is made for being written by other
@@ -56,10 +56,22 @@ struct Attached {
 unsafe impl Send for Attached {}
 
 impl Slot {
-    /// A call is about to begin.
+    /// A call is about to begin. What this thread then reads was written no earlier than what a
+    /// thread wrote that has not yet seen this.
     pub(crate) fn begin(&self) {
-        let call = self.call.load(Ordering::Relaxed) + 1;
-        self.call.store(call, Ordering::Release);
+        let call = (self.call.load(Ordering::Relaxed) + 1) | 1;
+        self.call.store(call, Ordering::SeqCst);
+    }
+
+    /// The call is over.
+    pub(crate) fn end(&self) {
+        let call = self.call.load(Ordering::Relaxed);
+        self.call.store((call + 1) & !1, Ordering::Release);
+    }
+
+    /// Whether a call is in progress, whoever carries it.
+    pub(crate) fn is_in_call(&self) -> bool {
+        self.call.load(Ordering::SeqCst) & 1 != 0 || self.carried().is_some()
     }
 
     /// The current thread gives the blob its CPU.
@@ -77,14 +89,14 @@ impl Slot {
         self.paused.store(paused, Ordering::Release);
     }
 
-    /// Notes where the vCPU is; `carried` if KVM carries its calls, or will.
+    /// Notes where the vCPU is; `bound` if KVM carries its calls, or will.
     ///
     /// # Safety
     /// `run` is the vCPU's `kvm_run`, and stays mapped until [`detach`](Self::detach) has returned.
-    pub(crate) unsafe fn attach(&self, run: NonNull<kvm_run>, carried: bool) {
+    pub(crate) unsafe fn attach(&self, run: NonNull<kvm_run>, bound: bool) {
         // SAFETY: it is used through `attached` alone, which `detach` empties.
-        let standing = carried.then(|| unsafe { Standing::of(run) });
-        *self.attached() = Some(Attached { run, standing });
+        let status = bound.then(|| unsafe { Status::of(run) });
+        *self.attached() = Some(Attached { run, status });
     }
 
     /// Forgets the vCPU, which is about to go.
@@ -99,7 +111,7 @@ impl Slot {
     /// The call that KVM carries: its number, and the thread that runs it or 0.
     fn carried(&self) -> Option<(u64, i32)> {
         let attached = self.attached();
-        let (call, thread) = attached.as_ref()?.standing.as_ref()?.call()?;
+        let (call, thread) = attached.as_ref()?.status.as_ref()?.call()?;
         Some((CARRIED | call, thread))
     }
 

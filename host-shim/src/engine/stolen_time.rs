@@ -2,11 +2,11 @@
 //! Has KVM keep a guest vCPU's stolen time, for a blob with PV time (Arm DEN 0057).
 
 use std::io;
-use std::os::fd::AsRawFd;
 
 use kvm_bindings::{KVM_ARM_VCPU_PVTIME_CTRL, KVM_ARM_VCPU_PVTIME_IPA};
 
 use crate::engine::attribute;
+use crate::engine::fd::AsKvmFd;
 
 /// Tells KVM to keep the stolen time structure of a guest's vCPU at guest physical `address`.
 ///
@@ -17,11 +17,11 @@ use crate::engine::attribute;
 /// # Errors
 /// What KVM says (Documentation/virt/kvm/devices/vcpu.rst, 3): ENXIO if the host kernel keeps no
 /// such time, EINVAL for a bad address, EEXIST the second time.
-pub fn keep_stolen_time(vcpu: &impl AsRawFd, address: u64) -> io::Result<()> {
+pub fn keep_stolen_time(vcpu: &impl AsKvmFd, address: u64) -> io::Result<()> {
     // SAFETY: KVM reads 64 bits for this attribute.
     unsafe {
         attribute::set(
-            vcpu,
+            &vcpu.as_kvm_fd(),
             KVM_ARM_VCPU_PVTIME_CTRL,
             KVM_ARM_VCPU_PVTIME_IPA,
             &address,

@@ -6,7 +6,7 @@
 //! uses none, so there is a limit on the wall as well, much longer. A stay with the VMM is no time of
 //! the blob's, and counts for neither.
 //!
-//! One thread per monitor VM wakes at each tick, takes a sample of every vCPU (`slot.rs`) and judges
+//! One thread for all monitor VMs of a guest wakes at each tick, takes a sample of every vCPU (`slot.rs`) and judges
 //! (`limits.rs`). A call that exceeds a limit is kicked out of KVM_RUN by a signal, which also ends
 //! a WFI. Of calls that KVM carries by itself, KVM tells number and thread by words of its own; the
 //! guest executes nothing until such a call is over, so what its thread uses is the blob's as well.
@@ -30,18 +30,16 @@ use crate::engine::slot::Slot;
 use crate::limits::{Account, Limits};
 use crate::policy::Config;
 
-/// The thread and the slots that it looks at.
+/// The thread that looks at the slots.
 #[derive(Debug)]
 pub(crate) struct Watchdog {
-    slots: Arc<[Slot]>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Watchdog {
-    /// Starts watching `cpus` vCPUs, unless the watchdog is switched off.
-    pub(crate) fn new(cpus: u32, config: &Config) -> io::Result<Self> {
-        let slots: Arc<[Slot]> = (0..cpus).map(|_| Slot::default()).collect();
+    /// Starts watching, unless the watchdog is switched off.
+    pub(crate) fn new(slots: &Arc<[Slot]>, config: &Config) -> io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let thread = match Limits::of(config) {
             None => None,
@@ -52,15 +50,7 @@ impl Watchdog {
                 Some(builder.spawn(move || watch(&slots, &stop, &limits, signal))?)
             }
         };
-        Ok(Watchdog {
-            slots,
-            stop,
-            thread,
-        })
-    }
-
-    pub(crate) fn slot(&self, cpu: u32) -> &Slot {
-        &self.slots[cpu as usize]
+        Ok(Watchdog { stop, thread })
     }
 }
 

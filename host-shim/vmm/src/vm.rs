@@ -12,7 +12,7 @@ mod vcpu;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use fakemon_host::{Config, GuestMemory, Monitor, Policy, Width, set_policy};
+use fakemon_host::{Blob, Config, GuestMemory, Policy, Width, World, set_policy};
 use kvm_bindings::{
     KVM_CAP_ARM_EL1_32BIT, KVM_CAP_ARM_SYSTEM_SUSPEND, kvm_enable_cap, kvm_userspace_memory_region,
 };
@@ -77,7 +77,8 @@ impl Vm {
         let kvm = open(input)?;
         let vm = Arc::new(kvm.create_vm().map_err(VmError::kvm("create a VM"))?);
         suspend_exits(&vm)?;
-        set_policy(&*vm, options.policy, input.blob.as_ref())?;
+        let blobs: Vec<_> = input.blob.iter().collect();
+        set_policy(&*vm, options.policy, &blobs)?;
 
         let in_memory = pages::in_memory(&machine.pages, page_size());
         let memory = Memory::new(machine.ram_base, input.ram, &in_memory)?;
@@ -113,18 +114,18 @@ impl Vm {
             kick_signal,
         ));
         load(input, &memory, gic.version())?;
-        let monitor = monitor(input, options, &memory)?;
+        let world = world(&kvm, &blobs, input, options, &memory)?;
         let mut vcpus = Vec::with_capacity(cpus.len());
         for (number, fd) in (0..).zip(cpus) {
-            let monitor = match &monitor {
-                Some(monitor) => Some(monitor.vcpu(number, &fd.fd, width)?),
+            let lane = match &world {
+                Some(world) => Some(world.lane(number, &fd.fd, width)?),
                 None => None,
             };
             vcpus.push(Vcpu::new(
                 number,
                 fd,
                 width,
-                monitor,
+                lane,
                 options.policy,
                 shared.clone(),
             ));
@@ -247,24 +248,30 @@ fn load(input: &Input, memory: &Memory, gic: u32) -> Result<(), VmError> {
     Ok(memory.write(layout.dtb, &dtb)?)
 }
 
-fn monitor(input: &Input, options: &Options, memory: &Memory) -> Result<Option<Monitor>, VmError> {
-    let Some(blob) = &input.blob else {
+/// The guest's secure world, unless nobody is to answer by a blob.
+fn world(
+    kvm: &Kvm,
+    blobs: &[&Blob],
+    input: &Input,
+    options: &Options,
+    memory: &Memory,
+) -> Result<Option<World>, VmError> {
+    if options.policy != Policy::Blob {
         return Ok(None);
-    };
-    let ranges: Vec<GuestMemory> = memory
-        .regions()
-        .iter()
-        .map(|region| GuestMemory {
+    }
+    let cpus = input.mpidr.len() as u32;
+    let world = World::new(kvm, blobs, cpus, options.config.clone())?;
+    for region in memory.regions() {
+        let region = GuestMemory {
             guest_addr: region.guest,
             host_addr: region.host,
             size: region.size,
-        })
-        .collect();
-    let cpus = input.mpidr.len() as u32;
-    // SAFETY: the regions are mapped writable until the memory is dropped, and `Vm` drops the
-    // monitor's vCPUs, which are all that is left of the monitor by then, before it.
-    let monitor = unsafe { Monitor::new(blob, &ranges, cpus, options.config.clone()) }?;
-    Ok(Some(monitor))
+        };
+        // SAFETY: the regions are mapped writable until the memory is dropped, and `Vm` drops the
+        // lanes, which are all that is left of the world by then, before it.
+        unsafe { world.add_memory(region) }?;
+    }
+    Ok(Some(world))
 }
 
 fn page_size() -> u64 {

@@ -2,7 +2,7 @@
 //! Runs a guest's rounds of calls and times them.
 
 use fakemon_host::regs::{self, x};
-use fakemon_host::{BlobFault, Config, Engine, Host, Policy, Step, Trap, Width};
+use fakemon_host::{BlobFault, Config, Engine, Host, Policy, Served, Trap, Width};
 use fakemon_tests::machine::{Cpu, Machine, Options, REPORT};
 use kvm_ioctls::VcpuExit;
 
@@ -68,11 +68,11 @@ pub(crate) fn prepare(machine: &Machine, width: Width, function: u32) {
 /// Serves a call by the blob, or what the blob wants of the VMM while KVM carries the call.
 pub(crate) fn by_blob(cpu: &mut Cpu, trap: Trap) {
     let firmware = cpu.firmware.as_mut().expect("a blob");
-    let mut step = firmware.call(trap, &mut Quiet);
-    while matches!(step, Ok(Step::Interrupted)) {
-        step = firmware.resume(&mut Quiet);
+    let mut step = firmware.serve(trap, &mut Quiet);
+    while matches!(step, Ok(Served::Interrupted)) {
+        step = firmware.serve_on(&mut Quiet);
     }
-    assert!(matches!(step, Ok(Step::Done)), "{step:?}");
+    assert!(matches!(step, Ok(Served::Run)), "{step:?}");
 }
 
 /// Serves a call in the VMM, from the same registers as a blob with three arguments.

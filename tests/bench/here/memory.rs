@@ -4,8 +4,9 @@
 
 use std::io;
 
-use fakemon_host::{Blob, Config, Engine, Monitor, Policy, Width};
+use fakemon_host::{Blob, Config, Engine, Policy, Width, World};
 use fakemon_tests::machine::Machine;
+use kvm_ioctls::Kvm;
 use serde_json::{Value, json};
 
 use super::calls::{by_blob, options, prepare, round};
@@ -36,10 +37,7 @@ fn touched(blob: &Blob, engine: Engine, cpus: u32) -> io::Result<u64> {
     for cpu in &mut machine.cpus {
         round(cpu, 1, by_blob);
     }
-    machine
-        .monitor
-        .as_ref()
-        .map_or(Ok(0), Monitor::touched_memory)
+    machine.monitor().touched_memory()
 }
 
 /// Nanoseconds until a monitor VM with one vCPU is ready for a guest's first call.
@@ -50,15 +48,14 @@ fn build(blob: &Blob, engine: Engine) -> f64 {
         engine,
         ..Config::default()
     };
+    let kvm = Kvm::new().expect("/dev/kvm");
     let mut samples: Vec<u64> = (0..9)
         .map(|_| {
             let start = ticks();
-            // SAFETY: the monitor is given no guest memory.
-            let monitor = unsafe { Monitor::new(blob, &[], 1, config.clone()) };
-            let monitor = monitor.expect("a monitor VM");
-            let vcpu = monitor.vcpu(0, &machine.cpus[0].fd, Width::AArch64);
+            let world = World::new(&kvm, &[blob], 1, config.clone()).expect("a world");
+            let lane = world.lane(0, &machine.cpus[0].fd, Width::AArch64);
             let time = ticks() - start;
-            vcpu.expect("a monitor vCPU");
+            lane.expect("a lane");
             time
         })
         .collect();

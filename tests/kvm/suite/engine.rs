@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use fakemon_abi::note::WINDOW_SMCCC_1_2;
-use fakemon_host::{Config, Engine, Error, Monitor};
+use fakemon_host::{Config, Engine, Error, World};
 use fakemon_tests::elf::{FUNCTION, blob, blob_with, note};
 use fakemon_tests::machine::{Machine, Options, Stop, engine};
 use fakemon_tests::program::caller;
 use fakemon_tests::{program, trials};
+use kvm_ioctls::Kvm;
 use libtest_mimic::Trial;
 
 program!(add, "add x0, x1, x2", "eret",);
@@ -53,21 +54,20 @@ program!(
     "b .",
 );
 
-/// Makes a monitor with this engine.
-fn monitor(engine: Engine) -> Result<Monitor, Error> {
+/// Makes a world with this engine.
+fn world(engine: Engine) -> Result<World, Error> {
     let config = Config {
         engine,
         ..Config::default()
     };
-    // SAFETY: there is no guest memory.
-    unsafe { Monitor::new(&blob(add()), &[], 1, config) }
+    World::new(&Kvm::new().expect("/dev/kvm"), &[&blob(add())], 1, config)
 }
 
 fn the_engine_is_the_one_that_was_chosen() {
-    let userspace = monitor(Engine::Userspace).expect("any kernel has it");
+    let userspace = world(Engine::Userspace).expect("any kernel has it");
     assert_eq!(userspace.engine(), Engine::Userspace);
-    let auto = monitor(Engine::Auto).expect("a choice").engine();
-    match monitor(Engine::Kernel) {
+    let auto = world(Engine::Auto).expect("a choice").engine();
+    match world(Engine::Kernel) {
         Ok(monitor) => {
             assert_eq!((monitor.engine(), auto), (Engine::Kernel, Engine::Kernel));
         }
@@ -140,9 +140,9 @@ fn a_guest_without_its_monitor_vcpu_has_its_calls_forwarded_again() {
     let trap = cpu.run_to_call().expect("a call");
     assert_eq!(trap.function, FUNCTION);
     // And another monitor can take over.
-    let monitor = monitor(engine()).expect("a monitor");
+    let world = world(engine()).expect("a world");
     let width = fakemon_host::Width::AArch64;
-    let firmware = monitor.vcpu(0, &cpu.fd, width).expect("a monitor vCPU");
+    let firmware = world.lane(0, &cpu.fd, width).expect("a lane");
     cpu.firmware = Some(firmware);
     assert!(cpu.ask(&[1, 2]).is_none());
     assert_eq!(cpu.x()[0], 3);

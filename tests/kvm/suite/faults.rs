@@ -117,6 +117,7 @@ fn machine(program: &[u8], on_fault: OnFault, limit: Option<Limit>) -> Machine {
         Some(Limit::CpuTime) => options.config.watchdog = LIMIT,
         Some(Limit::WallTime) => options.config.watchdog_wall = LIMIT,
         None => {}
+        Some(other) => panic!("{other:?} is new"),
     }
     Machine::new(&blob(program), caller(), &options)
 }

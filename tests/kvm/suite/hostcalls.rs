@@ -16,7 +16,7 @@ use fakemon_abi::note::{
     GUEST_MEMORY_NONE, GUEST_MEMORY_READ, GUEST_MEMORY_WRITE, WINDOW_SMCCC_1_2,
 };
 use fakemon_abi::{ABI_VERSION, status};
-use fakemon_host::{Step, regs};
+use fakemon_host::{PowerEvent, Served, regs};
 use fakemon_tests::elf::{DATA, FUNCTION, blob_with, note};
 use fakemon_tests::machine::{Cpu, Machine, Options, RAM, RAM_SIZE, Stop};
 use fakemon_tests::program::caller;
@@ -215,24 +215,27 @@ fn host_calls_without_return_end_the_call_in_their_step() {
     let cpu = &mut machine.cpus[0];
     let (entry, context) = (RAM + 0x40, 0x77);
     for (number, step) in [
-        (hostcall::CPU_OFF, Step::CpuOff),
-        (hostcall::CPU_RESUME, Step::CpuResume { entry, context }),
-        (hostcall::SYSTEM_OFF, Step::SystemOff),
+        (hostcall::CPU_OFF, PowerEvent::CpuOff),
+        (
+            hostcall::CPU_RESUME,
+            PowerEvent::CpuResume { entry, context },
+        ),
+        (hostcall::SYSTEM_OFF, PowerEvent::SystemOff),
         (
             hostcall::SYSTEM_RESET,
-            Step::SystemReset {
+            PowerEvent::SystemReset {
                 kind: entry,
                 cookie: context,
             },
         ),
         (
             hostcall::SYSTEM_SUSPEND,
-            Step::SystemSuspend { entry, context },
+            PowerEvent::SystemSuspend { entry, context },
         ),
     ] {
         let stop = cpu.ask(&inputs(number, &[entry, context]));
         assert!(
-            matches!(stop, Some(Stop::Step(end)) if end == step),
+            matches!(stop, Some(Stop::Step(Served::Power(end))) if end == step),
             "{stop:?}"
         );
         assert!(!cpu.firmware.as_ref().expect("a blob").in_call());
@@ -251,10 +254,10 @@ fn wait_for_interrupt_leaves_the_call_and_succeeds_later() {
     let cpu = &mut machine.cpus[0];
     let trap = cpu.next_call(&inputs(hostcall::WAIT_FOR_INTERRUPT, &[]));
     let step = cpu.begin(trap);
-    assert!(matches!(step, Ok(Step::WaitForInterrupt)), "{step:?}");
+    assert!(matches!(step, Ok(Served::WaitForInterrupt)), "{step:?}");
     assert!(cpu.firmware.as_ref().expect("a blob").in_call());
     let step = cpu.resume();
-    assert!(matches!(step, Ok(Step::Done)), "{step:?}");
+    assert!(matches!(step, Ok(Served::Run)), "{step:?}");
     assert_eq!(answer(cpu), (status::SUCCESS, [0; 4]));
 }
 

@@ -18,13 +18,13 @@ const PAGE: u64 = 0x1000;
 
 fn no_attack_reaches_an_idle_monitor() {
     let mut machine = machine(1);
-    let monitor = machine.monitor.as_ref().expect("a monitor");
+    let monitor = machine.monitor();
     let (addresses, before) = (targets(monitor, 1), Snapshot::of(monitor));
     prepare(&machine, &addresses);
     let stop = machine.cpus[0].run();
     assert!(matches!(stop, Stop::Ended), "{stop:?}");
     assert_repelled(&machine, &addresses);
-    let monitor = machine.monitor.as_ref().expect("a monitor");
+    let monitor = machine.monitor();
     let changed = Snapshot::of(monitor).differences(&before);
     assert!(changed.is_empty(), "{changed:x?}");
 }
@@ -32,7 +32,7 @@ fn no_attack_reaches_an_idle_monitor() {
 fn no_attack_reaches_a_monitor_that_serves_other_cpus() {
     const CPUS: u32 = 4;
     let mut machine = machine(CPUS);
-    let monitor = machine.monitor.as_ref().expect("a monitor");
+    let monitor = machine.monitor();
     let (addresses, before) = (targets(monitor, CPUS), Snapshot::of(monitor));
     prepare(&machine, &addresses);
     let stops = machine.run_all();
@@ -50,7 +50,7 @@ fn no_attack_reaches_a_monitor_that_serves_other_cpus() {
         assert_eq!(wrong, 0, "wrong answers");
         calls += own;
     }
-    let monitor = machine.monitor.as_ref().expect("a monitor");
+    let monitor = machine.monitor();
     let count = monitor.read_memory(DATA, 8).expect("the blob's data");
     assert_eq!(
         count,

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use fakemon_abi::note::GUEST_MEMORY_READ;
 use fakemon_host::regs::PC;
-use fakemon_host::{Config, Error, Step};
+use fakemon_host::{Config, Error, Served};
 use fakemon_tests::elf::{FUNCTION, blob_with, note};
 use fakemon_tests::machine::{Cpu, Machine, Options, RAM};
 use fakemon_tests::program::caller;
@@ -55,8 +55,8 @@ fn machine(program: &[u8]) -> Machine {
 }
 
 /// Expects a call that has been left, of which the guest has seen nothing.
-fn is_left(machine: &Machine, pc: u64, step: &Result<Step, Error>) {
-    assert!(matches!(step, Ok(Step::Interrupted)), "{step:?}");
+fn is_left(machine: &Machine, pc: u64, step: &Result<Served, Error>) {
+    assert!(matches!(step, Ok(Served::Interrupted)), "{step:?}");
     let cpu = &machine.cpus[0];
     assert!(cpu.firmware.as_ref().expect("a blob").in_call());
     assert_eq!((cpu.x()[0], cpu.get(PC)), (FUNCTION.into(), pc));
@@ -67,10 +67,10 @@ fn completes(machine: &mut Machine) {
     machine.write_ram(WORD, &[1]);
     let cpu = &mut machine.cpus[0];
     let mut step = cpu.resume();
-    while matches!(step, Ok(Step::Interrupted)) {
+    while matches!(step, Ok(Served::Interrupted)) {
         step = cpu.resume();
     }
-    assert!(matches!(step, Ok(Step::Done)), "{step:?}");
+    assert!(matches!(step, Ok(Served::Run)), "{step:?}");
     assert_eq!(cpu.x()[0], 42);
     assert!(!cpu.firmware.as_ref().expect("a blob").in_call());
     // And the next call is whole again.
@@ -169,14 +169,14 @@ fn a_left_call_goes_on_in_another_thread() {
 }
 
 fn a_call_out_of_turn_is_refused() {
-    let out_of_turn = |step: Result<Step, Error>| matches!(step, Err(Error::OutOfTurn));
+    let out_of_turn = |step: Result<Served, Error>| matches!(step, Err(Error::OutOfTurn));
     let mut machine = machine(wait_for_word());
     let cpu = &mut machine.cpus[0];
     assert!(out_of_turn(cpu.resume()), "nothing was left");
     let trap = cpu.next_call(&[40, 2]);
     assert!(out_of_turn(cpu.resume()), "the call has not begun");
     cpu.firmware.as_ref().expect("a blob").kick_handle().kick();
-    assert!(matches!(cpu.begin(trap), Ok(Step::Interrupted)));
+    assert!(matches!(cpu.begin(trap), Ok(Served::Interrupted)));
     assert!(out_of_turn(cpu.begin(trap)), "a call within a call");
     completes(&mut machine);
     assert!(out_of_turn(machine.cpus[0].resume()), "the call is over");

@@ -5,11 +5,12 @@
 use fakemon_abi::layout::{MAX_VCPUS, MONITOR_BASE};
 use fakemon_abi::note::CALLER_AARCH32;
 use fakemon_host::{
-    Blob, Config, Error, FilterError, GuestMemory, Monitor, Policy, Width, set_policy,
+    Blob, Config, Error, FilterError, GuestMemory, Policy, Width, World, set_policy,
 };
 use fakemon_tests::elf::{FUNCTION, blob, blob_with, note};
 use fakemon_tests::machine::{Machine, Options, RAM, Stop};
 use fakemon_tests::{program, trials};
+use kvm_ioctls::Kvm;
 use libtest_mimic::Trial;
 
 program!(answer, "mov x0, #42", "eret",);
@@ -121,19 +122,19 @@ fn the_filter_is_refused_once_the_guest_has_run() {
     };
     let mut machine = Machine::new(&blob(answer()), probe(), &options);
     assert!(matches!(machine.cpus[0].run(), Stop::Ended));
-    let late = set_policy(&machine.vm, Policy::Deny, None);
+    let late = set_policy(&machine.vm, Policy::Deny, &[]);
     assert!(matches!(late, Err(FilterError::TooLate)), "{late:?}");
 }
 
 fn a_second_policy_is_refused() {
     let blob = blob(answer());
     let machine = Machine::new(&blob, probe(), &Options::default());
-    let again = set_policy(&machine.vm, Policy::Blob, Some(&blob));
+    let again = set_policy(&machine.vm, Policy::Blob, &[&blob]);
     let Err(FilterError::Taken { first, last }) = again else {
         panic!("{again:?}");
     };
     assert_eq!((first, last), (FUNCTION, FUNCTION + 15));
-    let deny = set_policy(&machine.vm, Policy::Deny, None);
+    let deny = set_policy(&machine.vm, Policy::Deny, &[]);
     assert!(matches!(deny, Err(FilterError::Taken { .. })), "{deny:?}");
 }
 
@@ -144,12 +145,16 @@ fn monitor(blob: &Blob, memory: &[GuestMemory], cpus: u32) -> Result<(), Error> 
         ..Options::default()
     };
     let machine = Machine::new(blob, probe(), &options);
-    // SAFETY: the tests hand over no memory, or memory that is refused.
-    let monitor = unsafe { Monitor::new(blob, memory, cpus, Config::default()) }?;
-    monitor.vcpu(0, &machine.cpus[0].fd, Width::AArch64)?;
-    monitor
-        .vcpu(cpus, &machine.cpus[0].fd, Width::AArch64)
-        .map(|_| ())
+    let kvm = Kvm::new().expect("/dev/kvm");
+    let world = World::new(&kvm, &[blob], cpus, Config::default())?;
+    for region in memory {
+        // SAFETY: the tests hand over no memory, or memory that is refused.
+        unsafe { world.add_memory(*region) }?;
+    }
+    world.lane(0, &machine.cpus[0].fd, Width::AArch64)?;
+    world
+        .lane(cpus, &machine.cpus[0].fd, Width::AArch64)
+        .map(drop)
 }
 
 fn a_caller_of_another_width_is_refused() {
@@ -198,7 +203,7 @@ fn a_monitor_that_cannot_be_is_refused() {
     }
     let refused = monitor(&blob, &[], 1);
     assert!(
-        matches!(refused, Err(Error::Kvm { .. })),
+        matches!(refused, Err(Error::NoSuchCpu { cpu: 1, cpus: 1 })),
         "vCPU 1 of 1: {refused:?}"
     );
 }

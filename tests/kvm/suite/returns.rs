@@ -11,7 +11,7 @@ use fakemon_abi::frame::SPSR_IL;
 use fakemon_abi::layout::{GATE, MONITOR_BASE, VECTOR_LOWER_AARCH64, vcpu_block};
 use fakemon_abi::note::{GUEST_MEMORY_NONE, GUEST_MEMORY_WRITE};
 use fakemon_host::FaultReason;
-use fakemon_host::regs::{ELR_EL1, PC, PSTATE, PSTATE_EL1H_MASKED, SPSR_EL1, VBAR_EL1};
+use fakemon_host::regs::{ELR_EL1, PC, PSTATE, PSTATE_EL1H_MASKED, Register, SPSR_EL1, VBAR_EL1};
 use fakemon_tests::elf::{blob_with, note};
 use fakemon_tests::machine::{Machine, Options, RAM, Stop};
 use fakemon_tests::program;
@@ -159,9 +159,9 @@ fn the_blob_itself_without_il() {
 /// A CPU that has AArch32 at EL0 takes such a return; another one finds it illegal and stays at
 /// EL1.
 fn aarch32_at_el0() {
-    const ID_AA64PFR0_EL1: u64 = 0x6030_0000_0013_c020;
+    let id_aa64pfr0_el1 = Register::new(0x6030_0000_0013_c020).expect("64 bits");
     let probe = machine(return_as_told(), GUEST_MEMORY_NONE);
-    let has_it = probe.cpus[0].get(ID_AA64PFR0_EL1) & 0xf == 2;
+    let has_it = probe.cpus[0].get(id_aa64pfr0_el1) & 0xf == 2;
     let after = if has_it { EL0_AARCH32 } else { EL1H & !0x200 };
     arrives(None, GUEST_CODE, EL0_AARCH32, after);
 }

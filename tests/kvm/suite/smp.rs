@@ -7,11 +7,12 @@ use std::mem::offset_of;
 use fakemon_abi::frame::Frame;
 use fakemon_abi::hostcall::WAIT_FOR_INTERRUPT;
 use fakemon_abi::layout::{DOORBELL, DOORBELL_CALL, FRAME, MAX_VCPUS};
-use fakemon_host::{Config, Error, FaultReason, Monitor, OnFault, Step, Width, regs};
+use fakemon_host::{Config, Error, FaultReason, OnFault, Served, Width, World, regs};
 use fakemon_tests::elf::{DATA, blob};
 use fakemon_tests::machine::{Cpu, Machine, Options, REPORT, Stop};
 use fakemon_tests::program::caller;
 use fakemon_tests::{program, trials};
+use kvm_ioctls::Kvm;
 use libtest_mimic::Trial;
 
 const CPUS: u32 = 4;
@@ -191,26 +192,34 @@ fn a_call_left_on_one_thread_goes_on_on_another() {
             cpu.begin(trap)
         };
         let step = on_new_thread(cpu, begin);
-        assert!(matches!(step, Ok(Step::WaitForInterrupt)), "{step:?}");
+        assert!(matches!(step, Ok(Served::WaitForInterrupt)), "{step:?}");
         let step = on_new_thread(cpu, Cpu::resume);
-        assert!(matches!(step, Ok(Step::Done)), "{step:?}");
+        assert!(matches!(step, Ok(Served::Run)), "{step:?}");
         assert_eq!(cpu.get(regs::x(0)), round + 1);
     }
 }
 
 fn only_announced_cpus_can_be_paired_and_each_once() {
     let machine = machine(CPUS, 0, OnFault::Fatal);
-    let monitor = machine.monitor.as_ref().expect("a monitor");
-    for cpu in [0, CPUS - 1, CPUS, u32::MAX] {
-        let again = monitor.vcpu(cpu, &machine.cpus[0].fd, Width::AArch64);
+    let world = machine.world.as_ref().expect("a world");
+    let lane = |cpu| world.lane(cpu, &machine.cpus[0].fd, Width::AArch64);
+    for cpu in [0, CPUS - 1] {
+        let again = lane(cpu);
         assert!(matches!(again, Err(Error::Kvm { .. })), "{cpu}: {again:?}");
     }
-    for cpus in [0, MAX_VCPUS + 1, u32::MAX] {
-        // SAFETY: there is no guest memory.
-        let monitor = unsafe { Monitor::new(&blob(count()), &[], cpus, Config::default()) };
+    for cpu in [CPUS, u32::MAX] {
+        let unknown = lane(cpu);
         assert!(
-            matches!(monitor, Err(Error::TooManyCpus(n)) if n == cpus),
-            "{monitor:?}"
+            matches!(unknown, Err(Error::NoSuchCpu { cpu: n, cpus: CPUS }) if n == cpu),
+            "{unknown:?}"
+        );
+    }
+    for cpus in [0, MAX_VCPUS + 1, u32::MAX] {
+        let kvm = Kvm::new().expect("/dev/kvm");
+        let world = World::new(&kvm, &[&blob(count())], cpus, Config::default());
+        assert!(
+            matches!(world, Err(Error::TooManyCpus(n)) if n == cpus),
+            "{world:?}"
         );
     }
 }
@@ -234,7 +243,7 @@ fn run_all(machine: &mut Machine) {
 }
 
 fn counter(machine: &Machine, offset: u64) -> u64 {
-    let monitor = machine.monitor.as_ref().expect("a monitor");
+    let monitor = machine.monitor();
     let bytes = monitor
         .read_memory(DATA + offset, 8)
         .expect("the blob's data");

@@ -10,7 +10,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use fakemon_host::MonitorVcpu;
+use fakemon_host::{KickHandle, Lane};
 use kvm_ioctls::VcpuFd;
 use libc::{c_int, c_void, siginfo_t};
 use vmm_sys_util::signal::register_signal_handler;
@@ -25,7 +25,7 @@ pub(super) fn install_handler(signal: c_int) -> std::io::Result<()> {
 #[derive(Debug)]
 struct Target {
     immediate_exit: NonNull<u8>,
-    monitor: Option<fakemon_host::KickHandle>,
+    lane: Option<KickHandle>,
     thread: libc::pthread_t,
 }
 
@@ -47,8 +47,8 @@ impl Slot {
         // that this would alias.
         let immediate_exit = unsafe { AtomicU8::from_ptr(target.immediate_exit.as_ptr()) };
         immediate_exit.store(1, Ordering::SeqCst);
-        if let Some(monitor) = &target.monitor {
-            monitor.kick();
+        if let Some(lane) = &target.lane {
+            lane.kick();
         }
         // SAFETY: the thread emptied no slot yet, so it has not ended.
         unsafe { libc::pthread_kill(target.thread, signal) };
@@ -61,16 +61,12 @@ pub(super) struct Running<'a>(&'a Slot);
 
 impl<'a> Running<'a> {
     /// Announces that this thread runs `vcpu`, which must outlive the result.
-    pub(super) fn announce(
-        slot: &'a Slot,
-        vcpu: &mut VcpuFd,
-        monitor: Option<&MonitorVcpu>,
-    ) -> Self {
+    pub(super) fn announce(slot: &'a Slot, vcpu: &mut VcpuFd, lane: Option<&Lane>) -> Self {
         // SAFETY: pthread_self has no arguments and always succeeds.
         let thread = unsafe { libc::pthread_self() };
         let target = Target {
             immediate_exit: NonNull::from(&mut vcpu.get_kvm_run().immediate_exit),
-            monitor: monitor.map(MonitorVcpu::kick_handle),
+            lane: lane.map(Lane::kick_handle),
             thread,
         };
         *slot.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(target);

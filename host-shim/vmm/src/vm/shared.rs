@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use fakemon_host::BlobFault;
 use fakemon_manifest::Board;
 
 use super::kick::Slot;
@@ -14,8 +15,29 @@ use crate::memory::Region;
 use crate::say;
 use crate::trace::Tracer;
 
-/// Accesses to nowhere that are reported; a guest can make any number of them.
+/// Reports of a kind that are shown; a guest can be the cause of any number of them.
 const REPORTS: u32 = 10;
+
+/// Counts the reports of a kind.
+#[derive(Debug, Default)]
+struct Reports(AtomicU32);
+
+impl Reports {
+    /// Shows a report, or that no more of this kind are shown, or nothing.
+    fn add(&self, kind: &str, report: impl FnOnce()) {
+        let counted = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| {
+                // Never wraps around.
+                Some(n.saturating_add(1))
+            });
+        match counted.unwrap_or(0) {
+            ..REPORTS => report(),
+            REPORTS => say!("more {kind} are not shown"),
+            _ => {}
+        }
+    }
+}
 
 /// Shared by all vCPUs of a VM.
 #[derive(Debug)]
@@ -28,7 +50,8 @@ pub(super) struct Shared {
     bus: Bus,
     memory: Vec<Region>,
     kick_signal: i32,
-    reports: AtomicU32,
+    nowhere: Reports,
+    faults: Reports,
 }
 
 impl Shared {
@@ -41,17 +64,17 @@ impl Shared {
         kick_signal: i32,
     ) -> Self {
         let slots = cpus.mpidr().iter().map(|_| Slot::default()).collect();
-        let (control, reports) = (Control::default(), AtomicU32::new(0));
         Shared {
             board,
             cpus,
-            control,
+            control: Control::default(),
             tracer,
             slots,
             bus,
             memory,
             kick_signal,
-            reports,
+            nowhere: Reports::default(),
+            faults: Reports::default(),
         }
     }
 
@@ -95,15 +118,15 @@ impl Shared {
             .for_each(|slot| slot.kick(self.kick_signal));
     }
 
+    /// Shows a fault of the blob, after which the guest goes on.
+    pub(super) fn report_fault(&self, fault: &BlobFault) {
+        self.faults.add("blob faults", || say!("{fault}"));
+    }
+
     fn report(&self, cpu: u32, what: &str, address: u64, secure: bool) {
         let who = if secure { "the blob on CPU" } else { "CPU" };
-        match self.reports.fetch_add(1, Ordering::Relaxed) {
-            ..REPORTS => say!("{who} {cpu}: {what} {address:#x}, where nothing is (reads as zero)"),
-            REPORTS => say!("more accesses to where nothing is are not shown"),
-            _ => {
-                // Keeps the counter from ever wrapping around.
-                self.reports.store(REPORTS + 1, Ordering::Relaxed);
-            }
-        }
+        self.nowhere.add("accesses to where nothing is", || {
+            say!("{who} {cpu}: {what} {address:#x}, where nothing is (reads as zero)");
+        });
     }
 }

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use fakemon_host::regs::{self, Registers};
 use fakemon_host::{
-    CallRecord, MonitorVcpu, Policy, Step, Trap, Width, inject_undefined, keep_stolen_time,
+    CallRecord, Lane, Policy, PowerEvent, Request, Step, Trap, Width, inject_undefined,
+    keep_stolen_time,
 };
 use kvm_bindings::{
     KVM_ARM_VCPU_EL1_32BIT, KVM_ARM_VCPU_POWER_OFF, KVM_ARM_VCPU_PSCI_0_2, KVM_MP_STATE_RUNNABLE,
@@ -22,7 +23,7 @@ use kvm_bindings::{
 use kvm_ioctls::{VcpuExit, VcpuFd, VmFd};
 
 use super::VmError;
-use super::calls::HostCalls;
+use super::calls::Answers;
 use super::kick::Running;
 use super::shared::Shared;
 use crate::control::Outcome;
@@ -90,7 +91,7 @@ pub(super) struct Vcpu {
     init: kvm_vcpu_init,
     width: Width,
     stolen_time: Option<u64>,
-    monitor: Option<MonitorVcpu>,
+    lane: Option<Lane>,
     policy: Policy,
     shared: Arc<Shared>,
     counts: Counts,
@@ -99,7 +100,7 @@ pub(super) struct Vcpu {
 /// An exit of the guest that is not over with the access it was for.
 enum Exit {
     Done,
-    Hypercall(u64),
+    Hypercall,
     System(u32),
     Failed(Outcome),
 }
@@ -109,7 +110,7 @@ impl Vcpu {
         number: u32,
         created: Created,
         width: Width,
-        monitor: Option<MonitorVcpu>,
+        lane: Option<Lane>,
         policy: Policy,
         shared: Arc<Shared>,
     ) -> Self {
@@ -124,7 +125,7 @@ impl Vcpu {
             init,
             width,
             stolen_time,
-            monitor,
+            lane,
             policy,
             shared,
             counts: Counts::default(),
@@ -154,7 +155,7 @@ impl Vcpu {
     pub(super) fn run(mut self) -> Counts {
         let shared = self.shared.clone();
         let slot = &shared.slots[self.number as usize];
-        let _running = Running::announce(slot, &mut self.fd, self.monitor.as_ref());
+        let _running = Running::announce(slot, &mut self.fd, self.lane.as_ref());
         let _alarm = Alarm(&shared, self.number);
         while !shared.control.stopped() {
             if let Err(error) = self.step() {
@@ -168,8 +169,8 @@ impl Vcpu {
                 self.at_pc(&format!("CPU {} has stopped", self.number))
             );
         }
-        if let Some(mut monitor) = self.monitor.take() {
-            monitor.drain_log(|call| self.note(call));
+        if let Some(mut lane) = self.lane.take() {
+            lane.drain_log(|call| self.note(call));
         }
         std::mem::take(&mut self.counts)
     }
@@ -180,7 +181,7 @@ impl Vcpu {
         }
         match self.enter() {
             Exit::Done => Ok(()),
-            Exit::Hypercall(nr) => self.hypercall(nr),
+            Exit::Hypercall => self.hypercall(),
             Exit::System(event) => self.system(event),
             Exit::Failed(outcome) => {
                 self.shared.control.stop(outcome);
@@ -201,7 +202,7 @@ impl Vcpu {
                 shared.write(cpu, address, data, false);
                 Exit::Done
             }
-            Ok(VcpuExit::Hypercall(call)) => Exit::Hypercall(call.nr),
+            Ok(VcpuExit::Hypercall(_)) => Exit::Hypercall,
             Ok(VcpuExit::SystemEvent(event, _)) => Exit::System(event),
             Ok(VcpuExit::Intr) => Exit::Done,
             Ok(other) => {
@@ -234,50 +235,70 @@ impl Vcpu {
         }
     }
 
-    fn hypercall(&mut self, nr: u64) -> Result<(), VmError> {
+    fn hypercall(&mut self) -> Result<(), VmError> {
         if self.policy == Policy::Undef {
             return Ok(inject_undefined(&self.fd, self.width)?);
         }
-        let run = self.fd.get_kvm_run();
-        // SAFETY: KVM has filled in this arm of the union, because the exit reason is
-        // KVM_EXIT_HYPERCALL.
-        let hypercall = unsafe { run.__bindgen_anon_1.hypercall };
-        // SAFETY: on arm64 the member of this inner union is `flags`.
-        let flags = unsafe { hypercall.__bindgen_anon_1.flags };
-        let Some(mut monitor) = self.monitor.take() else {
+        let trap = Trap::of(self.fd.get_kvm_run());
+        let (Some(trap), Some(mut lane)) = (trap, self.lane.take()) else {
             return Ok(());
         };
-        let result = self.serve(&mut monitor, Trap::from_exit(nr, flags));
-        self.monitor = Some(monitor);
+        let result = self.serve(&mut lane, trap);
+        self.lane = Some(lane);
         result
     }
 
-    /// Carries a call to the blob and does what its answer asks for.
-    fn serve(&mut self, monitor: &mut MonitorVcpu, trap: Trap) -> Result<(), VmError> {
+    /// Carries a call to its payload and does what comes of it.
+    fn serve(&mut self, lane: &mut Lane, trap: Trap) -> Result<(), VmError> {
         let shared = self.shared.clone();
-        let mut host = HostCalls {
+        let answers = Answers {
             cpu: self.number,
             shared: &shared,
             stolen_time: self.stolen_time,
         };
-        let mut step = monitor.call(trap, &mut host)?;
+        let mut power = None;
+        let mut step = lane.trap(trap)?;
         loop {
-            match step {
+            step = match step {
+                Step::Ask(request) => {
+                    match request {
+                        Request::WaitForInterrupt => self.wait_for_interrupt()?,
+                        Request::Power(event) => power = Some(event),
+                        _ => {}
+                    }
+                    lane.answer(answers.to(&request))?
+                }
                 Step::Interrupted if shared.control.stopped() => return Ok(()),
-                Step::Interrupted => {}
-                Step::WaitForInterrupt => self.wait_for_interrupt()?,
-                _ => break,
-            }
-            step = monitor.resume(&mut host)?;
+                Step::Interrupted => lane.resume()?,
+                Step::Fault(fault) => {
+                    shared.report_fault(&fault);
+                    break;
+                }
+                Step::Run | Step::Left => break,
+                other => {
+                    let what = format!("the library wants something unknown: {other:?}");
+                    return self.end(Outcome::Host(what));
+                }
+            };
         }
-        monitor.drain_log(|call| self.note(call));
-        match step {
-            Step::Done | Step::Interrupted | Step::WaitForInterrupt => Ok(()),
-            Step::CpuOff => self.off(),
-            Step::CpuResume { entry, context } => self.start(Start { entry, context }),
-            Step::SystemOff => self.end(Outcome::Off),
-            Step::SystemReset { .. } => self.end(Outcome::Reset),
-            Step::SystemSuspend { entry, context } => self.suspend(Start { entry, context }),
+        lane.drain_log(|call| self.note(call));
+        match power {
+            Some(event) => self.power(event),
+            None => Ok(()),
+        }
+    }
+
+    /// Goes on as the guest has asked by a call that does not return.
+    fn power(&mut self, event: PowerEvent) -> Result<(), VmError> {
+        match event {
+            PowerEvent::CpuOff => self.off(),
+            PowerEvent::CpuResume { entry, context } => self.start(Start { entry, context }),
+            PowerEvent::SystemOff => self.end(Outcome::Off),
+            PowerEvent::SystemReset { .. } => self.end(Outcome::Reset),
+            PowerEvent::SystemSuspend { entry, context } => self.suspend(Start { entry, context }),
+            other => self.end(Outcome::Host(format!(
+                "the blob wants something unknown: {other:?}"
+            ))),
         }
     }
 
@@ -361,7 +382,7 @@ impl Vcpu {
                 Exit::Done => {}
                 Exit::System(KVM_SYSTEM_EVENT_WAKEUP) => break,
                 Exit::Failed(outcome) => self.shared.control.stop(outcome),
-                Exit::Hypercall(_) | Exit::System(_) => {
+                Exit::Hypercall | Exit::System(_) => {
                     return self.end(Outcome::Host("a suspended vCPU ran".into()));
                 }
             }

@@ -3,7 +3,8 @@
 
 use fakemon_abi::frame::SPSR_IL;
 use fakemon_abi::layout::{MONITOR_BASE, VECTOR_LOWER_AARCH32};
-use fakemon_host::{OnFault, regs};
+use fakemon_host::OnFault;
+use fakemon_host::regs::{self, Register};
 use fakemon_tests::elf::DATA;
 use fakemon_tests::machine::{END, RAM, Stop};
 use fakemon_tests::trials;
@@ -15,12 +16,16 @@ use super::{
 };
 
 const Z: u64 = 1 << 30;
-// Neighbours of SPSR_und in `struct kvm_regs`.
-const SPSR_ABT: u64 = regs::SPSR_UND - 2;
-const SPSR_IRQ: u64 = regs::SPSR_UND + 2;
-const SPSR_FIQ: u64 = regs::SPSR_UND + 4;
+/// A neighbour of SPSR_und in `struct kvm_regs`.
+const fn near_spsr_und(words: i64) -> Register {
+    let id = regs::SPSR_UND.id().wrapping_add_signed(words);
+    Register::new(id).expect("64 bits, as SPSR_und")
+}
+const SPSR_ABT: Register = near_spsr_und(-2);
+const SPSR_IRQ: Register = near_spsr_und(2);
+const SPSR_FIQ: Register = near_spsr_und(4);
 /// The modes' SPSRs, which have no number among x0 to x30.
-const BANKS: [u64; 5] = [regs::SPSR_EL1, SPSR_ABT, regs::SPSR_UND, SPSR_IRQ, SPSR_FIQ];
+const BANKS: [Register; 5] = [regs::SPSR_EL1, SPSR_ABT, regs::SPSR_UND, SPSR_IRQ, SPSR_FIQ];
 
 fn thirteen_registers_go_in_and_come_out_and_nothing_else_changes() {
     // Every mode that can call; r8 to r12 are those of User mode even for FIQ mode, as for a
@@ -64,7 +69,7 @@ fn the_blob_is_entered_as_el3_is_from_aarch32() {
         cpu.set(regs::x(0), 0x1234_5678);
         cpu.set(regs::x(12), LEGACY_ID);
         assert!(call(cpu).is_none());
-        let monitor = machine.monitor.as_ref().expect("a monitor");
+        let monitor = machine.monitor();
         let data = monitor.read_memory(DATA, 40).expect("the blob's data");
         let (words, _) = data.as_chunks();
         let words: Vec<_> = words.iter().map(|word| u64::from_le_bytes(*word)).collect();

@@ -2,10 +2,11 @@
 //! 32-bit calls that no blob answers.
 
 use fakemon_abi::note::{CALLER_AARCH32, CALLER_AARCH64, Note};
-use fakemon_host::{Config, Error, Monitor, Policy, Width, regs};
+use fakemon_host::{Config, Error, Policy, Width, World, regs};
 use fakemon_tests::elf::blob_with;
 use fakemon_tests::machine::{END, Machine, Options, RAM, REPORT, Stop};
 use fakemon_tests::trials;
+use kvm_ioctls::Kvm;
 use libtest_mimic::Trial;
 
 use super::{FLAGS, SVC, THUMB, arm, call, legacy, legacy_note, thumb, undefined, witness};
@@ -58,11 +59,9 @@ fn a_blob_refuses_callers_of_a_width_that_it_does_not_serve() {
             ..Options::default()
         };
         let machine = Machine::new(&blob, arm(), &options);
-        // SAFETY: there is no guest memory.
-        let monitor = unsafe { Monitor::new(&blob, &[], 1, Config::default()) };
-        let refused = monitor
-            .expect("a monitor")
-            .vcpu(0, &machine.cpus[0].fd, other);
+        let kvm = Kvm::new().expect("/dev/kvm");
+        let world = World::new(&kvm, &[&blob], 1, Config::default());
+        let refused = world.expect("a world").lane(0, &machine.cpus[0].fd, other);
         let Err(Error::WrongCaller { board, width }) = refused else {
             panic!("{refused:?}");
         };

@@ -10,7 +10,7 @@ use fakemon_abi::frame::Frame;
 use fakemon_abi::hostcall;
 use fakemon_abi::layout::FRAME;
 use fakemon_abi::note::GUEST_MEMORY_WRITE;
-use fakemon_host::{FaultReason, Limit, OnFault, Step};
+use fakemon_host::{FaultReason, Limit, OnFault, Served};
 use fakemon_tests::elf::{DATA, blob_with, note};
 use fakemon_tests::machine::{Machine, Options, RAM};
 use fakemon_tests::program::caller;
@@ -88,6 +88,19 @@ program!(
     "eret",
 );
 
+// Waits for that lock if there is no x1, else takes it and fails.
+program!(
+    lock_or_fail,
+    "cbnz x1, 2f",
+    "1: ldar w10, [x4]",
+    "cbnz w10, 1b",
+    "add x0, x2, x3",
+    "eret",
+    "2: mov w10, #1",
+    "stlr w10, [x4]",
+    "udf #0",
+);
+
 fn cases() -> Vec<Case> {
     use Limit::{CpuTime, WallTime};
     let case = |name, program, argument, limit, pc| {
@@ -136,14 +149,14 @@ fn the_watchdog_waits_while_a_call_is_left() {
         let cpu = &mut machine.cpus[0];
         let trap = cpu.next_call(&[1, 40, 2, hostcall::WAIT_FOR_INTERRUPT]);
         let step = cpu.begin(trap);
-        assert!(matches!(step, Ok(Step::WaitForInterrupt)), "{step:?}");
+        assert!(matches!(step, Ok(Served::WaitForInterrupt)), "{step:?}");
         away(limit);
         cpu.firmware.as_ref().expect("a blob").kick_handle().kick();
         let step = cpu.resume();
-        assert!(matches!(step, Ok(Step::Interrupted)), "{step:?}");
+        assert!(matches!(step, Ok(Served::Interrupted)), "{step:?}");
         away(limit);
         let step = cpu.resume();
-        assert!(matches!(step, Ok(Step::Done)), "{step:?}");
+        assert!(matches!(step, Ok(Served::Run)), "{step:?}");
         assert_eq!(cpu.x()[0], 42);
         works(cpu);
     }
@@ -154,7 +167,30 @@ fn away(limit: Limit) {
     match limit {
         Limit::CpuTime => sched::work(LIMIT * 2),
         Limit::WallTime => std::thread::sleep(LIMIT * 2),
+        other => panic!("{other:?} is new"),
     }
+}
+
+/// The next call hangs, once: then the blob's data is what it was at first.
+fn a_lock_that_a_failed_call_held_hangs_one_call_and_no_more() {
+    let limit = Some(Limit::CpuTime);
+    let mut machine = machine(lock_or_fail(), OnFault::NotSupported, limit);
+    let cpu = &mut machine.cpus[0];
+    assert!(cpu.ask(&[0, 40, 2, DATA]).is_none());
+    assert_eq!(cpu.x()[0], 42);
+    assert!(cpu.ask(&[1, 40, 2, DATA]).is_none());
+    for _ in 0..3 {
+        assert!(cpu.ask(&[0, 40, 2, DATA]).is_none());
+    }
+    assert_eq!(cpu.x()[0], 42);
+    let reasons: Vec<_> = cpu.log.faults.iter().map(|fault| &fault.reason).collect();
+    assert!(
+        matches!(
+            reasons[..],
+            [FaultReason::Exception { .. }, FaultReason::Timeout(..)]
+        ),
+        "{reasons:?}"
+    );
 }
 
 fn what_the_vmm_does_for_a_call_is_not_the_blobs_time() {
@@ -208,6 +244,7 @@ fn a_blob_that_gets_no_cpu_is_not_ended() {
 pub(super) fn tests() -> Vec<Trial> {
     let mut tests = trials![
         the_watchdog_waits_while_a_call_is_left,
+        a_lock_that_a_failed_call_held_hangs_one_call_and_no_more,
         what_the_vmm_does_for_a_call_is_not_the_blobs_time,
         a_blob_that_gets_no_cpu_is_not_ended,
     ];

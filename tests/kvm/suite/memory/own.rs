@@ -6,10 +6,11 @@ use fakemon_abi::layout::{
     DOORBELL, FRAME, GATE, MONITOR_BASE, MONITOR_SIZE, STACK, TABLES_BASE, VCPU_STRIDE, vcpu_block,
 };
 use fakemon_abi::note::GUEST_MEMORY_WRITE;
-use fakemon_host::{Config, Error, GuestMemory, Monitor};
+use fakemon_host::{Config, Error, GuestMemory, World};
 use fakemon_tests::elf::{DATA, RODATA};
 use fakemon_tests::machine::RAM;
 use fakemon_tests::trials;
+use kvm_ioctls::Kvm;
 use libtest_mimic::Trial;
 
 use super::{
@@ -61,7 +62,7 @@ fn the_monitors_own_memory_is_writable_or_executable_or_neither() {
         let fault = failed(&mut machine, EXECUTE, address);
         assert_exception(&fault, INSTRUCTION_ABORT, address);
     }
-    let monitor = machine.monitor.as_ref().expect("a monitor");
+    let monitor = machine.monitor();
     assert_eq!(
         monitor.read_memory(MONITOR_BASE + 0x400, reach().len()),
         Some(reach().to_vec())
@@ -79,7 +80,7 @@ fn the_monitors_of_two_guests_share_nothing() {
     for (value, machine) in (1_u64..).zip(&mut machines) {
         assert_eq!(reached(machine, LOAD, DATA), value);
         assert_eq!(reached(machine, LOAD, PLACE), value);
-        let monitor = machine.monitor.as_ref().expect("a monitor");
+        let monitor = machine.monitor();
         assert_eq!(
             monitor.read_memory(DATA, 8),
             Some(value.to_le_bytes().to_vec())
@@ -92,7 +93,7 @@ fn the_monitors_of_two_guests_share_nothing() {
 
 fn read_memory_gives_what_the_memory_map_names_and_nothing_else() {
     let machine = machine(GUEST_MEMORY_WRITE);
-    let monitor = machine.monitor.as_ref().expect("a monitor");
+    let monitor = machine.monitor();
     let starts: Vec<_> = monitor.memory_map().map(|(start, _)| start).collect();
     let mut end_of_last = MONITOR_BASE;
     for (start, size) in monitor.memory_map() {
@@ -116,21 +117,17 @@ fn read_memory_gives_what_the_memory_map_names_and_nothing_else() {
 }
 
 fn guest_memory_in_the_monitors_window_or_off_the_pages_is_refused() {
-    let monitor = |guest_addr, host_addr, size| {
-        let memory = [GuestMemory {
+    let kvm = Kvm::new().expect("/dev/kvm");
+    let blob = blob_asking(GUEST_MEMORY_WRITE);
+    let world = World::new(&kvm, &[&blob], 1, Config::default()).expect("a world");
+    let add = |guest_addr, host_addr, size| {
+        let memory = GuestMemory {
             guest_addr,
             host_addr,
             size,
-        }];
-        // SAFETY: each range is refused, so that nothing ever accesses it.
-        unsafe {
-            Monitor::new(
-                &blob_asking(GUEST_MEMORY_WRITE),
-                &memory,
-                1,
-                Config::default(),
-            )
-        }
+        };
+        // SAFETY: each region is refused, so that nothing ever accesses it.
+        unsafe { world.add_memory(memory) }
     };
     let top = MONITOR_BASE;
     for (start, size) in [
@@ -142,7 +139,7 @@ fn guest_memory_in_the_monitors_window_or_off_the_pages_is_refused() {
         (u64::MAX - 0xfff, 0x2000),
         (0x1000, u64::MAX - 0xfff),
     ] {
-        let refused = monitor(start, 0x1000, size);
+        let refused = add(start, 0x1000, size);
         assert!(
             matches!(refused, Err(Error::GuestMemoryTooHigh(at)) if at == start),
             "{refused:?}"
@@ -153,7 +150,7 @@ fn guest_memory_in_the_monitors_window_or_off_the_pages_is_refused() {
         (RAM, 0x1010, 0x1000),
         (RAM, 0x1000, 0x1001),
     ] {
-        let refused = monitor(start, host, size);
+        let refused = add(start, host, size);
         assert!(
             matches!(refused, Err(Error::GuestMemoryUnaligned(at)) if at == start),
             "{refused:?}"

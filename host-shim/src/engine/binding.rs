@@ -8,7 +8,7 @@
 
 use std::cell::UnsafeCell;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::ptr::NonNull;
 
 use fakemon_abi::frame::REGS;
@@ -18,8 +18,9 @@ use libc::c_ulong;
 use vmm_sys_util::ioctl::{_IOC_NONE, ioctl_expr, ioctl_with_val};
 
 use crate::engine::attribute;
+use crate::engine::fd::AsKvmFd;
 use crate::engine::record::CallRecord;
-use crate::engine::standing::Standing;
+use crate::engine::status::Status;
 use crate::width::Conduit;
 
 const CHECK_EXTENSION: c_ulong = ioctl_expr(_IOC_NONE, KVMIO, 0x03, 0);
@@ -85,14 +86,14 @@ const _: () = assert!(size_of::<Bind>() == 64 && size_of::<Entry>() == 312);
 
 /// Tells whether the KVM behind a VM or `/dev/kvm` can carry calls
 /// ([`Engine::Kernel`](crate::Engine::Kernel)), and gives a blob the Arm architecture calls.
-pub fn supported(kvm: &impl AsRawFd) -> bool {
+pub fn supported(kvm: &impl AsKvmFd) -> bool {
     // SAFETY: the ioctl takes a number and touches no memory.
-    unsafe { ioctl_with_val(kvm, CHECK_EXTENSION, CAP_ARM_MONITOR) > 0 }
+    unsafe { ioctl_with_val(&kvm.as_kvm_fd(), CHECK_EXTENSION, CAP_ARM_MONITOR) > 0 }
 }
 
 /// How a monitor's vCPU is entered.
 #[derive(Debug)]
-pub(crate) struct Entrances {
+pub(crate) struct EntryPoints {
     /// The vector tables, for the conduits that are served.
     pub(crate) smc_vectors: Option<u64>,
     pub(crate) hvc_vectors: Option<u64>,
@@ -105,30 +106,24 @@ pub(crate) struct Entrances {
 
 /// A binding; it ends when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Carrier {
+pub(crate) struct Binding {
     // Kept open, so that the end of the binding meets no other file of the same number.
     guest: OwnedFd,
-    standing: Standing,
+    status: Status,
     log: Box<[UnsafeCell<Entry>]>,
     read: u32,
 }
 
-impl Carrier {
+impl Binding {
     /// Binds the guest's vCPU to the monitor's, which has run once; `log` is the number of calls
     /// that are kept.
-    pub(crate) fn bind(
-        guest: &impl AsRawFd,
+    pub(crate) fn new(
+        guest: &OwnedFd,
         monitor: &mut VcpuFd,
-        entrances: &Entrances,
+        entry_points: &EntryPoints,
         log: u32,
-    ) -> io::Result<Carrier> {
-        // SAFETY: fcntl with this command touches no memory.
-        let guest = unsafe { libc::fcntl(guest.as_raw_fd(), libc::F_DUPFD_CLOEXEC, 0) };
-        if guest < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: fcntl has just made it, so it is open and nobody else's.
-        let guest = unsafe { OwnedFd::from_raw_fd(guest) };
+    ) -> io::Result<Binding> {
+        let guest = guest.try_clone()?;
         const EMPTY: Entry = Entry {
             begin_ns: 0,
             end_ns: 0,
@@ -139,60 +134,74 @@ impl Carrier {
             nr_out: 0,
             pad: [0; 2],
         };
-        // SAFETY: a carrier goes before the monitor's vCPU (`MonitorVcpu` declares it first).
-        let standing = unsafe { Standing::of(NonNull::from(monitor.get_kvm_run())) };
-        let carrier = Carrier {
+        // SAFETY: a binding goes before the monitor's vCPU (`Seat` declares it first).
+        let status = unsafe { Status::of(NonNull::from(monitor.get_kvm_run())) };
+        let binding = Binding {
             guest,
-            standing,
+            status,
             log: (0..log).map(|_| UnsafeCell::new(EMPTY)).collect(),
             read: 0,
         };
         let mut flags = 0;
-        if entrances.smc_vectors.is_some() {
+        if entry_points.smc_vectors.is_some() {
             flags |= BIND_SMC | BIND_SMC_IMM;
         }
-        if entrances.hvc_vectors.is_some() {
+        if entry_points.hvc_vectors.is_some() {
             flags |= BIND_HVC;
         }
         let bind = Bind {
             fd: monitor.as_raw_fd() as u32,
             flags,
-            smc_vectors: entrances.smc_vectors.unwrap_or(0),
-            hvc_vectors: entrances.hvc_vectors.unwrap_or(0),
-            sp: entrances.sp,
-            tpidr: entrances.tpidr,
-            imm_in: entrances.with_immediate.0,
-            imm_out: entrances.with_immediate.1,
+            smc_vectors: entry_points.smc_vectors.unwrap_or(0),
+            hvc_vectors: entry_points.hvc_vectors.unwrap_or(0),
+            sp: entry_points.sp,
+            tpidr: entry_points.tpidr,
+            imm_in: entry_points.with_immediate.0,
+            imm_out: entry_points.with_immediate.1,
             log_entries: log,
-            log: carrier.log.as_ptr().expose_provenance() as u64,
+            log: binding.log.as_ptr().expose_provenance() as u64,
             ..Bind::default()
         };
         // SAFETY: KVM reads one kvm_arm_monitor_bind. While the binding lasts it writes entries of
         // `log`, which are cells for that reason, and which `drop` frees only when it has ended.
-        unsafe { attribute::set(&carrier.guest, MONITOR_CTRL, BIND, &bind) }?;
-        Ok(carrier)
+        unsafe { attribute::set(&binding.guest, MONITOR_CTRL, BIND, &bind) }?;
+        Ok(binding)
     }
 
     /// Tells whether a call has been entered and has not returned.
     pub(crate) fn in_call(&self) -> bool {
-        self.standing.call().is_some()
+        self.status.call().is_some()
     }
 
     /// Gives up the call in progress, if there is one.
     pub(crate) fn give_up(&self) -> io::Result<()> {
+        self.set_state(State::default())
+    }
+
+    /// Has the monitor's vCPU, in which user space has put it, be in a call that gives back this many
+    /// registers.
+    pub(crate) fn begin(&self, outputs: u8) -> io::Result<()> {
+        self.set_state(State {
+            in_call: 1,
+            nr_out: outputs,
+            ..State::default()
+        })
+    }
+
+    fn set_state(&self, state: State) -> io::Result<()> {
         // SAFETY: KVM reads one kvm_arm_monitor_state.
-        unsafe { attribute::set(&self.guest, MONITOR_CTRL, STATE, &State::default()) }
+        unsafe { attribute::set(&self.guest, MONITOR_CTRL, STATE, &state) }
     }
 
     /// Takes the oldest call of the log that has not been taken.
     pub(crate) fn take(&mut self) -> Option<CallRecord> {
-        let logged = self.standing.logged();
+        let logged = self.status.logged();
         if self.log.is_empty() || logged == self.read {
             return None;
         }
         let entry = &self.log[self.read as usize % self.log.len()];
         // SAFETY: KVM writes only while the guest's vCPU is in KVM_RUN, on the thread that has this
-        // carrier; what it has written are numbers.
+        // binding; what it has written are numbers.
         let entry = unsafe { entry.get().read_volatile() };
         self.read = self.read.wrapping_add(1);
         let class = entry.esr >> 26;
@@ -215,7 +224,7 @@ impl Carrier {
     }
 }
 
-impl Drop for Carrier {
+impl Drop for Binding {
     fn drop(&mut self) {
         let end = Bind {
             fd: NOBODY,

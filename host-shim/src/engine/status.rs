@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use kvm_bindings::kvm_run;
 
-/// What KVM tells of a binding, in `struct kvm_sync_regs` behind `device_irq_level`.
+/// What KVM tells of a binding, in `struct kvm_sync_regs` after `device_irq_level`.
 #[repr(C)]
 #[derive(Debug)]
 struct Words {
@@ -19,14 +19,14 @@ struct Words {
     logged: AtomicU32,
 }
 
-/// Where KVM tells how a binding stands, for any thread to look.
+/// Where KVM tells the status of a binding, for any thread to look.
 #[derive(Debug)]
-pub(crate) struct Standing(NonNull<Words>);
+pub(crate) struct Status(NonNull<Words>);
 
 // SAFETY: the words belong to no thread, and are atomic.
-unsafe impl Send for Standing {}
+unsafe impl Send for Status {}
 
-impl Standing {
+impl Status {
     /// Finds the words in a monitor vCPU's `kvm_run`.
     ///
     /// # Safety
@@ -35,7 +35,7 @@ impl Standing {
         const DEVICE_IRQ_LEVEL: usize = size_of::<u64>();
         // SAFETY: `s` has room for 2 KiB, which begins with that and the words.
         let words = unsafe { run.byte_add(offset_of!(kvm_run, s) + DEVICE_IRQ_LEVEL) };
-        Standing(words.cast())
+        Status(words.cast())
     }
 
     fn words(&self) -> &Words {

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The secure world of one guest: its payloads, each in a monitor VM of its own, and the guest's
+//! memory as they see it.
+
+use std::os::fd::{FromRawFd, IntoRawFd};
+use std::sync::Arc;
+
+use fakemon_abi::layout::MAX_VCPUS;
+use kvm_ioctls::Kvm;
+
+use crate::blob::Blob;
+use crate::claims;
+use crate::engine::binding;
+use crate::engine::error::Error;
+use crate::engine::fd::{self, AsKvmFd};
+use crate::engine::lane::Lane;
+use crate::engine::monitor::Monitor;
+use crate::engine::ram::{self, GuestMemory, Ram};
+use crate::engine::slot::Slot;
+use crate::engine::watchdog::Watchdog;
+use crate::policy::{Config, Engine};
+use crate::tables::PAGE;
+use crate::width::Width;
+
+/// The payloads of a guest, and its memory.
+///
+/// Make one for the guest's VM, [add its memory](World::add_memory), and take a [`Lane`] for each of
+/// its vCPUs. All methods can be called from any thread.
+#[derive(Debug)]
+pub struct World {
+    shared: Arc<Shared>,
+}
+
+/// What the lanes share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) payloads: Vec<Arc<Monitor>>,
+    pub(crate) ram: Ram,
+    pub(crate) config: Config,
+    pub(crate) cpus: u32,
+    pub(crate) slots: Arc<[Slot]>,
+    _watchdog: Watchdog,
+}
+
+impl World {
+    /// Makes a monitor VM for each of `blobs`, for a guest with `cpus` vCPUs.
+    ///
+    /// `kvm` is `/dev/kvm`. With the kernel engine KVM carries the calls of the first blob by itself,
+    /// and this library those of the others.
+    ///
+    /// # Errors
+    /// Two blobs claim the same calls, there are too many vCPUs, the kernel lacks the engine that
+    /// `config` asks for, or KVM refuses.
+    pub fn new(
+        kvm: &impl AsKvmFd,
+        blobs: &[&Blob],
+        cpus: u32,
+        config: Config,
+    ) -> Result<World, Error> {
+        if cpus == 0 || cpus > MAX_VCPUS {
+            return Err(Error::TooManyCpus(cpus));
+        }
+        if blobs.is_empty() {
+            return Err(Error::NoPayload);
+        }
+        claims::check(blobs)?;
+        // SAFETY: sysconf has no memory arguments.
+        let page_size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as u64;
+        if page_size != PAGE {
+            return Err(Error::PageSize(page_size));
+        }
+        let kvm = fd::keep(kvm).map_err(|cause| Error::Kvm {
+            what: "keep /dev/kvm open",
+            cause,
+        })?;
+        // SAFETY: the descriptor is open and nobody else's.
+        let kvm = unsafe { Kvm::from_raw_fd(kvm.into_raw_fd()) };
+        let kernel_engine = match config.engine {
+            Engine::Userspace => false,
+            Engine::Auto => binding::supported(&kvm),
+            Engine::Kernel if binding::supported(&kvm) => true,
+            Engine::Kernel => return Err(Error::NoKernelEngine),
+        };
+        let slots: Arc<[Slot]> = (0..blobs.len() * cpus as usize)
+            .map(|_| Slot::default())
+            .collect();
+        let payloads = blobs
+            .iter()
+            .enumerate()
+            .map(|(n, blob)| {
+                let bound = kernel_engine && n == 0;
+                Monitor::new(&kvm, blob, cpus, bound, &slots, n * cpus as usize)
+            })
+            .collect::<Result<_, _>>()?;
+        let watchdog = Watchdog::new(&slots, &config).map_err(Error::Watchdog)?;
+        Ok(World {
+            shared: Arc::new(Shared {
+                payloads,
+                ram: Ram::default(),
+                config,
+                cpus,
+                slots,
+                _watchdog: watchdog,
+            }),
+        })
+    }
+
+    /// Takes the lane of the guest's vCPU number `cpu`, whose EL1 is `width` wide. It may move to the
+    /// thread that runs the vCPU; take it once for each.
+    ///
+    /// `vcpu` is the guest's vCPU, which this keeps open.
+    ///
+    /// # Errors
+    /// No payload serves such callers, `cpu` is out of range or taken, or KVM refuses.
+    pub fn lane(&self, cpu: u32, vcpu: &impl AsKvmFd, width: Width) -> Result<Lane, Error> {
+        if cpu >= self.shared.cpus {
+            return Err(Error::NoSuchCpu {
+                cpu,
+                cpus: self.shared.cpus,
+            });
+        }
+        Lane::new(&self.shared, cpu, vcpu, width)
+    }
+
+    /// Adds a region of the guest's RAM. Payloads see it as their notes ask, and translation of the
+    /// guest's addresses walks it.
+    ///
+    /// # Errors
+    /// It lies in the monitor's own window, is not made of pages, overlaps another, or KVM refuses;
+    /// then it has not been added.
+    ///
+    /// # Safety
+    /// The region is mapped in this process, writable, and stays so until it is
+    /// [removed](Self::remove_memory) or the world and all its lanes are dropped.
+    pub unsafe fn add_memory(&self, memory: GuestMemory) -> Result<(), Error> {
+        let mut regions = self.shared.ram.change();
+        let at = ram::insert(&mut regions, memory)?;
+        let region = regions[at];
+        for payload in &self.shared.payloads {
+            // SAFETY: as the caller says; `remove_memory` unmaps it before it leaves the list.
+            if let Err(error) = unsafe { payload.map(&region) } {
+                for payload in &self.shared.payloads {
+                    let _was_not_there = payload.unmap(&region);
+                }
+                regions.remove(at);
+                return Err(error);
+            }
+        }
+        drop(regions);
+        self.announce();
+        Ok(())
+    }
+
+    /// Removes the region that begins at this guest physical address. When this returns, nothing
+    /// refers to its mapping any more. An access of a payload goes to the VMM's bus from then on.
+    ///
+    /// # Errors
+    /// There is no such region, or KVM refuses.
+    pub fn remove_memory(&self, guest_addr: u64) -> Result<(), Error> {
+        let mut regions = self.shared.ram.change();
+        let at = position(&regions, guest_addr)?;
+        for payload in &self.shared.payloads {
+            payload.unmap(&regions[at])?;
+        }
+        regions.remove(at);
+        drop(regions);
+        self.announce();
+        Ok(())
+    }
+
+    /// Makes the region that begins at this guest physical address read-only for all payloads, or as
+    /// writable as their notes ask. A store there goes to the VMM's bus while it is read-only.
+    ///
+    /// # Errors
+    /// There is no such region, or KVM refuses.
+    pub fn set_read_only(&self, guest_addr: u64, read_only: bool) -> Result<(), Error> {
+        let mut regions = self.shared.ram.change();
+        let at = position(&regions, guest_addr)?;
+        let region = ram::Region {
+            read_only,
+            ..regions[at]
+        };
+        for payload in &self.shared.payloads {
+            // KVM does not change this flag of a slot that exists.
+            payload.unmap(&region)?;
+            // SAFETY: who added the region keeps it mapped.
+            unsafe { payload.map(&region) }?;
+        }
+        regions[at] = region;
+        drop(regions);
+        self.announce();
+        Ok(())
+    }
+
+    /// Begins or ends keeping track of the pages that payloads write.
+    ///
+    /// # Errors
+    /// KVM refuses.
+    pub fn log_dirty_pages(&self, on: bool) -> Result<(), Error> {
+        for region in self.shared.ram.change().iter_mut() {
+            region.log_dirty = on;
+            for payload in &self.shared.payloads {
+                // SAFETY: who added the region keeps it mapped.
+                unsafe { payload.map(region) }?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The pages of the region at this guest physical address that payloads have written since this
+    /// was asked last: bit 0 of word 0 is its first page, as in KVM_GET_DIRTY_LOG.
+    ///
+    /// # Errors
+    /// There is no such region, nobody [keeps track](Self::log_dirty_pages), or KVM refuses.
+    pub fn dirty_pages(&self, guest_addr: u64) -> Result<Vec<u64>, Error> {
+        let regions = self.shared.ram.regions();
+        let region = &regions[position(&regions, guest_addr)?];
+        let mut pages = vec![0; (region.memory.size / PAGE).div_ceil(64) as usize];
+        for payload in &self.shared.payloads {
+            payload.dirty_pages(region, &mut pages)?;
+        }
+        Ok(pages)
+    }
+
+    /// Makes all payloads what they were when the world was made, for a guest that is reset in place.
+    /// Its vCPUs keep their lanes, and its memory stays.
+    ///
+    /// # Errors
+    /// A vCPU is in a call: [`Lane::abandon`] ends it. Nothing has been reset then.
+    pub fn reset(&self) -> Result<(), Error> {
+        let payloads = &self.shared.payloads;
+        if let Some(cpu) = payloads.iter().find_map(|payload| payload.busy()) {
+            return Err(Error::Busy(cpu));
+        }
+        for payload in payloads {
+            payload.reload();
+        }
+        Ok(())
+    }
+
+    /// The payloads' monitor VMs, in the order of the blobs.
+    pub fn payloads(&self) -> impl Iterator<Item = &Monitor> {
+        self.shared.payloads.iter().map(|payload| &**payload)
+    }
+
+    /// Who carries the calls of the first payload: [`Engine::Kernel`] or [`Engine::Userspace`].
+    pub fn engine(&self) -> Engine {
+        match self.payloads().any(Monitor::is_bound) {
+            true => Engine::Kernel,
+            false => Engine::Userspace,
+        }
+    }
+
+    /// Tells the payloads that the guest's memory is another.
+    fn announce(&self) {
+        for payload in &self.shared.payloads {
+            payload.announce_memory();
+        }
+    }
+}
+
+fn position(regions: &[ram::Region], guest_addr: u64) -> Result<usize, Error> {
+    regions
+        .iter()
+        .position(|region| region.memory.guest_addr == guest_addr)
+        .ok_or(Error::NoGuestMemory(guest_addr))
+}
