@@ -14,13 +14,16 @@ mod faults;
 mod hostcalls;
 mod isolation;
 mod kick;
+mod live_memory;
 mod memory;
 mod policy;
+mod requests;
 mod returns;
 mod sdei;
 mod smp;
 mod stolen_time;
 mod undefined;
+mod world;
 
 pub(crate) fn tests() -> Vec<Trial> {
     let parts = [
@@ -35,13 +38,16 @@ pub(crate) fn tests() -> Vec<Trial> {
         hostcalls::tests(),
         isolation::tests(),
         kick::tests(),
+        live_memory::tests(),
         memory::tests(),
         policy::tests(),
+        requests::tests(),
         returns::tests(),
         sdei::tests(),
         smp::tests(),
         stolen_time::tests(),
         undefined::tests(),
+        world::tests(),
     ];
     parts.into_iter().flatten().collect()
 }

@@ -8,7 +8,9 @@
 use std::sync::Arc;
 
 use fakemon_host::regs::{self, Register, Registers};
-use fakemon_host::{Conduit, Error, Lane, Policy, Served, Trap, Width, inject_undefined};
+use fakemon_host::{
+    Conduit, Error, Lane, Policy, Reply, Served, Step, Trap, Width, inject_undefined,
+};
 use kvm_bindings::{
     KVM_EXIT_ARM_NISV, KVM_GUESTDBG_ENABLE, KVM_GUESTDBG_SINGLESTEP, kvm_guest_debug,
     kvm_vcpu_events,
@@ -147,6 +149,49 @@ impl Cpu {
         let step = self.go_on();
         self.debug(false);
         step
+    }
+
+    /// Makes the call at which the guest is, until the payload asks for something or is over.
+    pub fn trap(&mut self, trap: Trap) -> Result<Step, Error> {
+        let first = match self.carried {
+            true => Step::Run,
+            false => self.firmware.as_mut().expect("a blob").trap(trap)?,
+        };
+        self.follow(first, self.carried)
+    }
+
+    /// Serves a call that a filter of the VMM's own has forwarded, whatever the engine.
+    pub fn forwarded(&mut self, trap: Trap) -> Result<Step, Error> {
+        let firmware = self.firmware.as_mut().expect("a blob");
+        let step = firmware.trap(trap)?;
+        let in_call = firmware.in_call();
+        self.follow(step, in_call)
+    }
+
+    /// Answers what the payload has asked, and goes on until it asks again or is over.
+    pub fn reply(&mut self, reply: Reply) -> Result<Step, Error> {
+        let firmware = self.firmware.as_mut().expect("a blob");
+        let step = firmware.answer(reply)?;
+        let in_call = firmware.in_call();
+        self.follow(step, in_call)
+    }
+
+    /// Runs the guest as long as KVM goes on with the call by that.
+    fn follow(&mut self, mut step: Step, mut in_call: bool) -> Result<Step, Error> {
+        while in_call && matches!(step, Step::Run) {
+            self.debug(true);
+            let event = self.enter();
+            self.debug(false);
+            let firmware = self.firmware.as_mut().expect("a blob");
+            step = match event {
+                Event::Call(trap) => firmware.trap(trap)?,
+                Event::Stepped => return Ok(Step::Run),
+                Event::Interrupted => continue,
+                Event::Stop(stop) => panic!("a call ends in {stop:?}"),
+            };
+            in_call = firmware.in_call();
+        }
+        Ok(step)
     }
 
     /// Makes a call of [`caller`](crate::program::caller) with these inputs from x1 up; [`None`]

@@ -19,7 +19,7 @@ use kvm_ioctls::{Kvm, VmFd};
 
 pub use crate::cpu::Cpu;
 pub use crate::log::{Access, Log};
-use crate::ram::Ram;
+pub use crate::ram::Ram;
 use crate::turn::Turn;
 
 /// Guest physical address of RAM; programs start here.

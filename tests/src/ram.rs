@@ -5,15 +5,25 @@ use crate::machine::{RAM, RAM_SIZE};
 
 /// The guest's RAM: an anonymous shared mapping that nobody refers to.
 #[derive(Debug)]
-pub(crate) struct Ram(*mut u8);
+pub struct Ram(*mut u8);
 
 // SAFETY: the mapping belongs to no thread, and every access is a copy through the raw pointer.
 unsafe impl Send for Ram {}
 // SAFETY: as above.
 unsafe impl Sync for Ram {}
 
+impl Default for Ram {
+    fn default() -> Self {
+        Ram::new()
+    }
+}
+
 impl Ram {
-    pub(crate) fn new() -> Ram {
+    /// Maps [`RAM_SIZE`] bytes, all zero.
+    ///
+    /// # Panics
+    /// There is no memory.
+    pub fn new() -> Ram {
         // SAFETY: a new anonymous mapping touches no existing memory.
         let base = unsafe {
             libc::mmap(
@@ -29,7 +39,8 @@ impl Ram {
         Ram(base.cast())
     }
 
-    pub(crate) fn address(&self) -> u64 {
+    /// Where it is mapped in this process.
+    pub fn address(&self) -> u64 {
         self.0.expose_provenance() as u64
     }
 
@@ -40,7 +51,11 @@ impl Ram {
         unsafe { self.0.add(offset as usize) }
     }
 
-    pub(crate) fn write(&self, address: u64, bytes: &[u8]) {
+    /// Copies bytes to a guest physical address from [`RAM`] up.
+    ///
+    /// # Panics
+    /// They do not fit there.
+    pub fn write(&self, address: u64, bytes: &[u8]) {
         // SAFETY: `at` has room for all bytes, and no reference points there.
         unsafe {
             std::ptr::copy_nonoverlapping(
@@ -51,7 +66,11 @@ impl Ram {
         };
     }
 
-    pub(crate) fn read(&self, address: u64, size: usize) -> Vec<u8> {
+    /// Copies bytes from a guest physical address from [`RAM`] up.
+    ///
+    /// # Panics
+    /// There are not so many.
+    pub fn read(&self, address: u64, size: usize) -> Vec<u8> {
         let mut bytes = vec![0; size];
         // SAFETY: `at` has that many bytes, and no reference points there.
         unsafe { std::ptr::copy_nonoverlapping(self.at(address, size), bytes.as_mut_ptr(), size) };

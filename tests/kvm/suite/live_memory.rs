@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The guest's memory changes while its blob runs: regions come and go, become read-only, and tell
+//! which pages the blob has written; and the blob begins anew when the guest does.
+
+use std::mem::offset_of;
+
+use fakemon_abi::frame::Frame;
+use fakemon_abi::hostcall::{self, HostCall};
+use fakemon_abi::layout::FRAME;
+use fakemon_abi::note::{GUEST_MEMORY_WRITE, WINDOW_SMCCC_1_2};
+use fakemon_abi::status::{INVALID_PARAMETERS, SUCCESS};
+use fakemon_host::{Error, GuestMemory, Request, Step, World};
+use fakemon_tests::elf::{DATA, blob_with, note};
+use fakemon_tests::machine::{Access, Machine, Options, RAM, RAM_SIZE, Ram};
+use fakemon_tests::program::caller;
+use fakemon_tests::{program, trials};
+use libtest_mimic::Trial;
+
+// Stores x3 at x2 unless it is zero, and loads from there; or makes host call x1. Returns the word
+// that counts changes of the memory in x5.
+program!(
+    reach,
+    "mrs x9, tpidr_el1",
+    "ldr x5, [x9, #{MEMORY}]",
+    "cbnz x1, 2f",
+    "cbz x3, 1f",
+    "str x3, [x2]",
+    "1: ldr x1, [x2]",
+    "mov x0, xzr",
+    "eret",
+    "2: str x1, [x9, #{NR}]",
+    "str x2, [x9, #{ARGS}]",
+    "sub x10, x9, #{FRAME}",
+    "ldr wzr, [x10, #8]",
+    "ldr x0, [x9, #{STATUS}]",
+    "add x10, x9, #{RESULTS}",
+    "ldp x1, x2, [x10]",
+    "ldr x3, [x10, #16]",
+    "eret";
+    MEMORY = offset_of!(Frame, memory),
+    NR = offset_of!(Frame, call) + offset_of!(HostCall, nr),
+    ARGS = offset_of!(Frame, call) + offset_of!(HostCall, args),
+    STATUS = offset_of!(Frame, call) + offset_of!(HostCall, status),
+    RESULTS = offset_of!(Frame, call) + offset_of!(HostCall, results),
+    FRAME = FRAME
+);
+
+/// What the VMM answers to a load of the blob.
+const FROM_VMM: u64 = 0x5a5a_5a5a_5a5a_5a5a;
+/// Far above RAM.
+const MORE: u64 = 0x10_0000_0000;
+
+fn machine() -> Machine {
+    let mut note = note();
+    note.window = WINDOW_SMCCC_1_2;
+    note.guest_memory = GUEST_MEMORY_WRITE;
+    note.ranges[0].outputs = 6;
+    Machine::new(
+        &blob_with(note, reach(), &[]),
+        caller(),
+        &Options::default(),
+    )
+}
+
+fn world(machine: &Machine) -> &World {
+    machine.world.as_ref().expect("a world")
+}
+
+fn ask(machine: &mut Machine, inputs: [u64; 3]) -> [u64; 6] {
+    let stop = machine.cpus[0].ask(&inputs);
+    assert!(stop.is_none(), "{stop:?}");
+    std::array::from_fn(|n| machine.cpus[0].x()[n])
+}
+
+fn load(machine: &mut Machine, address: u64) -> u64 {
+    ask(machine, [0, address, 0])[1]
+}
+
+fn store(machine: &mut Machine, address: u64, value: u64) -> u64 {
+    ask(machine, [0, address, value])[1]
+}
+
+/// How often the memory has changed, as the blob sees it.
+fn changes(machine: &mut Machine) -> u64 {
+    ask(machine, [0, DATA, 0])[5]
+}
+
+/// The guest's memory, as the blob is told of it: base, size and access.
+fn told(machine: &mut Machine) -> Vec<[u64; 3]> {
+    let mut regions = Vec::new();
+    loop {
+        let answer = ask(machine, [hostcall::GUEST_MEMORY, regions.len() as u64, 0]);
+        if answer[0] as i64 != i64::from(SUCCESS) {
+            assert_eq!(answer[0] as i64, i64::from(INVALID_PARAMETERS));
+            return regions;
+        }
+        regions.push([answer[1], answer[2], answer[3]]);
+    }
+}
+
+fn region(ram: &Ram, guest_addr: u64, offset: u64, size: u64) -> GuestMemory {
+    GuestMemory {
+        guest_addr,
+        host_addr: ram.address() + offset,
+        size,
+    }
+}
+
+fn a_region_comes_and_goes() {
+    let more = Ram::new();
+    let mut machine = machine();
+    let before = changes(&mut machine);
+    assert_eq!(load(&mut machine, MORE), FROM_VMM);
+    for round in 1..=3 {
+        // SAFETY: `more` outlives the machine's use of it: it is removed below.
+        unsafe { world(&machine).add_memory(region(&more, MORE, 0, 0x2000)) }.expect("memory");
+        assert_eq!(store(&mut machine, MORE + 0x1008, round), round);
+        assert_eq!(more.read(RAM + 0x1008, 8), round.to_le_bytes());
+        assert_eq!(told(&mut machine), [[RAM, RAM_SIZE, 2], [MORE, 0x2000, 2]]);
+        world(&machine).remove_memory(MORE).expect("removed");
+        assert_eq!(load(&mut machine, MORE + 0x1008), FROM_VMM);
+        assert_eq!(told(&mut machine), [[RAM, RAM_SIZE, 2]]);
+        assert_eq!(changes(&mut machine), before + 2 * round);
+    }
+    let again = world(&machine).remove_memory(MORE);
+    assert!(
+        matches!(again, Err(Error::NoGuestMemory(MORE))),
+        "{again:?}"
+    );
+}
+
+fn neighbours_are_one_range_and_an_overlap_is_refused() {
+    let more = Ram::new();
+    let mut machine = machine();
+    let add = |machine: &Machine, guest_addr, offset, size| {
+        // SAFETY: `more` is dropped after the machine.
+        unsafe { world(machine).add_memory(region(&more, guest_addr, offset, size)) }
+    };
+    add(&machine, MORE + 0x1000, 0x1000, 0x1000).expect("the second page");
+    add(&machine, MORE, 0, 0x1000).expect("the first page");
+    assert_eq!(told(&mut machine), [[RAM, RAM_SIZE, 2], [MORE, 0x2000, 2]]);
+    for (guest_addr, size) in [
+        (MORE, 0x1000),
+        (MORE - 0x1000, 0x2000),
+        (RAM + RAM_SIZE - 0x1000, 0x2000),
+    ] {
+        let refused = add(&machine, guest_addr, 0x4000, size);
+        assert!(
+            matches!(refused, Err(Error::GuestMemoryOverlaps(at)) if at == guest_addr),
+            "{refused:?}"
+        );
+    }
+    world(&machine).remove_memory(MORE).expect("removed");
+    assert_eq!(
+        told(&mut machine),
+        [[RAM, RAM_SIZE, 2], [MORE + 0x1000, 0x1000, 2]]
+    );
+    // Many regions, each of a slot that may have been another's.
+    for n in 0..40 {
+        add(&machine, MORE + 0x10_0000 + n * 0x2000, n * 0x1000, 0x1000).expect("a page");
+    }
+    assert_eq!(told(&mut machine).len(), 42);
+    assert_eq!(store(&mut machine, MORE + 0x10_0000 + 39 * 0x2000, 9), 9);
+    drop(machine);
+}
+
+fn a_region_becomes_read_only_and_writable_again() {
+    let mut machine = machine();
+    assert_eq!(store(&mut machine, RAM + 0x8000, 5), 5);
+    for _ in 0..2 {
+        world(&machine).set_read_only(RAM, true).expect("read-only");
+        // The store goes to the VMM's bus, and the memory stays.
+        assert_eq!(store(&mut machine, RAM + 0x8000, 6), 5);
+        let access = Access {
+            address: RAM + 0x8000,
+            size: 8,
+            stored: Some(6),
+        };
+        assert_eq!(std::mem::take(&mut machine.cpus[0].log.secure), [access]);
+        assert_eq!(told(&mut machine), [[RAM, RAM_SIZE, 1]]);
+        world(&machine).set_read_only(RAM, false).expect("writable");
+        assert_eq!(store(&mut machine, RAM + 0x8000, 7), 7);
+        assert_eq!(store(&mut machine, RAM + 0x8000, 5), 5);
+        assert_eq!(told(&mut machine), [[RAM, RAM_SIZE, 2]]);
+    }
+}
+
+fn the_pages_that_the_blob_writes_are_told() {
+    let mut machine = machine();
+    store(&mut machine, RAM + 0x3000, 1);
+    let untracked = world(&machine).dirty_pages(RAM);
+    assert!(matches!(untracked, Err(Error::Kvm { .. })), "{untracked:?}");
+    world(&machine).log_dirty_pages(true).expect("a log");
+    assert!(
+        world(&machine)
+            .dirty_pages(RAM)
+            .expect("pages")
+            .iter()
+            .all(|&word| word == 0)
+    );
+    store(&mut machine, RAM + 0x5000, 1);
+    load(&mut machine, RAM + 0x6000);
+    store(&mut machine, RAM + 65 * 0x1000, 1);
+    let pages = world(&machine).dirty_pages(RAM).expect("pages");
+    assert_eq!(pages.len() as u64, RAM_SIZE / 0x1000 / 64);
+    assert_eq!(pages[..3], [1 << 5, 1 << 1, 0]);
+    assert!(
+        world(&machine)
+            .dirty_pages(RAM)
+            .expect("pages")
+            .iter()
+            .all(|&word| word == 0)
+    );
+    world(&machine).log_dirty_pages(false).expect("no log");
+    let unknown = world(&machine).dirty_pages(MORE);
+    assert!(
+        matches!(unknown, Err(Error::NoGuestMemory(MORE))),
+        "{unknown:?}"
+    );
+}
+
+fn a_reset_makes_the_blob_what_it_was() {
+    let mut machine = machine();
+    store(&mut machine, DATA + 0x100, 5);
+    assert_eq!(load(&mut machine, DATA + 0x100), 5);
+    let cpu = &mut machine.cpus[0];
+    let trap = cpu.next_call(&[hostcall::TIME, 0, 0]);
+    assert!(matches!(cpu.trap(trap), Ok(Step::Ask(Request::Time))));
+    let busy = world(&machine).reset();
+    assert!(matches!(busy, Err(Error::Busy(0))), "{busy:?}");
+    let lane = machine.cpus[0].firmware.as_mut().expect("a blob");
+    lane.abandon().expect("an end");
+    assert_eq!(load(&mut machine, DATA + 0x100), 5, "nothing was reset");
+    world(&machine).reset().expect("a reset");
+    assert_eq!(load(&mut machine, DATA + 0x100), 0);
+    assert_eq!(store(&mut machine, RAM + 0x8000, 7), 7);
+}
+
+pub(crate) fn tests() -> Vec<Trial> {
+    trials![
+        a_region_comes_and_goes,
+        neighbours_are_one_range_and_an_overlap_is_refused,
+        a_region_becomes_read_only_and_writable_again,
+        the_pages_that_the_blob_writes_are_told,
+        a_reset_makes_the_blob_what_it_was,
+    ]
+}
