@@ -60,7 +60,8 @@ pub(crate) enum Event {
         value: u64,
     },
     Interrupted,
-    Fault(FaultReason),
+    /// In a box, so that the other events stay small: this is on the hot path.
+    Fault(Box<FaultReason>),
 }
 
 /// The blob on CPU number `cpu`.
@@ -174,9 +175,7 @@ impl BlobCpu {
 
     /// Leaves a call for the gate, which enters it when the vCPU runs.
     pub(crate) fn load(&self, call: &CallRecord, width: Width) {
-        for (n, value) in call.before.iter().enumerate() {
-            self.frame.set(frame::x(n), *value);
-        }
+        self.frame.set_x(&call.before);
         let (class, vector) = match (width, call.conduit) {
             (Width::AArch64, Conduit::Smc) => (0x17, VECTOR_LOWER_AARCH64),
             (Width::AArch64, Conduit::Hvc) => (0x16, HYP_VECTORS + VECTOR_LOWER_AARCH64),
@@ -224,8 +223,9 @@ impl BlobCpu {
     }
 
     /// What an exit of its vCPU means.
+    #[inline]
     pub(crate) fn event(&self, exit: Exit) -> Event {
-        let fault = |what| Event::Fault(FaultReason::Exit(what));
+        let fault = |what| Event::Fault(Box::new(FaultReason::Exit(what)));
         match exit {
             Exit::Load { address, size } => match address.wrapping_sub(self.doorbell()) {
                 DOORBELL_RETURN => Event::Gate,
@@ -245,7 +245,7 @@ impl BlobCpu {
                 size,
                 value,
             },
-            Exit::Call(function) => Event::Fault(FaultReason::NestedCall(function)),
+            Exit::Call(function) => Event::Fault(Box::new(FaultReason::NestedCall(function))),
             Exit::Interrupted => Event::Interrupted,
             Exit::Other(what) => fault(what),
         }

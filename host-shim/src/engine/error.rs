@@ -58,7 +58,7 @@ pub enum Error {
     NoPayload,
     /// Two payloads want the same calls.
     #[error(transparent)]
-    Claims(#[from] ClaimError),
+    Claims(Box<ClaimError>),
     /// The payloads cannot be made anew while one of them runs.
     #[error("CPU {0} is in a call: end it before the reset")]
     Busy(u32),

@@ -49,7 +49,7 @@ pub enum FilterError {
     NoBlob,
     /// Two blobs want the same calls.
     #[error(transparent)]
-    Overlap(ClaimError),
+    Overlap(Box<ClaimError>),
     /// The VM has a filter of the VMM's own for some of the blob's IDs.
     #[error("function IDs {first:#010x} to {last:#010x} are filtered already: one VM, one policy")]
     Taken {
@@ -75,7 +75,7 @@ pub fn set_policy(vm: &impl AsKvmFd, policy: Policy, blobs: &[&Blob]) -> Result<
         Policy::Undef => set_everything(vm, FORWARD),
         Policy::Blob if blobs.is_empty() => Err(FilterError::NoBlob),
         Policy::Blob => {
-            claims::check(blobs).map_err(FilterError::Overlap)?;
+            claims::check(blobs).map_err(|error| FilterError::Overlap(Box::new(error)))?;
             let kernel_engine = binding::supported(vm);
             // KVM carries the calls of one payload by itself.
             for (blob, bound) in blobs

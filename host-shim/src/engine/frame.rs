@@ -5,7 +5,7 @@ use std::mem::offset_of;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use fakemon_abi::frame::Frame;
+use fakemon_abi::frame::{Frame, REGS};
 use fakemon_abi::hostcall::HostCall;
 
 use crate::engine::memory::MonitorMemory;
@@ -72,6 +72,16 @@ impl FramePtr {
     pub(crate) fn get(&self, offset: usize) -> u64 {
         // SAFETY: `word` is a mapped, aligned word; any bit pattern is a u64.
         unsafe { self.word(offset).read_volatile() }
+    }
+
+    /// Writes x0 to x17.
+    pub(crate) fn set_x(&self, values: &[u64; REGS]) {
+        let words = self.word(x(0));
+        for (n, &value) in values.iter().enumerate() {
+            // SAFETY: the frame begins with an array of as many registers, so each is a mapped,
+            // aligned word, to which no reference points.
+            unsafe { words.add(n).write_volatile(value) };
+        }
     }
 
     /// Writes the word at `offset`.

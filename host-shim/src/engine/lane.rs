@@ -350,6 +350,7 @@ impl Lane {
     }
 
     /// [`None`] lets the payload go on.
+    #[inline]
     fn serve_event(&mut self, event: Event) -> Result<Option<Step>, Error> {
         match event {
             Event::HostCall => self.host_call(),
@@ -389,7 +390,7 @@ impl Lane {
                     Ok(Some(Step::Interrupted))
                 }
             },
-            Event::Fault(reason) => self.fail(reason, false).map(Some),
+            Event::Fault(reason) => self.fail(*reason, false).map(Some),
         }
     }
 
@@ -406,6 +407,7 @@ impl Lane {
     }
 
     /// Serves the host call in the frame.
+    #[inline(never)]
     fn host_call(&mut self) -> Result<Option<Step>, Error> {
         let frame = &self.blob().frame;
         let number = frame.get(CALL_NR);
@@ -479,6 +481,7 @@ impl Lane {
     }
 
     /// Reports a fault and makes the payload fit for the next call.
+    #[cold]
     fn fail(&mut self, reason: FaultReason, in_gate: bool) -> Result<Step, Error> {
         let function = self.record.function;
         let hangs = matches!(reason, FaultReason::Timeout(..));
@@ -519,7 +522,7 @@ impl Lane {
         match switch {
             Switch::Userspace => blob.vcpu.slot().end(),
             // KVM's log tells of calls that return to the guest by themselves.
-            Switch::Kernel(_) => self.record = self.given_up()?,
+            Switch::Kernel(_) => self.record_given_up()?,
         }
         self.record.returned = returned;
         if self.world.config.log != 0 {
@@ -529,9 +532,10 @@ impl Lane {
         Ok(())
     }
 
-    /// A call that KVM has carried and user space has ended. The caller's registers are still as they
+    /// Puts a call on record that KVM has carried and user space has ended. The caller's registers are still as they
     /// were, but for an answer in the first.
-    fn given_up(&self) -> Result<CallRecord, RegisterError> {
+    #[cold]
+    fn record_given_up(&mut self) -> Result<(), RegisterError> {
         let (function, conduit) = (self.record.function, self.record.conduit);
         let mut record = CallRecord {
             function,
@@ -549,6 +553,7 @@ impl Lane {
         if self.world.config.log != 0 {
             record.begin_ns = monotonic_ns();
         }
-        Ok(record)
+        self.record = record;
+        Ok(())
     }
 }

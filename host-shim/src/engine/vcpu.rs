@@ -98,6 +98,7 @@ impl Vcpu {
     }
 
     /// One KVM_RUN, which alone is the payload's time.
+    #[inline]
     pub(crate) fn run(&mut self) -> Exit {
         let slot = self.monitor.slot(self.number);
         slot.enter();
@@ -114,6 +115,7 @@ impl Vcpu {
     }
 
     /// What its `kvm_run` says of the last time when it left.
+    #[inline]
     pub(crate) fn last_exit(&mut self) -> Exit {
         let run = self.fd.get_kvm_run();
         match run.exit_reason {

@@ -63,7 +63,7 @@ impl World {
         if blobs.is_empty() {
             return Err(Error::NoPayload);
         }
-        claims::check(blobs)?;
+        claims::check(blobs).map_err(|error| Error::Claims(Box::new(error)))?;
         // SAFETY: sysconf has no memory arguments.
         let page_size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as u64;
         if page_size != PAGE {

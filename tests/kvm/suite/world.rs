@@ -124,11 +124,11 @@ fn blobs_that_claim_the_same_calls_are_refused_with_both_names() {
     let Err(Error::Claims(refused)) = world else {
         panic!("{world:?}")
     };
-    assert_eq!(refused, expected);
+    assert_eq!(*refused, expected);
     let vm = kvm.create_vm().expect("a VM");
     let filter = set_policy(&vm, Policy::Blob, &blobs);
     assert!(
-        matches!(&filter, Err(FilterError::Overlap(refused)) if *refused == expected),
+        matches!(&filter, Err(FilterError::Overlap(refused)) if **refused == expected),
         "{filter:?}"
     );
     let text = expected.to_string();
