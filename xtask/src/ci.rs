@@ -146,7 +146,9 @@ fn steps() -> Result<Vec<(&'static str, Command)>> {
     }
     linux.args(deny);
     let mut bare = cargo::cargo(&["clippy", "--lib", "--bins", "--target", cargo::BARE]);
-    bare.args(["--package", "fakemon-abi", "--package", "fakemon-blob"]);
+    for package in ["fakemon-abi", "fakemon-blob", "fakemon-firmware"] {
+        bare.args(["--package", package]);
+    }
     for board in workspace::boards()? {
         bare.args(["--package", &format!("fakemon-board-{}", board.name)]);
     }

@@ -47,7 +47,7 @@ pub const SYSTEM_OFF: u64 = 7;
 pub const SYSTEM_RESET: u64 = 8;
 /// `(entry, context)`, no return: suspends the guest; on wake-up the calling CPU starts at `entry`.
 pub const SYSTEM_SUSPEND: u64 = 9;
-/// `() -> (monotonic, realtime)`: nanoseconds since the VM was made, and since 1970.
+/// `() -> (monotonic, realtime)`: nanoseconds of a clock that only goes forward, and since 1970.
 pub const TIME: u64 = 10;
 /// `(words) -> w0..w3`: 1 to 4 words of 64 random bits.
 pub const ENTROPY: u64 = 11;
@@ -62,7 +62,7 @@ pub const LOG_EVENT: u64 = 14;
 /// gives up.
 pub const PANIC: u64 = 15;
 /// `(n) -> (base, size, access)`: the n-th stretch of the guest's memory in bytes, counted from 0,
-/// and the blob's access to it as its note says (1 read, 2 write). INVALID_PARAMETERS behind the
+/// and the blob's access to it as its note says (1 read, 2 write). INVALID_PARAMETERS past the
 /// last; NOT_SUPPORTED for a blob without access.
 pub const GUEST_MEMORY: u64 = 16;
 /// `(ns)`: resets the guest unless this is called again within so many nanoseconds; 0 puts an end

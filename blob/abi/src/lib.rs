@@ -6,6 +6,7 @@
 //! docs/abi.md; the numbers are here, and every offset that assembly relies on is asserted when the
 //! crate compiles.
 //!
+//! * [`Width`] and [`Conduit`]: who calls, and by which instruction.
 //! * [`frame`]: the page that carries registers between the two worlds.
 //! * [`note`]: what a blob says of itself in its ELF file.
 //! * [`hostcall`]: what a blob may ask of the host.
@@ -14,11 +15,14 @@
 
 #![no_std]
 
+mod caller;
 pub mod frame;
 pub mod hostcall;
 pub mod layout;
 pub mod note;
 pub mod status;
+
+pub use caller::{Conduit, Width};
 
 /// Version of this contract, major in the high half, minor in the low half.
 ///

@@ -3,28 +3,12 @@
 
 use aarch64_cpu::registers::ESR_EL1;
 use fakemon_abi::frame::REGS;
+use fakemon_abi::{Conduit, Width};
 use tock_registers::LocalRegisterCopy;
 
+use crate::error::Code;
 use crate::function_id::FunctionId;
-use crate::host::Host;
-
-/// The execution state of a caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Width {
-    /// 64-bit.
-    AArch64,
-    /// 32-bit: r0 to r14 are the low halves of x0 to x14.
-    AArch32,
-}
-
-/// The instruction that made a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Conduit {
-    /// Secure Monitor Call.
-    Smc,
-    /// Hypervisor Call.
-    Hvc,
-}
+use crate::platform::Platform;
 
 /// How a call came in, from the syndrome register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +50,7 @@ impl Trap {
 /// Where the caller goes on after the call, and how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Resume {
-    /// Its PC; behind the SMC or HVC unless a service changes it.
+    /// Its PC; past the SMC or HVC unless a service changes it.
     pub pc: u64,
     /// Its PSTATE, as an SPSR holds it, without IL.
     pub pstate: u64,
@@ -77,7 +61,7 @@ pub struct Call<'a> {
     regs: &'a mut [u64; REGS],
     trap: Trap,
     resume: &'a mut Resume,
-    host: &'a mut dyn Host,
+    platform: &'a mut dyn Platform,
 }
 
 impl<'a> Call<'a> {
@@ -86,13 +70,13 @@ impl<'a> Call<'a> {
         regs: &'a mut [u64; REGS],
         trap: Trap,
         resume: &'a mut Resume,
-        host: &'a mut dyn Host,
+        platform: &'a mut dyn Platform,
     ) -> Self {
         Call {
             regs,
             trap,
             resume,
-            host,
+            platform,
         }
     }
 
@@ -116,9 +100,9 @@ impl<'a> Call<'a> {
         self.resume
     }
 
-    /// Returns the host, for what the machine must do.
-    pub fn host(&mut self) -> &mut (dyn Host + 'a) {
-        self.host
+    /// Returns the platform, for what the machine must do.
+    pub fn platform(&mut self) -> &mut (dyn Platform + 'a) {
+        self.platform
     }
 
     /// Returns register `n` as it is; 0 beyond x17.
@@ -135,7 +119,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Sets register `n` to a result, of which an AArch32 caller gets the low half. Nothing beyond
+    /// Sets register `n` to a result, of which an AArch32 caller gets the low half. Nothing past
     /// x17 is set.
     pub fn set(&mut self, n: usize, value: u64) {
         let seen = match self.width() {
@@ -147,12 +131,12 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Answers with a [status](fakemon_abi::status) code, or another signed number, in x0 or r0.
+    /// Answers with a code in x0 or r0: the one place where an error becomes a number.
     ///
     /// It is sign-extended to the width of the caller's register even for a 32-bit function:
     /// kernels compare either w0 or x0 with -1, and so both find what they look for.
-    pub fn answer(&mut self, code: i32) {
-        self.set(0, i64::from(code).cast_unsigned());
+    pub fn answer(&mut self, code: impl Code) {
+        self.set(0, i64::from(code.code()).cast_unsigned());
     }
 }
 
@@ -169,7 +153,7 @@ impl core::fmt::Debug for Call<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fake::FakeHost;
+    use crate::fake::FakePlatform;
 
     #[test]
     fn the_syndrome_tells_width_conduit_and_immediate() {
@@ -206,7 +190,7 @@ mod tests {
 
     #[test]
     fn arguments_and_answers_have_the_callers_width() {
-        let mut host = FakeHost::new(1);
+        let mut platform = FakePlatform::new(1);
         for (id, width, arg, minus_one) in [
             (0xc400_0003, Width::AArch64, 0x1_0000_0002, u64::MAX),
             (0x8400_0003, Width::AArch64, 2, u64::MAX),
@@ -220,7 +204,7 @@ mod tests {
                 immediate: 0,
             };
             let mut resume = Resume::default();
-            let mut call = Call::new(&mut regs, trap, &mut resume, &mut host);
+            let mut call = Call::new(&mut regs, trap, &mut resume, &mut platform);
             assert_eq!(call.arg(1), arg);
             assert_eq!(call.register(1), 0x1_0000_0002);
             assert_eq!((call.arg(99), call.register(99)), (0, 0));

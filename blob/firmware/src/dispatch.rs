@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! From a call to the service that owns it.
 
-use fakemon_abi::status::NOT_SUPPORTED;
+use fakemon_abi::Width;
 
 use crate::board::Board;
-use crate::call::{Call, Width};
+use crate::call::Call;
+use crate::error::Error;
 use crate::service::Service;
 
 /// Serves one call of a board: the instruction's immediate decides which of the board's entry
@@ -25,7 +26,7 @@ pub fn smccc(services: &[&dyn Service], call: &mut Call<'_>) {
     let unreachable = id.is_64() && call.width() == Width::AArch32;
     match services.iter().find(|service| service.owns(id)) {
         Some(service) if !unreachable => service.handle(call),
-        _ => call.answer(NOT_SUPPORTED),
+        _ => call.answer(Error::NotSupported),
     }
 }
 

@@ -3,13 +3,14 @@
 //!
 //! Firmware for 32-bit boards tells `smc #1` from `smc #0`. The trap does not (Arm ARM, ISS encoding
 //! for an exception from SMC instruction execution in AArch32 state), so the instruction itself has
-//! to be looked at: four bytes behind the caller, in ARM and in Thumb code alike, at a virtual
+//! to be looked at: the four bytes before where the caller goes on, in ARM and in Thumb code alike, at a virtual
 //! address. Two CPUs may see to it that what is read is not what was executed; a board must stand
 //! that, as it stands any other immediate.
 
-use fakemon_abi::status::INVALID_PARAMETERS;
+use fakemon_abi::{Conduit, Width};
 
-use crate::call::{Call, Conduit, Width};
+use crate::call::Call;
+use crate::error::Error;
 
 /// CPSR.T, bit 5: the caller's code is Thumb's.
 const THUMB: u64 = 1 << 5;
@@ -25,9 +26,9 @@ impl Call<'_> {
     /// memory, which the note has to ask for.
     ///
     /// # Errors
-    /// INVALID_ADDRESS or another code of the host if the instruction cannot be read,
-    /// INVALID_PARAMETERS if what is there is no SMC.
-    pub fn immediate(&mut self) -> Result<u16, i32> {
+    /// [`Error::InvalidAddress`] or another code of the platform if the instruction cannot be read,
+    /// [`Error::InvalidParameters`] if what is there is no SMC.
+    pub fn immediate(&mut self) -> Result<u16, Error> {
         let trap = self.trap();
         if (trap.width, trap.conduit) != (Width::AArch32, Conduit::Smc) {
             return Ok(trap.immediate);
@@ -46,57 +47,54 @@ impl Call<'_> {
                 first & THUMB_FIRST.0 == THUMB_FIRST.1 && second & THUMB_SECOND.0 == THUMB_SECOND.1;
             is_smc.then_some(first & 0xf)
         };
-        immediate.ok_or(INVALID_PARAMETERS)
+        immediate.ok_or(Error::InvalidParameters)
     }
 
-    fn word(&mut self, va: u32) -> Result<u32, i32> {
+    fn word(&mut self, va: u32) -> Result<u32, Error> {
         let mut bytes = [0; 4];
         self.fetch(va, &mut bytes)?;
         Ok(u32::from_le_bytes(bytes))
     }
 
-    fn halfword(&mut self, va: u32) -> Result<u16, i32> {
+    fn halfword(&mut self, va: u32) -> Result<u16, Error> {
         let mut bytes = [0; 2];
         self.fetch(va, &mut bytes)?;
         Ok(u16::from_le_bytes(bytes))
     }
 
-    fn fetch(&mut self, va: u32, to: &mut [u8]) -> Result<(), i32> {
-        let pa = self.host().translate(u64::from(va), false)?;
-        self.host().read_memory(pa, to)
+    fn fetch(&mut self, va: u32, to: &mut [u8]) -> Result<(), Error> {
+        let pa = self.platform().translate(u64::from(va), false)?;
+        self.platform().read_memory(pa, to)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use fakemon_abi::frame::REGS;
-    use fakemon_abi::hostcall;
-    use fakemon_abi::status::INVALID_ADDRESS;
 
     use super::*;
     use crate::call::{Resume, Trap};
-    use crate::fake::FakeHost;
+    use crate::fake::{Asked, FakePlatform};
 
     /// What the guest's tables add to a virtual address.
     const OFFSET: u64 = 0x8000_0000_u64.wrapping_sub(0xc000_0000);
 
     /// The immediate of a call behind these bytes at `va`.
-    fn immediate(va: u64, code: &[u8], pstate: u64) -> Result<u16, i32> {
+    fn immediate(va: u64, code: &[u8], pstate: u64) -> Result<u16, Error> {
         let pa = |va: u64| va.wrapping_add(OFFSET) & 0xffff_ffff;
-        let mut host =
-            FakeHost::new(1)
-                .with_memory(pa(va), code)
-                .answering(move |nr, args| match nr {
-                    hostcall::TRANSLATE => Ok([pa(args[0]), 0, 0, 0]),
-                    _ => Ok([0; 4]),
-                });
+        let mut platform = FakePlatform::new(1)
+            .with_memory(pa(va), code)
+            .answering(move |asked| match asked {
+                Asked::Translate(va, false) => Ok([pa(va), 0, 0, 0]),
+                _ => Ok([0; 4]),
+            });
         let trap = Trap {
             width: Width::AArch32,
             conduit: Conduit::Smc,
             immediate: 0,
         };
         let mut resume = Resume { pc: va + 4, pstate };
-        Call::new(&mut [0; REGS], trap, &mut resume, &mut host).immediate()
+        Call::new(&mut [0; REGS], trap, &mut resume, &mut platform).immediate()
     }
 
     #[test]
@@ -105,8 +103,8 @@ mod tests {
         assert_eq!(arm(0xe160_0070), Ok(0), "smc #0");
         assert_eq!(arm(0xe160_0071), Ok(1), "smc #1");
         assert_eq!(arm(0x0160_007f), Ok(15), "smceq #15");
-        assert_eq!(arm(0xe140_0070), Err(INVALID_PARAMETERS), "hvc #0");
-        assert_eq!(arm(0xf7f1_8000), Err(INVALID_PARAMETERS), "Thumb's");
+        assert_eq!(arm(0xe140_0070), Err(Error::InvalidParameters), "hvc #0");
+        assert_eq!(arm(0xf7f1_8000), Err(Error::InvalidParameters), "Thumb's");
     }
 
     #[test]
@@ -119,16 +117,20 @@ mod tests {
         };
         assert_eq!(thumb(0xf7f0, 0x8000), Ok(0));
         assert_eq!(thumb(0xf7f1, 0x8000), Ok(1));
-        assert_eq!(thumb(0xf7e1, 0x8000), Err(INVALID_PARAMETERS), "hvc");
-        assert_eq!(thumb(0x0070, 0xe160), Err(INVALID_PARAMETERS), "ARM's");
+        assert_eq!(thumb(0xf7e1, 0x8000), Err(Error::InvalidParameters), "hvc");
+        assert_eq!(
+            thumb(0x0070, 0xe160),
+            Err(Error::InvalidParameters),
+            "ARM's"
+        );
     }
 
     #[test]
     fn an_instruction_that_is_not_in_memory_is_an_error() {
-        assert_eq!(immediate(0xc000_8000, &[], 0), Err(INVALID_ADDRESS));
+        assert_eq!(immediate(0xc000_8000, &[], 0), Err(Error::InvalidAddress));
         assert_eq!(
             immediate(0xc000_8000, &[0xf1, 0xf7], 1 << 5),
-            Err(INVALID_ADDRESS)
+            Err(Error::InvalidAddress)
         );
     }
 
@@ -139,12 +141,12 @@ mod tests {
             conduit: Conduit::Smc,
             immediate: 7,
         };
-        let (mut host, mut resume) = (FakeHost::new(1), Resume::default());
+        let (mut platform, mut resume) = (FakePlatform::new(1), Resume::default());
         let mut regs = [0; REGS];
         assert_eq!(
-            Call::new(&mut regs, trap, &mut resume, &mut host).immediate(),
+            Call::new(&mut regs, trap, &mut resume, &mut platform).immediate(),
             Ok(7)
         );
-        assert_eq!(host.asked, []);
+        assert_eq!(platform.asked, []);
     }
 }

@@ -1,27 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What every blob is made of.
+//! Secure firmware as Arm kernels see it, on any machine.
 //!
-//! A blob is the secure firmware of one board, as far as a guest kernel can tell. The way of a call
-//! through it is a straight line, and each stop is one file:
+//! Firmware here is what answers a kernel's SMCs. The way of a call through it is a straight line,
+//! and each stop is one file:
 //!
-//! 1. `vectors`: the exception vectors, which save the caller's registers;
-//! 2. `entry`: finds out who calls and how;
-//! 3. [`dispatch`]: picks the service that owns the function;
-//! 4. [`services`]: does the work, through [`Host`] where the machine must change;
-//! 5. `hostcall`: how such a wish reaches the host;
-//! 6. and back the same way, until the vectors' ERET.
+//! 1. a runtime, another crate, has been entered: it makes a [`Call`] of the caller's registers;
+//! 2. [`dispatch`]: picks the service that owns the function;
+//! 3. [`services`]: does the work, through [`Platform`] where the machine must change;
+//! 4. and back the same way.
+//!
+//! How a call comes in, and how the machine below is reached, are the runtime's: fakemon-blob runs
+//! a board at EL1 of a monitor VM and reaches the host by a doorbell.
 //!
 //! Four principles hold for all of it:
 //!
 //! * **Services are pure.** They see a [`Call`] and nothing else, so that they run in tests on any
 //!   machine.
-//! * **The caller is hostile.** No value of its makes a blob panic; what cannot be served is
+//! * **The caller is hostile.** No value of its makes the firmware panic; what cannot be served is
 //!   refused with a code.
-//! * **No state here that the VMM has.** Which CPU is on is the VMM's to know; a blob asks. What
-//!   only the firmware knows (a clock's rate, a domain's power) lies in the board's value.
+//! * **No state here that the machine has.** Which CPU is on is the platform's to know; a service
+//!   asks. What only the firmware knows (a clock's rate, a domain's power) lies in the board's value.
 //! * **Small.** No allocation, no formatting, no floating point.
 //!
-//! A board implements [`Board`] and hands itself to [`blob!`].
+//! A board implements [`Board`]; its program hands it to a runtime.
 
 #![cfg_attr(not(any(test, feature = "fakes")), no_std)]
 
@@ -29,27 +30,23 @@ mod board;
 mod call;
 pub mod clocks;
 pub mod dispatch;
-pub mod entry;
+mod error;
 #[cfg(any(test, feature = "fakes"))]
 pub mod fake;
 mod function_id;
-mod host;
-#[cfg(target_os = "none")]
-mod hostcall;
 mod immediate;
 mod lock;
 pub mod memory;
-#[cfg(target_os = "none")]
-mod panic;
+mod platform;
 mod service;
 pub mod services;
-#[cfg(target_os = "none")]
-mod vectors;
 
 pub use board::Board;
-pub use call::{Call, Conduit, Resume, Trap, Width};
+pub use call::{Call, Resume, Trap};
+pub use error::{Code, Error};
 pub use fakemon_abi as abi;
+pub use fakemon_abi::{Conduit, Width};
 pub use function_id::{FunctionId, owner};
-pub use host::Host;
 pub use lock::{Lock, PerCpu};
+pub use platform::{Platform, PowerState};
 pub use service::Service;

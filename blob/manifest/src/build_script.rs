@@ -91,7 +91,7 @@ fn note_source(board: &Board) -> String {
     let name = &board.name;
     format!(
         "/// What the blob claims, as `board.toml` says it.
-pub const NOTE: ::fakemon_blob::abi::note::Note = {{
+const NOTE: ::fakemon_blob::abi::note::Note = {{
     use ::fakemon_blob::abi::{{ABI_VERSION, note::{{Note, Range, board_name, ranges}}}};
     Note {{
         abi: ABI_VERSION,
@@ -124,7 +124,7 @@ mod tests {
     fn the_note_of_a_board_becomes_rust_source() {
         let board = Board::parse(crate::board::tests::GOOD, "virt").expect("good");
         let source = note_source(&board);
-        assert!(source.contains("pub const NOTE"), "{source}");
+        assert!(source.contains("const NOTE"), "{source}");
         assert!(source.contains("board_name(\"virt\")"), "{source}");
         assert!(
             source.contains(

@@ -4,13 +4,11 @@
 
 #![cfg_attr(not(test), no_std)]
 
-use fakemon_blob::services::psci::Psci;
-use fakemon_blob::services::qcom_scm::boot::{self, Boot};
-use fakemon_blob::services::qcom_scm::legacy::Legacy;
-use fakemon_blob::services::qcom_scm::{Entry, qseecom};
-use fakemon_blob::{Board, Call, dispatch};
-
-include!(concat!(env!("OUT_DIR"), "/note.rs"));
+use fakemon_firmware::services::psci::Psci;
+use fakemon_firmware::services::qcom_scm::boot::{self, Boot};
+use fakemon_firmware::services::qcom_scm::legacy::Legacy;
+use fakemon_firmware::services::qcom_scm::{Entry, qseecom};
+use fakemon_firmware::{Board, Call, dispatch};
 
 /// The board.
 #[derive(Debug)]
@@ -28,7 +26,6 @@ const CALLS: &[Entry<Apq8064>] = &[
 ];
 
 impl Board for Apq8064 {
-    const NOTE: fakemon_blob::abi::note::Note = NOTE;
     const NEW: Self = Apq8064 { boot: Boot::new() };
 
     fn call(&self, call: &mut Call<'_>) {

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The calls that Linux makes on an APQ8064, with its registers and command buffers.
 
-use fakemon_blob::Width::AArch64;
-use fakemon_blob::abi::frame::REGS;
-use fakemon_blob::fake::{FakeHost, properties};
+use fakemon_firmware::Width::AArch64;
+use fakemon_firmware::abi::frame::REGS;
+use fakemon_firmware::fake::{FakePlatform, properties};
 use proptest::prelude::*;
 
 use super::*;
+
+include!(concat!(env!("OUT_DIR"), "/note.rs"));
 
 const NOT_SUPPORTED: u64 = u64::MAX;
 /// Where the kernel's command is, and its own pointer that it hands over with it.
@@ -25,13 +27,13 @@ fn command(service: u32, number: u32, args: &[u32]) -> Vec<u8> {
 
 /// Makes a call by command and returns its code, and the words of the response if it is complete.
 fn send(board: &Apq8064, bytes: &[u8], response: u64) -> (u64, Option<[u32; 3]>) {
-    let mut host = FakeHost::new(2).with_memory(COMMAND, bytes);
+    let mut platform = FakePlatform::new(2).with_memory(COMMAND, bytes);
     let mut regs = [0xdead; REGS];
     regs[..3].copy_from_slice(&[1, CONTEXT, COMMAND]);
-    let after = host.smc(board, AArch64, &regs);
+    let after = platform.smc(board, AArch64, &regs);
     assert_eq!(after[1..], regs[1..]);
     let word = |at: u64| {
-        let bytes = host.memory(COMMAND + response + at, 4);
+        let bytes = platform.memory(COMMAND + response + at, 4);
         u32::from_le_bytes(bytes.try_into().expect("four"))
     };
     let complete = (word(8) == 1).then(|| {
@@ -44,9 +46,9 @@ fn send(board: &Apq8064, bytes: &[u8], response: u64) -> (u64, Option<[u32; 3]>)
 #[test]
 fn linux_finds_no_smccc() {
     for id in [0xc200_0601, 0x8200_0601] {
-        let mut host = FakeHost::new(2);
+        let mut platform = FakePlatform::new(2);
         let board = Apq8064::NEW;
-        let after = host.smc(&board, AArch64, &[id, 1, 0x0200_0601]);
+        let after = platform.smc(&board, AArch64, &[id, 1, 0x0200_0601]);
         assert_eq!(after[0], NOT_SUPPORTED);
     }
 }
@@ -66,15 +68,15 @@ fn is_call_avail_knows_each_call_and_no_other() {
 
 #[test]
 fn an_atomic_call_switches_download_mode() {
-    let (board, mut host) = (Apq8064::NEW, FakeHost::new(2));
+    let (board, mut platform) = (Apq8064::NEW, FakePlatform::new(2));
     for (value, on) in [(0x10, true), (0, false)] {
-        let after = host.smc(&board, AArch64, &[DLOAD_ATOMIC, CONTEXT, 0x10, value]);
+        let after = platform.smc(&board, AArch64, &[DLOAD_ATOMIC, CONTEXT, 0x10, value]);
         assert_eq!(after[..4], [0; 4]);
         assert_eq!(board.boot.download(), on);
     }
-    let after = host.smc(&board, AArch64, &[DLOAD_ATOMIC, CONTEXT, 0x10, 3]);
+    let after = platform.smc(&board, AArch64, &[DLOAD_ATOMIC, CONTEXT, 0x10, 3]);
     assert_eq!(after[0], (-2_i64).cast_unsigned());
-    let after = host.smc(&board, AArch64, &[DLOAD_ATOMIC + 1, CONTEXT, 0x10, 0]);
+    let after = platform.smc(&board, AArch64, &[DLOAD_ATOMIC + 1, CONTEXT, 0x10, 0]);
     assert_eq!(after[0], (-2_i64).cast_unsigned(), "three arguments");
 }
 
@@ -102,8 +104,8 @@ fn there_are_no_wait_queues() {
     // GET_INFO, with no arguments as Linux makes it: service 0x24, command 4.
     let get_info: u64 = (0x24 << 10 | 4) << 12 | 0x220;
     assert_eq!(get_info, 0x0900_4220);
-    let (board, mut host) = (Apq8064::NEW, FakeHost::new(2));
-    let after = host.smc(&board, AArch64, &[get_info, CONTEXT]);
+    let (board, mut platform) = (Apq8064::NEW, FakePlatform::new(2));
+    let after = platform.smc(&board, AArch64, &[get_info, CONTEXT]);
     assert_eq!(after[..4], [(-4_i64).cast_unsigned(), 0, 0, 0]);
     let asked = command(6, 1, &[0x24 << 10 | 4]);
     assert_eq!(send(&board, &asked, 20), (0, Some([0; 3])));
@@ -115,8 +117,8 @@ fn other_calls_are_not_supported() {
     let unsupported = (-4_i64).cast_unsigned();
     assert_eq!(send(&board, &command(5, 1, &[0]), 20), (unsupported, None));
     // IO_READ of one argument, as an atomic call.
-    let mut host = FakeHost::new(2);
-    let after = host.smc(&board, AArch64, &[0x0140_1221]);
+    let mut platform = FakePlatform::new(2);
+    let after = platform.smc(&board, AArch64, &[0x0140_1221]);
     assert_eq!(after[..4], [unsupported, 0, 0, 0]);
     for id in [
         0x0041_0022,
@@ -127,14 +129,14 @@ fn other_calls_are_not_supported() {
         0xc200_2404,
         0x8400_0050,
     ] {
-        let after = host.smc(&board, AArch64, &[id]);
+        let after = platform.smc(&board, AArch64, &[id]);
         assert_eq!(after[0], NOT_SUPPORTED, "{id:#x}");
     }
 }
 
 #[test]
 fn any_calls_do_no_harm() {
-    properties::check::<Apq8064>(AArch64, &[(COMMAND, 0x100)]);
+    properties::check::<Apq8064>(&NOTE, AArch64, &[(COMMAND, 0x100)]);
 }
 
 proptest! {
@@ -150,11 +152,11 @@ proptest! {
             words[..3].copy_from_slice(&[0x40, 16, 0x20]);
         }
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        let mut host = FakeHost::new(2).with_memory(COMMAND, &bytes);
+        let mut platform = FakePlatform::new(2).with_memory(COMMAND, &bytes);
         let board = Apq8064::NEW;
-        host.smc(&board, AArch64, &[1, CONTEXT, COMMAND]);
+        platform.smc(&board, AArch64, &[1, CONTEXT, COMMAND]);
         let (size, response) = (u64::from(words[0]), u64::from(words[2]));
-        for (address, length) in host.written {
+        for (address, length) in platform.written {
             prop_assert!(address >= COMMAND + response);
             prop_assert!(address + length as u64 <= COMMAND + size);
         }

@@ -4,10 +4,34 @@
 //! Two selectors have four bits for each lane. SATA and network are behind the first, PCIe and USB
 //! behind the second; a lane that one of them connects is unconnected in the other.
 
-use fakemon_blob::Host;
+use fakemon_firmware::{Code, Error, Platform};
 
 /// Unlike the codes of SMCCC this is Linux': the mode does not make sense.
 pub(crate) const EINVAL: i32 = -22;
+
+/// Why a lane is not switched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// There is no such mode, or not on this lane.
+    Invalid,
+    /// The machine refuses, having no CP110.
+    Platform(Error),
+}
+
+impl Code for Refused {
+    fn code(&self) -> i32 {
+        match self {
+            Refused::Invalid => EINVAL,
+            Refused::Platform(error) => error.code(),
+        }
+    }
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Refused::Platform(error)
+    }
+}
 
 /// Lanes of a CP110.
 const LANES: u64 = 6;
@@ -70,8 +94,8 @@ impl Mode {
     /// Takes the argument apart.
     ///
     /// # Errors
-    /// [`EINVAL`] for an unknown kind, or a speed that it does not have.
-    pub(crate) fn new(word: u32) -> Result<Mode, i32> {
+    /// [`Refused::Invalid`] for an unknown kind, or a speed that it does not have.
+    pub(crate) fn new(word: u32) -> Result<Mode, Refused> {
         let speed = word >> 2 & 0x3f;
         let kind = match (word >> 12 & 0x1f, speed) {
             (1, _) => Kind::Sata,
@@ -81,14 +105,14 @@ impl Mode {
             (5, _) => Kind::UsbDevice,
             (6, _) => Kind::Pcie,
             (7, _) => Kind::Rxaui,
-            _ => return Err(EINVAL),
+            _ => return Err(Refused::Invalid),
         };
         let controller = word >> 8 & 0xf;
         Ok(Mode { kind, controller })
     }
 
     /// What the selectors of `lane` must hold, that of SATA and network first.
-    fn selectors(self, lane: Lane) -> Result<(u32, u32), i32> {
+    fn selectors(self, lane: Lane) -> Result<(u32, u32), Refused> {
         let network = match lane.0 {
             3 => 2,
             4 if self.controller != 1 => 2,
@@ -102,7 +126,7 @@ impl Mode {
             (Kind::Pcie, _) => Ok((0, PCIE)),
             (Kind::UsbHost, 1..=4) => Ok((0, USB_HOST)),
             (Kind::UsbDevice, 1 | 4) => Ok((0, USB_DEVICE)),
-            (Kind::UsbHost | Kind::UsbDevice, _) => Err(EINVAL),
+            (Kind::UsbHost | Kind::UsbDevice, _) => Err(Refused::Invalid),
         }
     }
 }
@@ -120,40 +144,50 @@ impl Lane {
     /// Connects the lane and takes it out of reset, whatever it was before.
     ///
     /// # Errors
-    /// [`EINVAL`] if the lane does not reach such a controller; the host's if there is no CP110.
-    pub(crate) fn power_on(self, host: &mut dyn Host, mode: Mode) -> Result<(), i32> {
+    /// [`Refused::Invalid`] if the lane does not reach such a controller; the platform's if there is no CP110.
+    pub(crate) fn power_on(self, platform: &mut dyn Platform, mode: Mode) -> Result<(), Refused> {
         let (selector, pipe_selector) = mode.selectors(self)?;
-        self.connect(host, selector, pipe_selector)?;
+        self.connect(platform, selector, pipe_selector)?;
         let pipe = if pipe_selector != 0 { PIPE } else { 0 };
         // Held in reset while it changes over.
-        self.configure(host, POWER_UP | PIPE | OUT_OF_RESET, POWER_UP | pipe)?;
-        self.configure(host, OUT_OF_RESET, OUT_OF_RESET)
+        self.configure(platform, POWER_UP | PIPE | OUT_OF_RESET, POWER_UP | pipe)?;
+        self.configure(platform, OUT_OF_RESET, OUT_OF_RESET)
     }
 
     /// Resets the lane and disconnects it. One that is PCIe's stays on if a kernel asks: it could
     /// not bring that up again.
     ///
     /// # Errors
-    /// The host's if there is no CP110.
-    pub(crate) fn power_off(self, host: &mut dyn Host, kernel: bool) -> Result<(), i32> {
-        let connected = host.mmio_read(PIPE_SELECTOR, 4)? as u32 >> self.shift() & 0xf;
+    /// The platform's if there is no CP110.
+    pub(crate) fn power_off(
+        self,
+        platform: &mut dyn Platform,
+        kernel: bool,
+    ) -> Result<(), Refused> {
+        let connected = platform.mmio_read(PIPE_SELECTOR, 4)? as u32 >> self.shift() & 0xf;
         if kernel && connected == PCIE {
             return Ok(());
         }
-        self.configure(host, OUT_OF_RESET, 0)?;
-        self.connect(host, 0, 0)
+        self.configure(platform, OUT_OF_RESET, 0)?;
+        self.connect(platform, 0, 0)
     }
 
-    fn connect(self, host: &mut dyn Host, selector: u32, pipe_selector: u32) -> Result<(), i32> {
+    fn connect(
+        self,
+        platform: &mut dyn Platform,
+        selector: u32,
+        pipe_selector: u32,
+    ) -> Result<(), Refused> {
         let shift = self.shift();
         for (register, value) in [(SELECTOR, selector), (PIPE_SELECTOR, pipe_selector)] {
-            modify(host, register, 0xf << shift, value << shift)?;
+            modify(platform, register, 0xf << shift, value << shift)?;
         }
         Ok(())
     }
 
-    fn configure(self, host: &mut dyn Host, mask: u32, bits: u32) -> Result<(), i32> {
-        modify(host, COMPHY + LANE_SIZE * self.0, mask, bits)
+    fn configure(self, platform: &mut dyn Platform, mask: u32, bits: u32) -> Result<(), Refused> {
+        modify(platform, COMPHY + LANE_SIZE * self.0, mask, bits)?;
+        Ok(())
     }
 
     /// Where the lane's bits are in the selectors.
@@ -162,7 +196,7 @@ impl Lane {
     }
 }
 
-fn modify(host: &mut dyn Host, register: u64, mask: u32, bits: u32) -> Result<(), i32> {
-    let old = host.mmio_read(register, 4)? as u32;
-    host.mmio_write(register, 4, u64::from(old & !mask | bits))
+fn modify(platform: &mut dyn Platform, register: u64, mask: u32, bits: u32) -> Result<(), Error> {
+    let old = platform.mmio_read(register, 4)? as u32;
+    platform.mmio_write(register, 4, u64::from(old & !mask | bits))
 }

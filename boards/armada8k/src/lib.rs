@@ -7,19 +7,15 @@
 
 mod lanes;
 
-use fakemon_blob::abi::status::NOT_SUPPORTED;
-use fakemon_blob::services::psci::Psci;
-use fakemon_blob::{Board, Call, FunctionId, Service, dispatch, owner};
+use fakemon_firmware::services::psci::Psci;
+use fakemon_firmware::{Board, Call, Error, FunctionId, Service, dispatch, owner};
 use lanes::{Lane, Mode};
-
-include!(concat!(env!("OUT_DIR"), "/note.rs"));
 
 /// The board.
 #[derive(Clone, Copy, Debug)]
 pub struct Armada8k;
 
 impl Board for Armada8k {
-    const NOTE: fakemon_blob::abi::note::Note = NOTE;
     const NEW: Self = Armada8k;
 
     fn call(&self, call: &mut Call<'_>) {
@@ -52,15 +48,15 @@ impl Service for Sip {
         let in_cp = address & !(CP_SIZE - 1) == CP;
         let result = match (call.id(), Lane::new(number).filter(|_| in_cp)) {
             (COMPHY_POWER_ON, Some(lane)) => {
-                Mode::new(third as u32).and_then(|mode| lane.power_on(call.host(), mode))
+                Mode::new(third as u32).and_then(|mode| lane.power_on(call.platform(), mode))
             }
             (COMPHY_POWER_OFF, Some(lane)) => {
                 let kernel = third as u32 & BOOT_LOADER == 0;
-                lane.power_off(call.host(), kernel)
+                lane.power_off(call.platform(), kernel)
             }
-            _ => Err(NOT_SUPPORTED),
+            _ => Err(Error::NotSupported.into()),
         };
-        call.answer(result.err().unwrap_or(0));
+        call.answer(result);
     }
 }
 

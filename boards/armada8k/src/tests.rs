@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The calls of Linux' phy-mvebu-cp110-comphy, on a machine with its registers.
 
-use fakemon_blob::Width::AArch64;
-use fakemon_blob::fake::{FakeHost, properties};
+use fakemon_firmware::Error;
+use fakemon_firmware::Width::AArch64;
+use fakemon_firmware::fake::{FakePlatform, properties};
 
 use super::*;
 use crate::lanes::EINVAL;
+
+include!(concat!(env!("OUT_DIR"), "/note.rs"));
 
 const ON: u64 = 0x8200_0001;
 const OFF: u64 = 0x8200_0002;
@@ -14,21 +17,21 @@ const PHY: u64 = 0xf212_0000;
 const NOT_SUPPORTED: i64 = -1;
 
 struct Machine {
-    host: FakeHost,
+    platform: FakePlatform,
 }
 
 impl Machine {
     fn new() -> Machine {
-        let host = FakeHost::new(4).with_registers([]);
-        Machine { host }
+        let platform = FakePlatform::new(4).with_registers([]);
+        Machine { platform }
     }
 
     fn smc(&mut self, regs: &[u64]) -> i64 {
-        self.host.smc(&Armada8k, AArch64, regs)[0] as i64
+        self.platform.smc(&Armada8k, AArch64, regs)[0] as i64
     }
 
     fn read(&self, register: u64) -> u64 {
-        self.host.register(register)
+        self.platform.register(register)
     }
 
     /// Both selectors.
@@ -129,13 +132,13 @@ fn what_is_not_there_is_refused() {
         let refused = machine.smc(&[ON, PHY, lane, mode]);
         assert_eq!(refused, i64::from(EINVAL), "{lane} {mode:#x}");
     }
-    assert!(machine.host.asked.is_empty(), "and nothing is touched");
+    assert!(machine.platform.asked.is_empty(), "and nothing is touched");
 }
 
 #[test]
 fn a_machine_without_the_registers_is_an_error() {
-    let mut host = FakeHost::new(4).answering(|_, _| Err(-2));
-    let x0 = host.smc(&Armada8k, AArch64, &[ON, PHY, 1, 0x10f0])[0];
+    let mut platform = FakePlatform::new(4).answering(|_| Err(Error::InvalidParameters));
+    let x0 = platform.smc(&Armada8k, AArch64, &[ON, PHY, 1, 0x10f0])[0];
     assert_eq!(x0 as i64, -2);
 }
 
@@ -152,5 +155,5 @@ fn other_functions_are_not_supported() {
 
 #[test]
 fn any_calls_do_no_harm() {
-    properties::check::<Armada8k>(AArch64, &[]);
+    properties::check::<Armada8k>(&NOTE, AArch64, &[]);
 }

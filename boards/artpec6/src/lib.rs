@@ -4,10 +4,7 @@
 
 #![cfg_attr(not(test), no_std)]
 
-use fakemon_blob::abi::status::{INTERNAL_FAILURE, INVALID_PARAMETERS, NOT_SUPPORTED, SUCCESS};
-use fakemon_blob::{Board, Call, FunctionId, Service, dispatch};
-
-include!(concat!(env!("OUT_DIR"), "/note.rs"));
+use fakemon_firmware::{Board, Call, Error, FunctionId, Service, dispatch};
 
 /// Writes the value in r2 to the controller's register whose offset is in r1; 0 in r0 if that is
 /// done.
@@ -30,7 +27,6 @@ const SECURE: [u64; 9] = [
 pub struct Artpec6;
 
 impl Board for Artpec6 {
-    const NOTE: fakemon_blob::abi::note::Note = NOTE;
     const NEW: Self = Artpec6;
 
     fn call(&self, call: &mut Call<'_>) {
@@ -50,12 +46,12 @@ impl Service for L2Cache {
     fn handle(&self, call: &mut Call<'_>) {
         let (register, value) = (call.arg(1), call.arg(2));
         let code = if call.id() != L2C_WRITEREG {
-            NOT_SUPPORTED
+            Err(Error::NotSupported)
         } else if !SECURE.contains(&register) {
-            INVALID_PARAMETERS
+            Err(Error::InvalidParameters)
         } else {
-            let written = call.host().mmio_write(PL310 + register, 4, value);
-            written.map_or(INTERNAL_FAILURE, |()| SUCCESS)
+            let written = call.platform().mmio_write(PL310 + register, 4, value);
+            written.map_err(|_| Error::InternalFailure)
         };
         call.answer(code);
     }

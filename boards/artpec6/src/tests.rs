@@ -3,23 +3,25 @@
 
 use std::path::Path;
 
-use fakemon_blob::Board as _;
-use fakemon_blob::Width::AArch32;
-use fakemon_blob::abi::hostcall::MMIO;
-use fakemon_blob::fake::{FakeHost, properties};
+use fakemon_firmware::Board as _;
+use fakemon_firmware::Error;
+use fakemon_firmware::Width::AArch32;
+use fakemon_firmware::fake::{Asked, FakePlatform, properties};
 use fakemon_manifest::{Board, PageKind};
 
 use super::{Artpec6, PL310, SECURE};
+
+include!(concat!(env!("OUT_DIR"), "/note.rs"));
 
 const WRITEREG: u64 = 0xb400_0001;
 
 /// Makes a call as arm_smccc_smc does, returns r0, and expects no other register to change.
 #[track_caller]
-fn smc(host: &mut FakeHost, args: [u64; 3]) -> u64 {
+fn smc(platform: &mut FakePlatform, args: [u64; 3]) -> u64 {
     let mut regs = [0; 13];
     regs[..3].copy_from_slice(&args);
     regs[12] = 0xc130_1f20;
-    let after = host.smc(&Artpec6::NEW, AArch32, &regs);
+    let after = platform.smc(&Artpec6::NEW, AArch32, &regs);
     assert_eq!(after[1..13], regs[1..]);
     after[0]
 }
@@ -27,10 +29,10 @@ fn smc(host: &mut FakeHost, args: [u64; 3]) -> u64 {
 #[test]
 fn the_kernel_writes_the_registers_that_are_not_its_own() {
     for register in SECURE {
-        let mut host = FakeHost::new(2);
-        assert_eq!(smc(&mut host, [WRITEREG, register, 0xffff_fffe]), 0);
-        let written = [PL310 + register, 4, 0xffff_fffe, 1, 0, 0];
-        assert_eq!(host.asked, [(MMIO, written)], "{register:#x}");
+        let mut platform = FakePlatform::new(2);
+        assert_eq!(smc(&mut platform, [WRITEREG, register, 0xffff_fffe]), 0);
+        let written = Asked::MmioWrite(PL310 + register, 4, 0xffff_fffe);
+        assert_eq!(platform.asked, [written], "{register:#x}");
     }
 }
 
@@ -38,17 +40,17 @@ fn the_kernel_writes_the_registers_that_are_not_its_own() {
 fn nothing_else_is_written() {
     // Maintenance, lockdown and identification, what is no register, and what is no PL310.
     for register in [0, 4, 0x101, 0x110, 0x730, 0x77c, 0x900, 0x1100, 0xffff_f100] {
-        let mut host = FakeHost::new(2);
-        let r0 = smc(&mut host, [WRITEREG, register, 1]);
+        let mut platform = FakePlatform::new(2);
+        let r0 = smc(&mut platform, [WRITEREG, register, 1]);
         assert_eq!(r0, 0xffff_fffe, "INVALID_PARAMETERS for {register:#x}");
-        assert_eq!(host.asked, []);
+        assert_eq!(platform.asked, []);
     }
 }
 
 #[test]
 fn a_machine_without_the_controller_is_a_failure() {
-    let mut host = FakeHost::new(2).answering(|_, _| Err(-2));
-    assert_eq!(smc(&mut host, [WRITEREG, 0x100, 1]), 0xffff_fffa);
+    let mut platform = FakePlatform::new(2).answering(|_| Err(Error::InvalidParameters));
+    assert_eq!(smc(&mut platform, [WRITEREG, 0x100, 1]), 0xffff_fffa);
 }
 
 #[test]
@@ -60,9 +62,9 @@ fn other_functions_are_not_supported() {
         0xf400_0001,
         0x8400_0000,
     ] {
-        let mut host = FakeHost::new(2);
-        assert_eq!(smc(&mut host, [id, 0x100, 1]), 0xffff_ffff, "{id:#x}");
-        assert_eq!(host.asked, []);
+        let mut platform = FakePlatform::new(2);
+        assert_eq!(smc(&mut platform, [id, 0x100, 1]), 0xffff_ffff, "{id:#x}");
+        assert_eq!(platform.asked, []);
     }
 }
 
@@ -76,5 +78,5 @@ fn the_controller_is_where_board_toml_puts_it() {
 
 #[test]
 fn any_calls_do_no_harm() {
-    properties::check::<Artpec6>(AArch32, &[]);
+    properties::check::<Artpec6>(&NOTE, AArch32, &[]);
 }

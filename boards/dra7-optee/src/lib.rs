@@ -6,11 +6,9 @@
 
 #![cfg_attr(not(test), no_std)]
 
-use fakemon_blob::services::omap_monitor::OmapMonitor;
-use fakemon_blob::{Board, Call, dispatch};
-use fakemon_blob::{FunctionId, Service, owner};
-
-include!(concat!(env!("OUT_DIR"), "/note.rs"));
+use fakemon_firmware::services::omap_monitor::OmapMonitor;
+use fakemon_firmware::{Board, Call, dispatch};
+use fakemon_firmware::{FunctionId, Service, owner};
 
 /// The board.
 #[derive(Debug)]
@@ -32,13 +30,12 @@ impl Service for SiliconPartner {
     fn handle(&self, call: &mut Call<'_>) {
         let function = call.id().number().into();
         let value = call.arg(1) as u32;
-        let code = self.0.serve(call.host(), function, value);
+        let code = self.0.serve(call.platform(), function, value);
         call.answer(code);
     }
 }
 
 impl Board for Dra7Optee {
-    const NOTE: fakemon_blob::abi::note::Note = NOTE;
     const NEW: Self = Dra7Optee(SiliconPartner(OmapMonitor::new(AMBA_IF_MODE)));
 
     fn call(&self, call: &mut Call<'_>) {

@@ -3,12 +3,13 @@
 
 use std::path::Path;
 
-use fakemon_blob::Width::AArch32;
-use fakemon_blob::abi::hostcall;
-use fakemon_blob::fake::{FakeHost, properties};
+use fakemon_firmware::Width::AArch32;
+use fakemon_firmware::fake::{Asked, FakePlatform, properties};
 use fakemon_manifest::Board as Manifest;
 
 use super::*;
+
+include!(concat!(env!("OUT_DIR"), "/note.rs"));
 
 const UNKNOWN: u64 = 0xffff_ffff;
 
@@ -19,30 +20,30 @@ fn board() -> Dra7Optee {
 
 /// Makes a call and expects nothing but r0 to change.
 #[track_caller]
-fn smc(board: &Dra7Optee, host: &mut FakeHost, id: u64, value: u64) -> u64 {
+fn smc(board: &Dra7Optee, platform: &mut FakePlatform, id: u64, value: u64) -> u64 {
     let regs = [id, value, 0, 0, 0, 0, 0, 0];
-    let after = host.smc(board, AArch32, &regs);
+    let after = platform.smc(board, AArch32, &regs);
     assert_eq!(after[1..8], regs[1..]);
     after[0]
 }
 
 #[test]
 fn the_kernel_makes_cpus_switch_off_one_by_one() {
-    let mut host = FakeHost::new(1);
-    assert_eq!(smc(&board(), &mut host, 0x0200_0108, 0x20), 0);
-    let write = (hostcall::MMIO, [AMBA_IF_MODE, 4, 0x20, 1, 0, 0]);
-    assert_eq!(host.asked, [write]);
+    let mut platform = FakePlatform::new(1);
+    assert_eq!(smc(&board(), &mut platform, 0x0200_0108, 0x20), 0);
+    let write = Asked::MmioWrite(AMBA_IF_MODE, 4, 0x20);
+    assert_eq!(platform.asked, [write]);
 }
 
 #[test]
 fn the_kernel_sets_the_counters_frequency() {
-    let (board, mut host) = (board(), FakeHost::new(1));
-    assert_eq!(smc(&board, &mut host, 0x0200_0109, 6_144_000), 0);
-    assert_eq!(smc(&board, &mut host, 0x0200_0107, 0x40), 0);
+    let (board, mut platform) = (board(), FakePlatform::new(1));
+    assert_eq!(smc(&board, &mut platform, 0x0200_0109, 6_144_000), 0);
+    assert_eq!(smc(&board, &mut platform, 0x0200_0107, 0x40), 0);
     let cpu = board.0.0.cpu(0).expect("a CPU");
     assert_eq!((cpu.cntfrq, cpu.acr), (Some(6_144_000), Some(0x40)));
-    let event = (hostcall::LOG_EVENT, [0x109, 0, 6_144_000, 0, 0, 0]);
-    assert_eq!(host.asked[0], event);
+    let event = Asked::LogEvent(0x109, [0, 6_144_000, 0]);
+    assert_eq!(platform.asked[0], event);
 }
 
 #[test]
@@ -59,9 +60,9 @@ fn other_functions_and_other_owners_are_unknown() {
         0x4200_0108,
         0x108,
     ] {
-        let mut host = FakeHost::new(1);
-        assert_eq!(smc(&board(), &mut host, id, 1), UNKNOWN, "{id:#x}");
-        assert_eq!(host.asked, []);
+        let mut platform = FakePlatform::new(1);
+        assert_eq!(smc(&board(), &mut platform, id, 1), UNKNOWN, "{id:#x}");
+        assert_eq!(platform.asked, []);
     }
 }
 
@@ -75,5 +76,5 @@ fn the_register_is_where_board_toml_has_it() {
 
 #[test]
 fn any_calls_do_no_harm() {
-    properties::check::<Dra7Optee>(AArch32, &[]);
+    properties::check::<Dra7Optee>(&NOTE, AArch32, &[]);
 }

@@ -6,10 +6,8 @@
 
 #![cfg_attr(not(test), no_std)]
 
-use fakemon_blob::services::omap_monitor::OmapMonitor;
-use fakemon_blob::{Board, Call};
-
-include!(concat!(env!("OUT_DIR"), "/note.rs"));
+use fakemon_firmware::services::omap_monitor::OmapMonitor;
+use fakemon_firmware::{Board, Call};
 
 /// The board.
 #[derive(Debug)]
@@ -19,12 +17,11 @@ pub struct Dra7(OmapMonitor);
 pub const AMBA_IF_MODE: u64 = 0x4828_180c;
 
 impl Board for Dra7 {
-    const NOTE: fakemon_blob::abi::note::Note = NOTE;
     const NEW: Self = Dra7(OmapMonitor::new(AMBA_IF_MODE));
 
     fn call(&self, call: &mut Call<'_>) {
         let [value, function] = [0, 12].map(|n| call.register(n) as u32);
-        let code = self.0.serve(call.host(), function, value);
+        let code = self.0.serve(call.platform(), function, value);
         call.answer(code);
     }
 }

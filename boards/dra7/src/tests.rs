@@ -3,12 +3,13 @@
 
 use std::path::Path;
 
-use fakemon_blob::Width::AArch32;
-use fakemon_blob::abi::hostcall;
-use fakemon_blob::fake::{FakeHost, properties};
+use fakemon_firmware::Width::AArch32;
+use fakemon_firmware::fake::{Asked, FakePlatform, properties};
 use fakemon_manifest::Board as Manifest;
 
 use super::*;
+
+include!(concat!(env!("OUT_DIR"), "/note.rs"));
 
 const UNKNOWN: u64 = 0xffff_ffff;
 
@@ -19,40 +20,40 @@ fn board() -> Dra7 {
 
 /// Makes a call as `_omap_smc1()` does and expects nothing but r0 to change.
 #[track_caller]
-fn smc(board: &Dra7, host: &mut FakeHost, function: u64, value: u64) -> u64 {
+fn smc(board: &Dra7, platform: &mut FakePlatform, function: u64, value: u64) -> u64 {
     let mut regs = [0xdead_beef; 13];
     regs[0] = value;
     regs[12] = function;
-    let after = host.smc(board, AArch32, &regs);
+    let after = platform.smc(board, AArch32, &regs);
     assert_eq!(after[1..13], regs[1..]);
     after[0]
 }
 
 #[test]
 fn the_kernel_makes_cpus_switch_off_one_by_one() {
-    let mut host = FakeHost::new(1);
-    assert_eq!(smc(&board(), &mut host, 0x108, 0x20), 0);
-    let write = (hostcall::MMIO, [AMBA_IF_MODE, 4, 0x20, 1, 0, 0]);
-    assert_eq!(host.asked, [write]);
+    let mut platform = FakePlatform::new(1);
+    assert_eq!(smc(&board(), &mut platform, 0x108, 0x20), 0);
+    let write = Asked::MmioWrite(AMBA_IF_MODE, 4, 0x20);
+    assert_eq!(platform.asked, [write]);
 }
 
 #[test]
 fn the_kernel_sets_the_counters_frequency() {
-    let (board, mut host) = (board(), FakeHost::new(1));
-    assert_eq!(smc(&board, &mut host, 0x109, 6_144_000), 0);
-    assert_eq!(smc(&board, &mut host, 0x107, 0x8000_0040), 0);
+    let (board, mut platform) = (board(), FakePlatform::new(1));
+    assert_eq!(smc(&board, &mut platform, 0x109, 6_144_000), 0);
+    assert_eq!(smc(&board, &mut platform, 0x107, 0x8000_0040), 0);
     let cpu = board.0.cpu(0).expect("a CPU");
     assert_eq!((cpu.cntfrq, cpu.acr), (Some(6_144_000), Some(0x8000_0040)));
-    let event = (hostcall::LOG_EVENT, [0x109, 0, 6_144_000, 0, 0, 0]);
-    assert_eq!(host.asked[0], event);
+    let event = Asked::LogEvent(0x109, [0, 6_144_000, 0]);
+    assert_eq!(platform.asked[0], event);
 }
 
 #[test]
 fn a_value_that_looks_like_psci_is_still_a_value() {
-    let mut host = FakeHost::new(1);
-    assert_eq!(smc(&board(), &mut host, 0x108, 0x8400_0008), 0);
-    let write = (hostcall::MMIO, [AMBA_IF_MODE, 4, 0x8400_0008, 1, 0, 0]);
-    assert_eq!(host.asked, [write]);
+    let mut platform = FakePlatform::new(1);
+    assert_eq!(smc(&board(), &mut platform, 0x108, 0x8400_0008), 0);
+    let write = Asked::MmioWrite(AMBA_IF_MODE, 4, 0x8400_0008);
+    assert_eq!(platform.asked, [write]);
 }
 
 #[test]
@@ -60,9 +61,9 @@ fn other_functions_are_unknown_whatever_r0_holds() {
     // Among them the OMAP4's, and 0x102, for which a CPU would need a hypervisor mode.
     for function in [0, 1, 0x100, 0x102, 0x103, 0x104, 0x105, 0x10a, 0x113] {
         for value in [0, 0x108, 0x0200_0108, 0x8400_0000] {
-            let mut host = FakeHost::new(1);
-            assert_eq!(smc(&board(), &mut host, function, value), UNKNOWN);
-            assert_eq!(host.asked, []);
+            let mut platform = FakePlatform::new(1);
+            assert_eq!(smc(&board(), &mut platform, function, value), UNKNOWN);
+            assert_eq!(platform.asked, []);
         }
     }
 }
@@ -77,5 +78,5 @@ fn the_register_is_where_board_toml_has_it() {
 
 #[test]
 fn any_calls_do_no_harm() {
-    properties::check::<Dra7>(AArch32, &[]);
+    properties::check::<Dra7>(&NOTE, AArch32, &[]);
 }

@@ -2,7 +2,7 @@
 //! Commands for the level 2 cache controller, a PL310 that takes secure writes alone (Arm DDI
 //! 0246, 3.1).
 
-use fakemon_blob::Host;
+use fakemon_firmware::Platform;
 
 use crate::Refused;
 
@@ -22,38 +22,42 @@ const POWER_CONTROL: u64 = 0xf80;
 const ALL_WAYS: u64 = 0xffff;
 
 /// L2X0CTRL.
-pub(crate) fn control(host: &mut dyn Host, value: u64) -> Result<(), Refused> {
-    write(host, CONTROL, value)
+pub(crate) fn control(platform: &mut dyn Platform, value: u64) -> Result<(), Refused> {
+    write(platform, CONTROL, value)
 }
 
 /// L2X0SETUP1.
 pub(crate) fn latencies(
-    host: &mut dyn Host,
+    platform: &mut dyn Platform,
     tag: u64,
     data: u64,
     prefetch: u64,
 ) -> Result<(), Refused> {
-    write(host, TAG_LATENCY, tag)?;
-    write(host, DATA_LATENCY, data)?;
-    write(host, PREFETCH_CONTROL, prefetch)
+    write(platform, TAG_LATENCY, tag)?;
+    write(platform, DATA_LATENCY, data)?;
+    write(platform, PREFETCH_CONTROL, prefetch)
 }
 
 /// L2X0SETUP2.
-pub(crate) fn settings(host: &mut dyn Host, power: u64, auxiliary: u64) -> Result<(), Refused> {
-    write(host, POWER_CONTROL, power)?;
-    write(host, AUXILIARY_CONTROL, auxiliary)
+pub(crate) fn settings(
+    platform: &mut dyn Platform,
+    power: u64,
+    auxiliary: u64,
+) -> Result<(), Refused> {
+    write(platform, POWER_CONTROL, power)?;
+    write(platform, AUXILIARY_CONTROL, auxiliary)
 }
 
 /// L2X0INVALL. The emulated controller has no cache, so there is nothing to wait for.
-pub(crate) fn invalidate(host: &mut dyn Host) -> Result<(), Refused> {
-    write(host, INVALIDATE_WAY, ALL_WAYS)
+pub(crate) fn invalidate(platform: &mut dyn Platform) -> Result<(), Refused> {
+    write(platform, INVALIDATE_WAY, ALL_WAYS)
 }
 
 /// L2X0DEBUG.
-pub(crate) fn debug(host: &mut dyn Host, value: u64) -> Result<(), Refused> {
-    write(host, DEBUG_CONTROL, value)
+pub(crate) fn debug(platform: &mut dyn Platform, value: u64) -> Result<(), Refused> {
+    write(platform, DEBUG_CONTROL, value)
 }
 
-fn write(host: &mut dyn Host, register: u64, value: u64) -> Result<(), Refused> {
-    Ok(host.mmio_write(PL310 + register, 4, value)?)
+fn write(platform: &mut dyn Platform, register: u64, value: u64) -> Result<(), Refused> {
+    Ok(platform.mmio_write(PL310 + register, 4, value)?)
 }

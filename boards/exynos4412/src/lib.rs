@@ -14,10 +14,7 @@ mod l2;
 mod power;
 pub mod sysram;
 
-use fakemon_blob::abi::status::SUCCESS;
-use fakemon_blob::{Board, Call};
-
-include!(concat!(env!("OUT_DIR"), "/note.rs"));
+use fakemon_firmware::{Board, Call, Code, Error};
 
 /// The board. All that it is told lies in the machine: in on-chip RAM, in the L2 controller, in
 /// which CPUs are on.
@@ -54,29 +51,28 @@ pub mod command {
 pub const EVENT_C15RESUME: u64 = 0xc15;
 
 impl Board for Exynos4412 {
-    const NOTE: fakemon_blob::abi::note::Note = NOTE;
     const NEW: Self = Exynos4412;
 
     fn call(&self, call: &mut Call<'_>) {
         let [command, a, b, c] = [0, 1, 2, 3].map(|n| call.register(n) & 0xffff_ffff);
-        let host = call.host();
+        let platform = call.platform();
         let done = match command as u32 {
-            command::SLEEP => power::sleep(host),
-            command::CPU1BOOT => power::start(host, a),
-            command::CPU0AFTR => power::idle(host),
+            command::SLEEP => power::sleep(platform),
+            command::CPU1BOOT => power::start(platform, a),
+            command::CPU0AFTR => power::idle(platform),
             command::C15RESUME => {
-                host.log_event(EVENT_C15RESUME, [a, b, 0]);
+                platform.log_event(EVENT_C15RESUME, [a, b, 0]);
                 Ok(())
             }
-            command::L2X0CTRL => l2::control(host, a),
-            command::L2X0SETUP1 => l2::latencies(host, a, b, c),
-            command::L2X0SETUP2 => l2::settings(host, a, b),
-            command::L2X0INVALL => l2::invalidate(host),
-            command::L2X0DEBUG => l2::debug(host, a),
-            command::REG => sysram::write_register(host, a, b as u32),
+            command::L2X0CTRL => l2::control(platform, a),
+            command::L2X0SETUP1 => l2::latencies(platform, a, b, c),
+            command::L2X0SETUP2 => l2::settings(platform, a, b),
+            command::L2X0INVALL => l2::invalidate(platform),
+            command::L2X0DEBUG => l2::debug(platform, a),
+            command::REG => sysram::write_register(platform, a, b as u32),
             _ => Err(Refused),
         };
-        call.answer(done.map_or(REFUSED, |()| SUCCESS));
+        call.answer(done);
     }
 }
 
@@ -84,10 +80,14 @@ impl Board for Exynos4412 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused;
 
-const REFUSED: i32 = -1;
+impl Code for Refused {
+    fn code(&self) -> i32 {
+        -1
+    }
+}
 
-impl From<i32> for Refused {
-    fn from(_: i32) -> Self {
+impl From<Error> for Refused {
+    fn from(_: Error) -> Self {
         Refused
     }
 }

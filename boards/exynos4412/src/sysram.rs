@@ -12,7 +12,7 @@
 //! The last two are the entries of CPUs 1 and 2 as well. That is so in the hardware's protocol, and
 //! does no harm: each is written right before it is used.
 
-use fakemon_blob::Host;
+use fakemon_firmware::Platform;
 
 use crate::Refused;
 
@@ -42,24 +42,24 @@ const CLASS: u64 = 0x3 << 30;
 ///
 /// # Errors
 /// The kernel has not said.
-pub fn sleep_entry(host: &mut dyn Host) -> Result<u64, Refused> {
-    marked_entry(host, SLEEP_FLAG, SLEEP_MAGIC, SLEEP_ADDRESS)
+pub fn sleep_entry(platform: &mut dyn Platform) -> Result<u64, Refused> {
+    marked_entry(platform, SLEEP_FLAG, SLEEP_MAGIC, SLEEP_ADDRESS)
 }
 
 /// Returns where CPU 0 resumes from deep idle.
 ///
 /// # Errors
 /// The kernel has not said.
-pub fn idle_entry(host: &mut dyn Host) -> Result<u64, Refused> {
-    marked_entry(host, AFTR_FLAG, AFTR_MAGIC, AFTR_ADDRESS)
+pub fn idle_entry(platform: &mut dyn Platform) -> Result<u64, Refused> {
+    marked_entry(platform, AFTR_FLAG, AFTR_MAGIC, AFTR_ADDRESS)
 }
 
 /// Returns where CPU number `cpu` begins, of four at most.
 ///
 /// # Errors
 /// The kernel has not said, or there is no on-chip RAM.
-pub fn cpu_entry(host: &mut dyn Host, cpu: u32) -> Result<u64, Refused> {
-    entry(host, CPU_ADDRESS + 4 * u64::from(cpu))
+pub fn cpu_entry(platform: &mut dyn Platform, cpu: u32) -> Result<u64, Refused> {
+    entry(platform, CPU_ADDRESS + 4 * u64::from(cpu))
 }
 
 /// Writes `value` to the register that `name` names: a word of on-chip RAM, the only place where
@@ -67,26 +67,31 @@ pub fn cpu_entry(host: &mut dyn Host, cpu: u32) -> Result<u64, Refused> {
 ///
 /// # Errors
 /// Any other register.
-pub fn write_register(host: &mut dyn Host, name: u64, value: u32) -> Result<(), Refused> {
+pub fn write_register(platform: &mut dyn Platform, name: u64, value: u32) -> Result<(), Refused> {
     let address = (name & !CLASS) << 2;
     let inside = (SYSRAM..SYSRAM + SYSRAM_SIZE).contains(&address);
     if name & CLASS != CLASS_SFR_WRITE || !inside {
         return Err(Refused);
     }
-    Ok(host.write_u32(address, value)?)
+    Ok(platform.write_u32(address, value)?)
 }
 
-fn marked_entry(host: &mut dyn Host, flag: u64, magic: u32, address: u64) -> Result<u64, Refused> {
-    if host.read_u32(flag)? != magic {
+fn marked_entry(
+    platform: &mut dyn Platform,
+    flag: u64,
+    magic: u32,
+    address: u64,
+) -> Result<u64, Refused> {
+    if platform.read_u32(flag)? != magic {
         return Err(Refused);
     }
-    entry(host, address)
+    entry(platform, address)
 }
 
 /// Reads an address of code: bit 0 makes a CPU begin in Thumb state, and zero, where there is no
 /// RAM, is what on-chip RAM holds after a reset.
-fn entry(host: &mut dyn Host, address: u64) -> Result<u64, Refused> {
-    match host.read_u32(address)? {
+fn entry(platform: &mut dyn Platform, address: u64) -> Result<u64, Refused> {
+    match platform.read_u32(address)? {
         0 => Err(Refused),
         entry if entry & 3 == 2 => Err(Refused),
         entry => Ok(u64::from(entry)),

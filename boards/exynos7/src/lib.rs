@@ -6,10 +6,8 @@
 
 #![cfg_attr(not(test), no_std)]
 
-use fakemon_blob::services::psci_v0_1::PsciV0_1;
-use fakemon_blob::{Board, Call, FunctionId, dispatch};
-
-include!(concat!(env!("OUT_DIR"), "/note.rs"));
+use fakemon_firmware::services::psci_v0_1::PsciV0_1;
+use fakemon_firmware::{Board, Call, FunctionId, dispatch};
 
 /// The board.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +22,6 @@ const PSCI: PsciV0_1 = PsciV0_1 {
 };
 
 impl Board for Exynos7 {
-    const NOTE: fakemon_blob::abi::note::Note = NOTE;
     const NEW: Self = Exynos7;
 
     fn call(&self, call: &mut Call<'_>) {

@@ -3,47 +3,48 @@
 
 use std::path::Path;
 
-use fakemon_blob::Width::AArch64;
-use fakemon_blob::abi::hostcall;
-use fakemon_blob::abi::status::{ALREADY_ON, INVALID_PARAMETERS};
-use fakemon_blob::fake::{FakeHost, properties};
+use fakemon_firmware::Error;
+use fakemon_firmware::Width::AArch64;
+use fakemon_firmware::fake::{Asked, FakePlatform, properties};
 use fakemon_manifest::{Cell, DtValue};
 
 use super::*;
+
+include!(concat!(env!("OUT_DIR"), "/note.rs"));
 
 const NOT_SUPPORTED: u64 = u64::MAX;
 const INVALID: u64 = u64::MAX - 1;
 const DENIED: u64 = u64::MAX - 2;
 
 #[track_caller]
-fn smc(host: &mut FakeHost, regs: [u64; 4]) -> u64 {
-    let after = host.smc(&Exynos7, AArch64, &regs);
+fn smc(platform: &mut FakePlatform, regs: [u64; 4]) -> u64 {
+    let after = platform.smc(&Exynos7, AArch64, &regs);
     assert_eq!(after[1..4], regs[1..], "only x0 is a result");
     after[0]
 }
 
 #[test]
 fn linux_starts_its_cpus_with_64_bits_of_entry_point() {
-    let mut host = FakeHost::new(4);
-    assert_eq!(smc(&mut host, [0xc400_0003, 1, 0x8_4020_0000, 0]), 0);
-    assert_eq!(
-        host.asked,
-        [(hostcall::CPU_ON, [1, 0x8_4020_0000, 0, 0, 0, 0])]
-    );
+    let mut platform = FakePlatform::new(4);
+    assert_eq!(smc(&mut platform, [0xc400_0003, 1, 0x8_4020_0000, 0]), 0);
+    assert_eq!(platform.asked, [Asked::CpuOn(1, 0x8_4020_0000, 0)]);
 }
 
 #[test]
 fn linux_stops_a_cpu() {
-    let mut host = FakeHost::new(4);
-    assert_eq!(smc(&mut host, [0x8400_0002, 0x1_0000, 0, 0]), DENIED);
-    assert_eq!(host.asked, [(hostcall::CPU_OFF, [0; 6])]);
+    let mut platform = FakePlatform::new(4);
+    assert_eq!(smc(&mut platform, [0x8400_0002, 0x1_0000, 0, 0]), DENIED);
+    assert_eq!(platform.asked, [Asked::CpuOff]);
 }
 
 #[test]
 fn errors_are_those_of_psci_0_1() {
-    for refusal in [ALREADY_ON, INVALID_PARAMETERS] {
-        let mut host = FakeHost::new(4).answering(move |_, _| Err(refusal));
-        assert_eq!(smc(&mut host, [0xc400_0003, 1, 0x4020_0000, 0]), INVALID);
+    for refusal in [Error::AlreadyOn, Error::InvalidParameters] {
+        let mut platform = FakePlatform::new(4).answering(move |_| Err(refusal));
+        assert_eq!(
+            smc(&mut platform, [0xc400_0003, 1, 0x4020_0000, 0]),
+            INVALID
+        );
     }
 }
 
@@ -64,9 +65,9 @@ fn later_psci_and_other_calls_are_not_supported() {
         0x8400_0050,
         0,
     ] {
-        let mut host = FakeHost::new(4);
-        assert_eq!(smc(&mut host, [id, 0, 0, 0]), NOT_SUPPORTED, "{id:#x}");
-        assert_eq!(host.asked, []);
+        let mut platform = FakePlatform::new(4);
+        assert_eq!(smc(&mut platform, [id, 0, 0, 0]), NOT_SUPPORTED, "{id:#x}");
+        assert_eq!(platform.asked, []);
     }
 }
 
@@ -86,5 +87,5 @@ fn the_device_tree_names_the_functions_that_there_are() {
 
 #[test]
 fn any_calls_do_no_harm() {
-    properties::check::<Exynos7>(AArch64, &[]);
+    properties::check::<Exynos7>(&NOTE, AArch64, &[]);
 }

@@ -3,14 +3,12 @@
 
 #![cfg_attr(not(test), no_std)]
 
-use fakemon_blob::services::psci::Psci;
-use fakemon_blob::{Board, Call, dispatch};
+use fakemon_firmware::services::psci::Psci;
+use fakemon_firmware::{Board, Call, dispatch};
 
 mod trng;
 
 use trng::Generator;
-
-include!(concat!(env!("OUT_DIR"), "/note.rs"));
 
 /// The board.
 #[derive(Debug)]
@@ -19,7 +17,6 @@ pub struct Exynos850 {
 }
 
 impl Board for Exynos850 {
-    const NOTE: fakemon_blob::abi::note::Note = NOTE;
     const NEW: Self = Exynos850 {
         generator: Generator::new(),
     };

@@ -6,7 +6,7 @@
 //! sleep, which leaves it stopped until the INIT that follows. Linux' driver never makes a call
 //! in the wrong state but one: its hwrng core may draw while the system is about to sleep.
 
-use fakemon_blob::{Call, FunctionId, Lock, Service, owner};
+use fakemon_firmware::{Call, FunctionId, Lock, Service, owner};
 
 /// SMC_CMD_RANDOM: x1 is the command.
 pub(crate) const RANDOM: FunctionId = FunctionId::fast32(owner::SIP, 0x1012);
@@ -63,7 +63,7 @@ impl Service for Generator {
 
 /// Puts 64 random bits into x2 and x3, 32 each.
 fn draw(call: &mut Call<'_>) -> u64 {
-    match call.host().entropy(1) {
+    match call.platform().entropy(1) {
         Ok([bits, ..]) => {
             call.set(2, bits & 0xffff_ffff);
             call.set(3, bits >> 32);

@@ -4,15 +4,13 @@
 
 #![cfg_attr(not(test), no_std)]
 
-use fakemon_blob::services::psci::Psci;
-use fakemon_blob::{Board, Call, dispatch};
+use fakemon_firmware::services::psci::Psci;
+use fakemon_firmware::{Board, Call, dispatch};
 
 mod pmu;
 mod registers;
 
 use pmu::Pmu;
-
-include!(concat!(env!("OUT_DIR"), "/note.rs"));
 
 /// The board.
 #[derive(Debug)]
@@ -21,7 +19,6 @@ pub struct Gs101 {
 }
 
 impl Board for Gs101 {
-    const NOTE: fakemon_blob::abi::note::Note = NOTE;
     const NEW: Self = Gs101 { pmu: Pmu::new() };
 
     fn call(&self, call: &mut Call<'_>) {

@@ -5,7 +5,7 @@
 //! reads as the unit. The guest could write to that page, too, which a real one could not; nothing
 //! but its own view depends on it.
 
-use fakemon_blob::{Call, FunctionId, Host, Lock, Service, owner};
+use fakemon_firmware::{Call, FunctionId, Lock, Platform, Service, owner};
 
 use crate::registers::{Effect, Registers, Target};
 
@@ -42,13 +42,14 @@ impl Pmu {
     fn update(
         &self,
         target: Target,
-        host: &mut dyn Host,
+        platform: &mut dyn Platform,
         change: impl FnOnce(u32) -> Option<u32>,
     ) -> Option<Effect> {
         self.registers.with(|registers| {
             let value = change(registers.read(target))?;
             // Under the lock, so that the page shows the last of two values that meet.
-            host.write_u32(BASE + u64::from(target.offset), value)
+            platform
+                .write_u32(BASE + u64::from(target.offset), value)
                 .ok()?;
             Some(registers.write(target, value))
         })
@@ -70,21 +71,21 @@ impl Service for Pmu {
                 let value = self.registers.with(|registers| registers.read(target));
                 return call.set(0, u64::from(value));
             }
-            WRITE => self.update(target, call.host(), |old| target.written(old, first)),
-            MODIFY if target.is_whole() => self.update(target, call.host(), |old| {
+            WRITE => self.update(target, call.platform(), |old| target.written(old, first)),
+            MODIFY if target.is_whole() => self.update(target, call.platform(), |old| {
                 Some(old & !first | second & first)
             }),
             _ => None,
         };
-        // A host that refuses the reset or to power off leaves a register that is written.
+        // A platform that refuses the reset or to power off leaves a register that is written.
         match effect {
             None => return call.answer(INVALID),
             Some(Effect::None) => {}
             Some(Effect::Reset) => {
-                call.host().system_reset(0, 0);
+                call.platform().system_reset(0, 0);
             }
             Some(Effect::Off) => {
-                call.host().system_off();
+                call.platform().system_off();
             }
         }
         call.set(0, 0);

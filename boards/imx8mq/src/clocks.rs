@@ -11,7 +11,7 @@
 //! The PLL makes the highest frequency. For the lower ones it is bypassed, with a fixed clock
 //! through the alt root.
 
-use fakemon_blob::Host;
+use fakemon_firmware::{Error, Platform};
 
 /// The PLLs (anatop): configuration words 0 of those of the frac and of the SSCG kind.
 const ANATOP: u64 = 0x3036_0000;
@@ -103,35 +103,35 @@ pub(crate) fn frequency(number: u64) -> Option<Frequency> {
 /// Leaves the clocks as the boot loader does: PLLs locked, the DRAM at its highest frequency.
 ///
 /// Where there are no such registers there is nobody to tell.
-pub(crate) fn start(host: &mut dyn Host) {
+pub(crate) fn start(platform: &mut dyn Platform) {
     let frac = FRAC_PLLS.map(|pll| (pll, LOCKED | ACKNOWLEDGED));
     let sscg = SSCG_PLLS.map(|pll| (pll, LOCKED));
     for (pll, value) in frac.into_iter().chain(sscg) {
-        let _ = host.mmio_write(ANATOP + pll, 4, u64::from(value));
+        let _ = platform.mmio_write(ANATOP + pll, 4, u64::from(value));
     }
     let dividers = ANATOP + DRAM_PLL + SSCG_DIVIDERS;
-    let _ = host.mmio_write(dividers, 4, u64::from(DIVIDERS_800M));
+    let _ = platform.mmio_write(dividers, 4, u64::from(DIVIDERS_800M));
     for root in [CORE, ALT, APB] {
-        let _ = host.mmio_write(root, 4, u64::from(ENABLE));
+        let _ = platform.mmio_write(root, 4, u64::from(ENABLE));
     }
-    let _ = switch(host, FREQUENCIES[0]);
+    let _ = switch(platform, FREQUENCIES[0]);
 }
 
 /// Changes the clocks over to a frequency.
 ///
 /// # Errors
-/// The host's, if the machine has no such registers.
-pub(crate) fn switch(host: &mut dyn Host, to: Frequency) -> Result<(), i32> {
+/// The platform's, if the machine has no such registers.
+pub(crate) fn switch(platform: &mut dyn Platform, to: Frequency) -> Result<(), Error> {
     // The root that the core clock is about to come from must be right before.
     if let Some(alt) = to.alt {
-        modify(host, ALT, Root::MASK, alt.bits())?;
+        modify(platform, ALT, Root::MASK, alt.bits())?;
     }
-    modify(host, APB, Root::MASK, to.apb.bits())?;
+    modify(platform, APB, Root::MASK, to.apb.bits())?;
     let core = if to.alt.is_some() { CORE_FROM_ALT } else { 0 };
-    modify(host, CORE, CORE_FROM_ALT, core)
+    modify(platform, CORE, CORE_FROM_ALT, core)
 }
 
-fn modify(host: &mut dyn Host, register: u64, mask: u32, bits: u32) -> Result<(), i32> {
-    let old = host.mmio_read(register, 4)? as u32;
-    host.mmio_write(register, 4, u64::from(old & !mask | bits))
+fn modify(platform: &mut dyn Platform, register: u64, mask: u32, bits: u32) -> Result<(), Error> {
+    let old = platform.mmio_read(register, 4)? as u32;
+    platform.mmio_write(register, 4, u64::from(old & !mask | bits))
 }

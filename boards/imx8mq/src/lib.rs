@@ -10,11 +10,8 @@ mod clocks;
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use fakemon_blob::abi::status::{DENIED, NOT_SUPPORTED};
-use fakemon_blob::services::psci::Psci;
-use fakemon_blob::{Board, Call, FunctionId, Host, Service, dispatch, owner};
-
-include!(concat!(env!("OUT_DIR"), "/note.rs"));
+use fakemon_firmware::services::psci::Psci;
+use fakemon_firmware::{Board, Call, Error, FunctionId, Platform, Service, dispatch, owner};
 
 /// The board.
 #[derive(Debug)]
@@ -23,7 +20,6 @@ pub struct Imx8mq {
 }
 
 impl Board for Imx8mq {
-    const NOTE: fakemon_blob::abi::note::Note = NOTE;
     const NEW: Self = Imx8mq {
         started: AtomicBool::new(false),
     };
@@ -32,7 +28,7 @@ impl Board for Imx8mq {
         // Real firmware starts before the kernel. This one wakes with the kernel's first call,
         // which is long before it looks at a clock.
         if !self.started.swap(true, Ordering::AcqRel) {
-            clocks::start(call.host());
+            clocks::start(call.platform());
         }
         dispatch::smccc(&[&Psci::new(), &Sip], call);
     }
@@ -71,11 +67,11 @@ impl Service for Sip {
     fn handle(&self, call: &mut Call<'_>) {
         match call.id() {
             DDR_DVFS => ddr_dvfs(call),
-            GET_SOC_INFO => match soc_info(call.host()) {
+            GET_SOC_INFO => match soc_info(call.platform()) {
                 Ok(info) => call.set(0, info),
-                Err(_) => call.answer(NOT_SUPPORTED),
+                Err(_) => call.answer(Error::NotSupported),
             },
-            _ => call.answer(NOT_SUPPORTED),
+            _ => call.answer(Error::NotSupported),
         }
     }
 }
@@ -91,16 +87,16 @@ fn ddr_dvfs(call: &mut Call<'_>) {
                     call.set(n, u64::from(value));
                 }
             }
-            None => call.answer(DENIED),
+            None => call.answer(Error::Denied),
         },
         _ => {
             // What is no frequency is no error to real firmware, which then does nothing.
             let switched = match clocks::frequency(what) {
-                Some(_) if !are_cpus(second as u32) => Err(DENIED),
-                Some(frequency) => clocks::switch(call.host(), frequency),
+                Some(_) if !are_cpus(second as u32) => Err(Error::Denied),
+                Some(frequency) => clocks::switch(call.platform(), frequency),
                 None => Ok(()),
             };
-            call.answer(switched.err().unwrap_or(0));
+            call.answer(switched);
         }
     }
 }
@@ -114,14 +110,14 @@ fn are_cpus(mask: u32) -> bool {
 }
 
 /// Finds the SoC's revision out.
-fn soc_info(host: &mut dyn Host) -> Result<u64, i32> {
-    let die = host.mmio_read(DIGPROG, 4)?;
-    if host.mmio_read(ROM_VERSION_1, 1)? == 0x10 {
+fn soc_info(platform: &mut dyn Platform) -> Result<u64, Error> {
+    let die = platform.mmio_read(DIGPROG, 4)?;
+    if platform.mmio_read(ROM_VERSION_1, 1)? == 0x10 {
         return Ok(die);
     }
-    let revision = match host.mmio_read(ROM_VERSION_2, 1)? {
+    let revision = match platform.mmio_read(ROM_VERSION_2, 1)? {
         0x20 => 0x20,
-        rom if host.mmio_read(OCOTP_REVISION, 4)? == SINCE_2_1 => {
+        rom if platform.mmio_read(OCOTP_REVISION, 4)? == SINCE_2_1 => {
             if rom == 0x22 {
                 0x22
             } else {

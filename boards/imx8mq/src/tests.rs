@@ -3,13 +3,16 @@
 
 use std::path::Path;
 
-use fakemon_blob::Width::AArch64;
-use fakemon_blob::abi::frame::REGS;
-use fakemon_blob::fake::{FakeHost, properties};
+use fakemon_firmware::Error;
+use fakemon_firmware::Width::AArch64;
+use fakemon_firmware::abi::frame::REGS;
+use fakemon_firmware::fake::{FakePlatform, properties};
 use fakemon_manifest::Board as Manifest;
 
 use super::*;
 use crate::clocks::{ALT, APB, CORE, DIVIDERS_800M};
+
+include!(concat!(env!("OUT_DIR"), "/note.rs"));
 
 const DVFS: u64 = 0xc200_0004;
 const SOC_INFO: u64 = 0xc200_0006;
@@ -19,7 +22,7 @@ const DRAM_PLL: u64 = 0x3036_0060;
 /// A board and its machine.
 struct Machine {
     board: Imx8mq,
-    host: FakeHost,
+    platform: FakePlatform,
 }
 
 impl Machine {
@@ -31,19 +34,19 @@ impl Machine {
             let registers = page.registers.iter();
             registers.map(|(offset, value)| (page.base + offset, u64::from(*value)))
         });
-        let host = FakeHost::new(4).with_registers(constants);
+        let platform = FakePlatform::new(4).with_registers(constants);
         Machine {
             board: Imx8mq::NEW,
-            host,
+            platform,
         }
     }
 
     fn smc(&mut self, regs: &[u64]) -> [u64; REGS] {
-        self.host.smc(&self.board, AArch64, regs)
+        self.platform.smc(&self.board, AArch64, regs)
     }
 
     fn read(&self, register: u64) -> u32 {
-        self.host.registers[&register] as u32
+        self.platform.registers[&register] as u32
     }
 
     /// What `clk_sscg_pll_recalc_rate` makes of the DRAM's PLL, in Hz.
@@ -75,16 +78,16 @@ fn the_first_call_leaves_the_clocks_as_a_boot_loader_does() {
     for pll in [0x3036_0000, 0x3036_0028, 0x3036_0048, DRAM_PLL] {
         assert_eq!(machine.read(pll) >> 31, 1, "{pll:#x} is locked");
     }
-    let writes = machine.host.asked.len();
+    let writes = machine.platform.asked.len();
     machine.smc(&[0x8400_0000]);
-    assert_eq!(machine.host.asked.len(), writes, "that is done once");
+    assert_eq!(machine.platform.asked.len(), writes, "that is done once");
 }
 
 #[test]
 fn the_kernel_is_told_the_revision() {
     let info = |changes: &[(u64, u64)]| {
         let mut machine = Machine::new();
-        machine.host.registers.extend(changes.iter().copied());
+        machine.platform.registers.extend(changes.iter().copied());
         machine.smc(&[SOC_INFO])[0]
     };
     assert_eq!(info(&[]), 0x82_4022, "as board.toml has it");
@@ -96,8 +99,11 @@ fn the_kernel_is_told_the_revision() {
 
 #[test]
 fn a_machine_without_the_registers_has_no_revision() {
-    let mut host = FakeHost::new(4).answering(|_, _| Err(-2));
-    assert_eq!(host.smc(&fresh(), AArch64, &[SOC_INFO])[0], NOT_SUPPORTED);
+    let mut platform = FakePlatform::new(4).answering(|_| Err(Error::InvalidParameters));
+    assert_eq!(
+        platform.smc(&fresh(), AArch64, &[SOC_INFO])[0],
+        NOT_SUPPORTED
+    );
 }
 
 #[test]
@@ -156,5 +162,5 @@ fn fresh() -> Imx8mq {
 
 #[test]
 fn any_calls_do_no_harm() {
-    properties::check::<Imx8mq>(AArch64, &[]);
+    properties::check::<Imx8mq>(&NOTE, AArch64, &[]);
 }

@@ -7,9 +7,7 @@
 
 #![cfg_attr(not(test), no_std)]
 
-use fakemon_blob::{Board, Call, Host};
-
-include!(concat!(env!("OUT_DIR"), "/note.rs"));
+use fakemon_firmware::{Board, Call, Error, Platform};
 
 /// The service that switches the level 2 cache on.
 pub const ENABLE_L2_CACHE: u64 = 0x0100_0002;
@@ -37,37 +35,37 @@ const ALL_WAYS: u64 = 0xffff;
 pub struct Kona;
 
 impl Board for Kona {
-    const NOTE: fakemon_blob::abi::note::Note = NOTE;
     const NEW: Self = Kona;
 
     fn call(&self, call: &mut Call<'_>) {
-        if call.host().cpu() != 0 {
+        if call.platform().cpu() != 0 {
             call.set(12, EXIT_REFUSED);
             return;
         }
         let (service, buffer) = (call.register(4), call.register(6));
-        let done = serve(call.host(), service, buffer);
+        let done = serve(call.platform(), service, buffer);
         call.set(0, if done.is_ok() { OK } else { FAILED });
         call.set(12, EXIT_NORMAL);
     }
 }
 
 /// Serves the call of a `service` with arguments at `buffer`.
-fn serve(host: &mut dyn Host, service: u64, buffer: u64) -> Result<(), ()> {
+fn serve(platform: &mut dyn Platform, service: u64, buffer: u64) -> Result<(), ()> {
     // What the arguments of this service mean is not known; Linux passes zeros.
-    host.read_memory(buffer, &mut [0; ARGUMENTS])
+    platform
+        .read_memory(buffer, &mut [0; ARGUMENTS])
         .map_err(drop)?;
     match service {
-        ENABLE_L2_CACHE => enable_l2_cache(host).map_err(drop),
+        ENABLE_L2_CACHE => enable_l2_cache(platform).map_err(drop),
         _ => Err(()),
     }
 }
 
 /// Invalidates the cache and switches it on, unless it is: then its content counts.
-fn enable_l2_cache(host: &mut dyn Host) -> Result<(), i32> {
-    if host.mmio_read(CONTROL, 4)? & 1 == 0 {
-        host.mmio_write(INVALIDATE_WAYS, 4, ALL_WAYS)?;
-        host.mmio_write(CONTROL, 4, 1)?;
+fn enable_l2_cache(platform: &mut dyn Platform) -> Result<(), Error> {
+    if platform.mmio_read(CONTROL, 4)? & 1 == 0 {
+        platform.mmio_write(INVALIDATE_WAYS, 4, ALL_WAYS)?;
+        platform.mmio_write(CONTROL, 4, 1)?;
     }
     Ok(())
 }

@@ -3,89 +3,97 @@
 
 use std::path::Path;
 
-use fakemon_blob::Board as _;
-use fakemon_blob::Width::AArch32;
-use fakemon_blob::abi::hostcall::MMIO;
-use fakemon_blob::fake::{FakeHost, properties};
+use fakemon_firmware::Board as _;
+use fakemon_firmware::Error;
+use fakemon_firmware::Width::AArch32;
+use fakemon_firmware::fake::{Asked, FakePlatform, properties};
 use fakemon_manifest::{Board, PageKind};
 
 use super::{CONTROL, ENABLE_L2_CACHE, INVALIDATE_WAYS, Kona, PL310};
 
+include!(concat!(env!("OUT_DIR"), "/note.rs"));
+
 const BUFFER: u64 = 0x3404_c000;
 
 /// A machine whose level 2 cache controller is on or off.
-fn machine(on: u64) -> FakeHost {
-    FakeHost::new(2)
+fn machine(on: u64) -> FakePlatform {
+    FakePlatform::new(2)
         .with_memory(BUFFER, &[0; 0x400])
-        .answering(move |_, args| Ok([if args[0] == CONTROL { on } else { 0 }, 0, 0, 0]))
+        .answering(move |asked| match asked {
+            Asked::MmioRead(CONTROL, _) => Ok([on, 0, 0, 0]),
+            _ => Ok([0; 4]),
+        })
 }
 
 /// Calls service `r4` with a buffer at `r6`; returns r0 and r12, and expects no other register to
 /// change.
 #[track_caller]
-fn smc(host: &mut FakeHost, r4: u64, r6: u64) -> (u64, u64) {
+fn smc(platform: &mut FakePlatform, r4: u64, r6: u64) -> (u64, u64) {
     let mut regs = [0xdead_beef; 13];
     (regs[4], regs[5], regs[6]) = (r4, 3, r6);
-    let after = host.smc(&Kona::NEW, AArch32, &regs);
+    let after = platform.smc(&Kona::NEW, AArch32, &regs);
     assert_eq!(after[1..12], regs[1..12]);
     (after[0], after[12])
 }
 
 #[test]
 fn the_kernel_switches_the_l2_cache_on() {
-    let mut host = machine(0);
-    assert_eq!(smc(&mut host, ENABLE_L2_CACHE, BUFFER), (1, 1));
+    let mut platform = machine(0);
+    assert_eq!(smc(&mut platform, ENABLE_L2_CACHE, BUFFER), (1, 1));
     assert_eq!(
-        host.asked,
+        platform.asked,
         [
-            (MMIO, [CONTROL, 4, 0, 0, 0, 0]),
-            (MMIO, [INVALIDATE_WAYS, 4, 0xffff, 1, 0, 0]),
-            (MMIO, [CONTROL, 4, 1, 1, 0, 0]),
+            Asked::MmioRead(CONTROL, 4),
+            Asked::MmioWrite(INVALIDATE_WAYS, 4, 0xffff),
+            Asked::MmioWrite(CONTROL, 4, 1),
         ]
     );
 }
 
 #[test]
 fn a_cache_that_is_on_keeps_its_content() {
-    let mut host = machine(1);
-    assert_eq!(smc(&mut host, ENABLE_L2_CACHE, BUFFER), (1, 1));
-    assert_eq!(host.asked, [(MMIO, [CONTROL, 4, 0, 0, 0, 0])]);
+    let mut platform = machine(1);
+    assert_eq!(smc(&mut platform, ENABLE_L2_CACHE, BUFFER), (1, 1));
+    assert_eq!(platform.asked, [Asked::MmioRead(CONTROL, 4)]);
 }
 
 #[test]
 fn a_service_that_is_not_there_fails_and_the_monitor_does_not() {
     for service in [0, 1, 0x0100_0000, 0x0100_0001, 0x0100_0003, 0xffff_ffff] {
-        let mut host = machine(0);
-        assert_eq!(smc(&mut host, service, BUFFER), (0, 1), "{service:#x}");
-        assert_eq!(host.asked, []);
+        let mut platform = machine(0);
+        assert_eq!(smc(&mut platform, service, BUFFER), (0, 1), "{service:#x}");
+        assert_eq!(platform.asked, []);
     }
 }
 
 #[test]
 fn a_buffer_that_is_not_memory_fails() {
     for buffer in [0, BUFFER - 4, BUFFER + 0x3f4, 0xffff_fff8] {
-        let mut host = machine(0);
+        let mut platform = machine(0);
         assert_eq!(
-            smc(&mut host, ENABLE_L2_CACHE, buffer),
+            smc(&mut platform, ENABLE_L2_CACHE, buffer),
             (0, 1),
             "{buffer:#x}"
         );
-        assert_eq!(host.asked, []);
+        assert_eq!(platform.asked, []);
     }
 }
 
 #[test]
 fn a_machine_without_the_controller_fails() {
-    let mut host = machine(0).answering(|_, _| Err(-2));
-    assert_eq!(smc(&mut host, ENABLE_L2_CACHE, BUFFER), (0, 1));
+    let mut platform = machine(0).answering(|_| Err(Error::InvalidParameters));
+    assert_eq!(smc(&mut platform, ENABLE_L2_CACHE, BUFFER), (0, 1));
 }
 
 #[test]
 fn other_cpus_are_refused() {
-    let mut host = machine(0);
-    host.cpu = 1;
-    assert_eq!(smc(&mut host, ENABLE_L2_CACHE, BUFFER), (0xdead_beef, 0));
-    assert_eq!(host.asked, []);
+    let mut platform = machine(0);
+    platform.cpu = 1;
+    assert_eq!(
+        smc(&mut platform, ENABLE_L2_CACHE, BUFFER),
+        (0xdead_beef, 0)
+    );
+    assert_eq!(platform.asked, []);
 }
 
 #[test]
@@ -98,5 +106,5 @@ fn the_controller_is_where_board_toml_puts_it() {
 
 #[test]
 fn any_calls_do_no_harm() {
-    properties::check::<Kona>(AArch32, &[(BUFFER, 0x400)]);
+    properties::check::<Kona>(&NOTE, AArch32, &[(BUFFER, 0x400)]);
 }

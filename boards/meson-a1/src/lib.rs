@@ -9,13 +9,10 @@
 mod fuses;
 mod power;
 
-use fakemon_blob::abi::status::NOT_SUPPORTED;
-use fakemon_blob::services::psci::Psci;
-use fakemon_blob::{Board, Call, FunctionId, Lock, Service, dispatch, owner};
+use fakemon_firmware::services::psci::Psci;
+use fakemon_firmware::{Board, Call, Error, FunctionId, Lock, Service, dispatch, owner};
 use fuses::Fuses;
 use power::Domains;
-
-include!(concat!(env!("OUT_DIR"), "/note.rs"));
 
 /// The board.
 #[derive(Debug)]
@@ -24,7 +21,6 @@ pub struct MesonA1 {
 }
 
 impl Board for MesonA1 {
-    const NOTE: fakemon_blob::abi::note::Note = NOTE;
     const NEW: Self = MesonA1 {
         monitor: SecureMonitor {
             domains: Lock::new(Domains::RESET),
@@ -66,7 +62,7 @@ const CHIP_ID: [u8; 16] = [
     0x29, 0x0a, 0x40, 0x00, 0x01, 0x24, 0xa8, 0x01, 0x0b, 0x4d, 0x57, 0x31, 0x5a, 0x1e, 0x00, 0x00,
 ];
 /// Every failure of this firmware that is not 0 bytes.
-const FAILED: i32 = NOT_SUPPORTED;
+const FAILED: Error = Error::NotSupported;
 
 /// The calls of Amlogic's secure monitor.
 #[derive(Debug)]
@@ -96,17 +92,17 @@ impl Service for SecureMonitor {
             EFUSE_USER_MAX => call.set(0, fuses::SIZE as u64),
             GET_CHIP_ID => {
                 let written = chip_id(call, first);
-                call.answer(written.map_or(FAILED, |()| 0));
+                call.answer(written.ok_or(FAILED));
             }
             PWRC_SET => {
                 let done = self.domains.with(|domains| domains.set(first, second));
-                call.answer(if done { 0 } else { FAILED });
+                call.answer(if done { Ok(()) } else { Err(FAILED) });
             }
             PWRC_GET => match self.domains.with(|domains| domains.is_off(first)) {
                 Some(off) => call.set(0, u64::from(off)),
                 None => call.answer(FAILED),
             },
-            _ => call.answer(NOT_SUPPORTED),
+            _ => call.answer(Error::NotSupported),
         }
     }
 }
@@ -116,7 +112,9 @@ impl SecureMonitor {
     fn read_fuses(&self, call: &mut Call<'_>, offset: u32, size: u32) -> Option<u32> {
         let place = fuses::place(offset, size)?;
         let bytes = self.fuses.get().0;
-        let written = call.host().write_memory(SHMEM_OUT_BASE, bytes.get(place)?);
+        let written = call
+            .platform()
+            .write_memory(SHMEM_OUT_BASE, bytes.get(place)?);
         written.ok().map(|()| size)
     }
 
@@ -125,7 +123,7 @@ impl SecureMonitor {
         let place = fuses::place(offset, size)?;
         let mut buffer = [0; fuses::SIZE];
         let bytes = buffer.get_mut(..place.len())?;
-        call.host().read_memory(SHMEM_IN_BASE, bytes).ok()?;
+        call.platform().read_memory(SHMEM_IN_BASE, bytes).ok()?;
         let blown = self.fuses.with(|fuses| fuses.blow(place, bytes));
         blown.then_some(size)
     }
@@ -142,7 +140,7 @@ fn chip_id(call: &mut Call<'_>, version: u32) -> Option<()> {
     let mut answer = [0; 4 + CHIP_ID.len()];
     answer[..4].copy_from_slice(&version.to_le_bytes());
     answer[4..4 + size].copy_from_slice(&CHIP_ID[..size]);
-    call.host().write_memory(SHMEM_OUT_BASE, &answer).ok()
+    call.platform().write_memory(SHMEM_OUT_BASE, &answer).ok()
 }
 
 #[cfg(test)]

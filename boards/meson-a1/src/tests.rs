@@ -3,21 +3,23 @@
 
 use std::path::Path;
 
-use fakemon_blob::Width::AArch64;
-use fakemon_blob::abi::frame::REGS;
-use fakemon_blob::fake::{FakeHost, properties};
+use fakemon_firmware::Width::AArch64;
+use fakemon_firmware::abi::frame::REGS;
+use fakemon_firmware::fake::{FakePlatform, properties};
 use fakemon_manifest::Board as Manifest;
 use proptest::prelude::*;
 
 use super::*;
 
+include!(concat!(env!("OUT_DIR"), "/note.rs"));
+
 const NOT_SUPPORTED: u64 = u64::MAX;
 
 /// A guest with both pages, of which the kernel's holds `input`.
-fn host(input: &[u8]) -> FakeHost {
+fn platform(input: &[u8]) -> FakePlatform {
     let mut page = vec![0; SHMEM_SIZE];
     page[..input.len()].copy_from_slice(input);
-    FakeHost::new(2)
+    FakePlatform::new(2)
         .with_memory(SHMEM_IN_BASE, &page)
         .with_memory(SHMEM_OUT_BASE, &[0xee; SHMEM_SIZE])
 }
@@ -28,7 +30,7 @@ fn fresh() -> MesonA1 {
 }
 
 fn smc(board: &MesonA1, regs: &[u64]) -> u64 {
-    let after: [u64; REGS] = host(&[]).smc(board, AArch64, regs);
+    let after: [u64; REGS] = platform(&[]).smc(board, AArch64, regs);
     assert_eq!(after[1..regs.len()], regs[1..], "only x0 is a result");
     after[0]
 }
@@ -52,10 +54,10 @@ fn the_kernel_finds_the_shared_pages_where_board_toml_puts_them() {
 #[test]
 fn the_serial_number_is_behind_a_version() {
     for (asked, version, size) in [(0, 1, 12), (1, 1, 12), (2, 2, 16)] {
-        let mut host = host(&[]);
-        let x0 = host.smc(&fresh(), AArch64, &[0x8200_0044, asked])[0];
+        let mut platform = platform(&[]);
+        let x0 = platform.smc(&fresh(), AArch64, &[0x8200_0044, asked])[0];
         assert_eq!(x0, 0, "the driver then takes as much as it wants");
-        let answer = host.memory(SHMEM_OUT_BASE, 21);
+        let answer = platform.memory(SHMEM_OUT_BASE, 21);
         assert_eq!(answer[..4], [version, 0, 0, 0]);
         assert_eq!(answer[4..4 + size], CHIP_ID[..size]);
         assert!(answer[4 + size..20].iter().all(|&byte| byte == 0));
@@ -107,11 +109,11 @@ fn there_are_20_domains_with_two_states() {
 #[test]
 fn the_fuses_are_read_through_the_shared_page() {
     assert_eq!(smc(&fresh(), &[0x8200_0033]), 0xc0);
-    let mut host = host(&[]);
-    let x0 = host.smc(&fresh(), AArch64, &[0x8200_0030, 1, 4])[0];
+    let mut platform = platform(&[]);
+    let x0 = platform.smc(&fresh(), AArch64, &[0x8200_0030, 1, 4])[0];
     assert_eq!(x0, 4, "bytes");
     assert_eq!(
-        host.memory(SHMEM_OUT_BASE, 5),
+        platform.memory(SHMEM_OUT_BASE, 5),
         [0xa1, 0xfa, 0xce, 0x00, 0xee]
     );
     for (offset, size) in [(0, 0xc1), (0xc0, 1), (1, 0xc0), (0, 0), (0xffff_ffff, 2)] {
@@ -124,12 +126,15 @@ fn a_blown_fuse_stays_blown() {
     let board = MesonA1::NEW;
     let write = |bytes: &[u8], offset| {
         let regs = [0x8200_0031, offset, bytes.len() as u64];
-        host(bytes).smc(&board, AArch64, &regs)[0]
+        platform(bytes).smc(&board, AArch64, &regs)[0]
     };
     let read = |offset| {
-        let mut host = host(&[]);
-        assert_eq!(host.smc(&board, AArch64, &[0x8200_0030, offset, 2])[0], 2);
-        host.memory(SHMEM_OUT_BASE, 2)
+        let mut platform = platform(&[]);
+        assert_eq!(
+            platform.smc(&board, AArch64, &[0x8200_0030, offset, 2])[0],
+            2
+        );
+        platform.memory(SHMEM_OUT_BASE, 2)
     };
     assert_eq!(write(&[0x0f, 0x80], 0x40), 2);
     assert_eq!(read(0x40), [0x0f, 0x80]);
@@ -147,7 +152,7 @@ fn without_shared_pages_calls_fail_and_change_nothing() {
         ([0x8200_0031, 0x10, 4], 0),
         ([0x8200_0044, 0, 0], NOT_SUPPORTED),
     ] {
-        assert_eq!(FakeHost::new(1).smc(&board, AArch64, &regs)[0], failed);
+        assert_eq!(FakePlatform::new(1).smc(&board, AArch64, &regs)[0], failed);
     }
     assert_eq!(board.monitor.fuses.get(), Fuses::RESET);
 }
@@ -165,6 +170,7 @@ fn other_functions_are_not_supported() {
 #[test]
 fn any_calls_do_no_harm() {
     properties::check::<MesonA1>(
+        &NOTE,
         AArch64,
         &[(SHMEM_IN_BASE, SHMEM_SIZE), (SHMEM_OUT_BASE, SHMEM_SIZE)],
     );
@@ -177,9 +183,9 @@ proptest! {
         args in prop::array::uniform2(prop_oneof![0..0x100_u64, any::<u64>()]),
         input in prop::collection::vec(any::<u8>(), fuses::SIZE),
     ) {
-        let mut host = host(&input);
-        host.smc(&fresh(), AArch64, &[0x8200_0000 | function, args[0], args[1]]);
-        for (address, size) in host.written {
+        let mut platform = platform(&input);
+        platform.smc(&fresh(), AArch64, &[0x8200_0000 | function, args[0], args[1]]);
+        for (address, size) in platform.written {
             prop_assert_eq!(address, SHMEM_OUT_BASE);
             prop_assert!(size <= SHMEM_SIZE);
         }

@@ -9,10 +9,8 @@
 
 #![cfg_attr(not(test), no_std)]
 
-use fakemon_blob::services::psci_v0_1::PsciV0_1;
-use fakemon_blob::{Board, Call, FunctionId, dispatch};
-
-include!(concat!(env!("OUT_DIR"), "/note.rs"));
+use fakemon_firmware::services::psci_v0_1::PsciV0_1;
+use fakemon_firmware::{Board, Call, FunctionId, dispatch};
 
 /// The board.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +33,6 @@ const PSCI: PsciV0_1 = PsciV0_1 {
 };
 
 impl Board for Midway {
-    const NOTE: fakemon_blob::abi::note::Note = NOTE;
     const NEW: Self = Midway;
 
     fn call(&self, call: &mut Call<'_>) {
@@ -43,7 +40,7 @@ impl Board for Midway {
             let value = call.register(0);
             // The call has no result, so there is nobody to tell if the machine lacks the
             // controller.
-            let _ = call.host().mmio_write(PL310_CONTROL, 4, value);
+            let _ = call.platform().mmio_write(PL310_CONTROL, 4, value);
         } else {
             dispatch::smccc(&[&PSCI], call);
         }

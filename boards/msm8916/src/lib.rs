@@ -3,13 +3,11 @@
 
 #![cfg_attr(not(test), no_std)]
 
-use fakemon_blob::services::psci::Psci;
-use fakemon_blob::services::qcom_scm::boot::{self, Boot};
-use fakemon_blob::services::qcom_scm::smc::{Convention, Smc};
-use fakemon_blob::services::qcom_scm::{Entry, io, qseecom};
-use fakemon_blob::{Board, Call, dispatch};
-
-include!(concat!(env!("OUT_DIR"), "/note.rs"));
+use fakemon_firmware::services::psci::Psci;
+use fakemon_firmware::services::qcom_scm::boot::{self, Boot};
+use fakemon_firmware::services::qcom_scm::smc::{Convention, Smc};
+use fakemon_firmware::services::qcom_scm::{Entry, io, qseecom};
+use fakemon_firmware::{Board, Call, dispatch};
 
 /// The board.
 #[derive(Debug)]
@@ -25,13 +23,12 @@ const QSEECOM: u32 = 0x0080_3000;
 
 const CALLS: &[Entry<Msm8916>] = &[
     boot::SDI_CONFIG.by(|board, _, args| board.boot.sdi_config(args)),
-    io::READ.by(|_, host, args| io::read(&[DOWNLOAD_MODE], host, args)),
-    io::WRITE.by(|_, host, args| io::write(&[DOWNLOAD_MODE], host, args)),
+    io::READ.by(|_, platform, args| io::read(&[DOWNLOAD_MODE], platform, args)),
+    io::WRITE.by(|_, platform, args| io::write(&[DOWNLOAD_MODE], platform, args)),
     qseecom::VERSION.by(|_, _, args| qseecom::version(QSEECOM, args)),
 ];
 
 impl Board for Msm8916 {
-    const NOTE: fakemon_blob::abi::note::Note = NOTE;
     const NEW: Self = Msm8916 { boot: Boot::new() };
 
     fn call(&self, call: &mut Call<'_>) {

@@ -3,46 +3,48 @@
 
 use std::path::Path;
 
-use fakemon_blob::Width::AArch64;
-use fakemon_blob::fake::{FakeHost, properties};
+use fakemon_firmware::Width::AArch64;
+use fakemon_firmware::fake::{FakePlatform, properties};
 use fakemon_manifest::{Board as Manifest, PageKind};
 
 use super::*;
 
+include!(concat!(env!("OUT_DIR"), "/note.rs"));
+
 const NOT_SUPPORTED: u64 = u64::MAX;
 const TCSR: u64 = 0x0193_7000;
 
-fn host() -> FakeHost {
-    FakeHost::new(2).with_memory(TCSR, &vec![0; 0x30000])
+fn platform() -> FakePlatform {
+    FakePlatform::new(2).with_memory(TCSR, &vec![0; 0x30000])
 }
 
 #[track_caller]
-fn smc(board: &Msm8916, host: &mut FakeHost, regs: &[u64]) -> [u64; 4] {
-    let after = host.smc(board, AArch64, regs);
+fn smc(board: &Msm8916, platform: &mut FakePlatform, regs: &[u64]) -> [u64; 4] {
+    let after = platform.smc(board, AArch64, regs);
     [after[0], after[1], after[2], after[3]]
 }
 
 #[test]
 fn linux_finds_the_32_bit_convention() {
-    let (board, mut host) = (Msm8916::NEW, host());
+    let (board, mut platform) = (Msm8916::NEW, platform());
     let asked = 0x0200_0601;
     assert_eq!(
-        smc(&board, &mut host, &[0xc200_0601, 1, asked])[0],
+        smc(&board, &mut platform, &[0xc200_0601, 1, asked])[0],
         NOT_SUPPORTED
     );
     assert_eq!(
-        smc(&board, &mut host, &[0x8200_0601, 1, asked]),
+        smc(&board, &mut platform, &[0x8200_0601, 1, asked]),
         [0, 1, 0, 0]
     );
 }
 
 #[test]
 fn is_call_avail_knows_each_call_and_no_other() {
-    let (board, mut host) = (Msm8916::NEW, host());
+    let (board, mut platform) = (Msm8916::NEW, platform());
     let there: Vec<u64> = (0..=0xffff)
         .filter(|number| {
             let asked = 2 << 24 | number;
-            smc(&board, &mut host, &[0x0200_0601, 1, asked])[1] == 1
+            smc(&board, &mut platform, &[0x0200_0601, 1, asked])[1] == 1
         })
         .collect();
     assert_eq!(there, [0x109, 0x501, 0x502, 0x601, 0x603]);
@@ -50,21 +52,24 @@ fn is_call_avail_knows_each_call_and_no_other() {
 
 #[test]
 fn download_mode_is_read_and_written_in_its_register() {
-    let (board, mut host) = (Msm8916::NEW, host());
+    let (board, mut platform) = (Msm8916::NEW, platform());
     let register = DOWNLOAD_MODE;
     let write = [0x8200_0502, 2, register, 0xffff_ffff_abcd_0011];
-    assert_eq!(smc(&board, &mut host, &write), [0; 4]);
+    assert_eq!(smc(&board, &mut platform, &write), [0; 4]);
     assert_eq!(
-        smc(&board, &mut host, &[0x8200_0501, 1, register]),
+        smc(&board, &mut platform, &[0x8200_0501, 1, register]),
         [0, 0xabcd_0011, 0, 0],
         "32 bits, not sign-extended"
     );
-    assert_eq!(host.written, [(register, 4)]);
+    assert_eq!(platform.written, [(register, 4)]);
     for other in [register - 4, register + 1, 0x8000_0000] {
         let refused = (-3_i64).cast_unsigned();
-        assert_eq!(smc(&board, &mut host, &[0x8200_0501, 1, other])[0], refused);
         assert_eq!(
-            smc(&board, &mut host, &[0x8200_0502, 2, other, 1])[0],
+            smc(&board, &mut platform, &[0x8200_0501, 1, other])[0],
+            refused
+        );
+        assert_eq!(
+            smc(&board, &mut platform, &[0x8200_0502, 2, other, 1])[0],
             refused
         );
     }
@@ -81,23 +86,23 @@ fn the_register_is_in_the_page_of_board_toml() {
 
 #[test]
 fn sdi_goes_off_and_qseecom_has_a_version() {
-    let (board, mut host) = (Msm8916::NEW, host());
-    assert_eq!(smc(&board, &mut host, &[0x0200_0109, 2, 1, 0]), [0; 4]);
+    let (board, mut platform) = (Msm8916::NEW, platform());
+    assert_eq!(smc(&board, &mut platform, &[0x0200_0109, 2, 1, 0]), [0; 4]);
     assert!(!board.boot.sdi());
     let version = [0, u64::from(QSEECOM), 0, 0];
-    assert_eq!(smc(&board, &mut host, &[0x0200_0603, 1, 10]), version);
-    let no_feature = smc(&board, &mut host, &[0x0200_0603, 1, 9]);
+    assert_eq!(smc(&board, &mut platform, &[0x0200_0603, 1, 10]), version);
+    let no_feature = smc(&board, &mut platform, &[0x0200_0603, 1, 9]);
     assert_eq!(no_feature[0], (-2_i64).cast_unsigned());
 }
 
 #[test]
 fn there_are_no_wait_queues() {
-    let (board, mut host) = (Msm8916::NEW, host());
+    let (board, mut platform) = (Msm8916::NEW, platform());
     // GET_INFO, with no arguments as Linux makes it.
-    let answer = smc(&board, &mut host, &[0x8200_2404, 0]);
+    let answer = smc(&board, &mut platform, &[0x8200_2404, 0]);
     assert_eq!(answer, [NOT_SUPPORTED, 0, 0, 0]);
     assert_eq!(
-        smc(&board, &mut host, &[0x0200_0601, 1, 0x0200_2404])[..2],
+        smc(&board, &mut platform, &[0x0200_0601, 1, 0x0200_2404])[..2],
         [0, 0]
     );
 }
@@ -114,12 +119,16 @@ fn other_calls_are_not_supported() {
         0x3200_0103,
         1,
     ] {
-        let (board, mut host) = (Msm8916::NEW, host());
-        assert_eq!(smc(&board, &mut host, &[id])[0], NOT_SUPPORTED, "{id:#x}");
+        let (board, mut platform) = (Msm8916::NEW, platform());
+        assert_eq!(
+            smc(&board, &mut platform, &[id])[0],
+            NOT_SUPPORTED,
+            "{id:#x}"
+        );
     }
 }
 
 #[test]
 fn any_calls_do_no_harm() {
-    properties::check::<Msm8916>(AArch64, &[(DOWNLOAD_MODE & !0xff, 0x100)]);
+    properties::check::<Msm8916>(&NOTE, AArch64, &[(DOWNLOAD_MODE & !0xff, 0x100)]);
 }

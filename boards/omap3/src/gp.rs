@@ -4,8 +4,7 @@
 //! Linux makes these calls when it comes back from a state in which the CPU was off
 //! (arch/arm/mach-omap2/sleep34xx.S). r12 is the service, r0 the value; there is no result.
 
-use fakemon_blob::abi::status::NOT_SUPPORTED;
-use fakemon_blob::{Call, Lock};
+use fakemon_firmware::{Call, Error, Lock};
 
 use crate::State;
 
@@ -19,10 +18,10 @@ pub(crate) const WRITE_ACR: u64 = 3;
 pub(crate) fn serve(state: &Lock<State>, call: &mut Call<'_>) {
     let value = call.register(0) as u32;
     match call.register(12) {
-        // The cache that the guest has is the host's, and never comes back with stale lines.
+        // The cache that the guest has is the platform's, and never comes back with stale lines.
         L2_INVALIDATE => {}
         WRITE_L2_AUX => state.with(|state| state.l2_aux = value),
         WRITE_ACR => state.with(|state| state.acr = value),
-        _ => call.answer(NOT_SUPPORTED),
+        _ => call.answer(Error::NotSupported),
     }
 }

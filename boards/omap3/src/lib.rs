@@ -8,13 +8,10 @@
 
 #![cfg_attr(not(test), no_std)]
 
-use fakemon_blob::abi::status::NOT_SUPPORTED;
-use fakemon_blob::{Board, Call, Lock};
+use fakemon_firmware::{Board, Call, Error, Lock};
 
 mod gp;
 mod ppa;
-
-include!(concat!(env!("OUT_DIR"), "/note.rs"));
 
 /// What the ROM code remembers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +31,6 @@ pub struct Omap3 {
 }
 
 impl Board for Omap3 {
-    const NOTE: fakemon_blob::abi::note::Note = NOTE;
     const NEW: Self = Omap3 {
         // The reset values of a Cortex-A8 (Arm DDI 0344).
         state: Lock::new(State {
@@ -48,7 +44,7 @@ impl Board for Omap3 {
         match call.immediate() {
             Ok(0) => gp::serve(&self.state, call),
             Ok(1) => ppa::serve(&self.state, call),
-            _ => call.answer(NOT_SUPPORTED),
+            _ => call.answer(Error::NotSupported),
         }
     }
 }

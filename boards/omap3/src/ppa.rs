@@ -5,7 +5,7 @@
 //! r0 and r12 are the service, r6 is 0xff for a new task, r3 points to the arguments: their number,
 //! then they. The result is in r0.
 
-use fakemon_blob::{Call, Host, Lock};
+use fakemon_firmware::{Call, Lock, Platform};
 
 use crate::State;
 
@@ -59,38 +59,43 @@ pub(crate) fn serve(state: &Lock<State>, call: &mut Call<'_>) {
         // No task is ever stopped here, so there is none to go on with.
         Err(FAIL)
     } else {
-        service(state, call.host(), r12, r3)
+        service(state, call.platform(), r12, r3)
     };
     call.set(0, result.err().unwrap_or(OK));
 }
 
 /// Runs a service whose arguments are at `block`; its error is what r0 says.
-fn service(state: &Lock<State>, host: &mut dyn Host, service: u64, block: u64) -> Result<(), u64> {
+fn service(
+    state: &Lock<State>,
+    platform: &mut dyn Platform,
+    service: u64,
+    block: u64,
+) -> Result<(), u64> {
     match service {
         SAVE_SECURE_RAM => {
             // Linux passes 0, 1, 1 behind the address.
-            let [address, _, _, _] = arguments(host, block)?;
-            save(state.get(), host, u64::from(address))
+            let [address, _, _, _] = arguments(platform, block)?;
+            save(state.get(), platform, u64::from(address))
         }
         HWRNG => {
-            let [address, count, task] = arguments(host, block)?;
+            let [address, count, task] = arguments(platform, block)?;
             match task {
                 rng::RESET => state.with(|state| state.rng = false),
                 rng::INITIALISE => state.with(|state| state.rng = true),
-                rng::GENERATE if state.get().rng => random(host, u64::from(address), count)?,
+                rng::GENERATE if state.get().rng => random(platform, u64::from(address), count)?,
                 _ => return Err(FAIL),
             }
             Ok(())
         }
-        // The cache that the guest has is the host's, and never comes back with stale lines.
-        L2_INVALIDATE => arguments::<1>(host, block).map(drop),
+        // The cache that the guest has is the platform's, and never comes back with stale lines.
+        L2_INVALIDATE => arguments::<1>(platform, block).map(drop),
         WRITE_ACR => {
-            let [acr] = arguments(host, block)?;
+            let [acr] = arguments(platform, block)?;
             state.with(|state| state.acr = acr);
             Ok(())
         }
         WRITE_L2_AUX => {
-            let [l2_aux] = arguments(host, block)?;
+            let [l2_aux] = arguments(platform, block)?;
             state.with(|state| state.l2_aux = l2_aux);
             Ok(())
         }
@@ -99,23 +104,25 @@ fn service(state: &Lock<State>, host: &mut dyn Host, service: u64, block: u64) -
 }
 
 /// Copies `N` arguments. There may be more: Nokia's PPA counts one too many.
-fn arguments<const N: usize>(host: &mut dyn Host, block: u64) -> Result<[u32; N], u64> {
-    let count = host.read_u32(block).map_err(|_| BAD_ADDRESS)?;
+fn arguments<const N: usize>(platform: &mut dyn Platform, block: u64) -> Result<[u32; N], u64> {
+    let count = platform.read_u32(block).map_err(|_| BAD_ADDRESS)?;
     if (count as usize) < N {
         return Err(FAIL);
     }
     let mut arguments = [0; N];
     for (argument, address) in arguments.iter_mut().zip((block + 4..).step_by(4)) {
-        *argument = host.read_u32(address).map_err(|_| BAD_ADDRESS)?;
+        *argument = platform.read_u32(address).map_err(|_| BAD_ADDRESS)?;
     }
     Ok(arguments)
 }
 
 /// Writes what is remembered to memory, in the room that a secure RAM takes.
-fn save(state: State, host: &mut dyn Host, address: u64) -> Result<(), u64> {
+fn save(state: State, platform: &mut dyn Platform, address: u64) -> Result<(), u64> {
     // Whether the end is memory shows before anything is written.
     let end = address + SECURE_RAM as u64;
-    host.write_memory(end - 1, &[0]).map_err(|_| BAD_ADDRESS)?;
+    platform
+        .write_memory(end - 1, &[0])
+        .map_err(|_| BAD_ADDRESS)?;
     let mut chunk = [0; CHUNK];
     let words = [SAVED, state.acr, state.l2_aux, u32::from(state.rng)];
     for (place, word) in chunk.chunks_exact_mut(4).zip(words) {
@@ -123,7 +130,8 @@ fn save(state: State, host: &mut dyn Host, address: u64) -> Result<(), u64> {
     }
     for start in (address..end).step_by(CHUNK) {
         let length = CHUNK.min((end - start) as usize);
-        host.write_memory(start, &chunk[..length])
+        platform
+            .write_memory(start, &chunk[..length])
             .map_err(|_| BAD_ADDRESS)?;
         chunk = [0; CHUNK];
     }
@@ -131,19 +139,20 @@ fn save(state: State, host: &mut dyn Host, address: u64) -> Result<(), u64> {
 }
 
 /// Writes `count` random bytes to memory.
-fn random(host: &mut dyn Host, address: u64, count: u32) -> Result<(), u64> {
+fn random(platform: &mut dyn Platform, address: u64, count: u32) -> Result<(), u64> {
     if count > rng::MOST {
         return Err(FAIL);
     }
     let end = address + u64::from(count);
     for start in (address..end).step_by(32) {
-        let words = host.entropy(4).map_err(|_| FAIL)?;
+        let words = platform.entropy(4).map_err(|_| FAIL)?;
         let mut bytes = [0; 32];
         for (place, word) in bytes.chunks_exact_mut(8).zip(words) {
             place.copy_from_slice(&word.to_le_bytes());
         }
         let length = bytes.len().min((end - start) as usize);
-        host.write_memory(start, &bytes[..length])
+        platform
+            .write_memory(start, &bytes[..length])
             .map_err(|_| BAD_ADDRESS)?;
     }
     Ok(())

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The calls of Linux' mach-omap2 and its random number driver, and what a hostile kernel would try.
 
-use fakemon_blob::Board as _;
-use fakemon_blob::Width::AArch32;
-use fakemon_blob::abi::hostcall::{ENTROPY, TRANSLATE};
-use fakemon_blob::fake::{FakeHost, properties};
+use fakemon_firmware::Board as _;
+use fakemon_firmware::Error;
+use fakemon_firmware::Width::AArch32;
+use fakemon_firmware::fake::{Asked, FakePlatform, properties};
 use proptest::prelude::*;
 
 use super::ppa::{self, BAD_ADDRESS, FAIL, OK, SECURE_RAM, UNKNOWN_SERVICE, rng};
 use super::{Omap3, State, gp};
+
+include!(concat!(env!("OUT_DIR"), "/note.rs"));
 
 /// Where the kernel's code is: an `smc #1` and then an `smc #0`.
 const SMC_1: u64 = 0x8000_8000;
@@ -24,29 +26,29 @@ const NOT_SUPPORTED: u64 = 0xffff_ffff;
 
 /// A machine with the kernel's code, and these words at the start of RAM. Its entropy is 0x11 all
 /// over.
-fn machine(block: &[u32]) -> FakeHost {
+fn machine(block: &[u32]) -> FakePlatform {
     let code = [0xe160_0071_u32, 0xe160_0070].map(u32::to_le_bytes);
     let mut ram = vec![OTHER; RAM_SIZE];
     for (place, word) in ram.chunks_exact_mut(4).zip(block) {
         place.copy_from_slice(&word.to_le_bytes());
     }
-    FakeHost::new(1)
+    FakePlatform::new(1)
         .with_memory(SMC_1, &code.concat())
         .with_memory(RAM, &ram)
-        .answering(|nr, args| match nr {
-            TRANSLATE => Ok([args[0], 0, 0, 0]),
-            ENTROPY => Ok([0x1111_1111_1111_1111; 4]),
+        .answering(|asked| match asked {
+            Asked::Translate(va, _) => Ok([va, 0, 0, 0]),
+            Asked::Entropy(_) => Ok([0x1111_1111_1111_1111; 4]),
             _ => Ok([0; 4]),
         })
 }
 
 /// Executes the SMC at `pc` and returns r0; no other register may change.
 #[track_caller]
-fn smc(board: &Omap3, host: &mut FakeHost, pc: u64, regs: [u64; 13]) -> u64 {
-    host.resume.pc = pc + 4;
-    let after = host.smc(board, AArch32, &regs);
+fn smc(board: &Omap3, platform: &mut FakePlatform, pc: u64, regs: [u64; 13]) -> u64 {
+    platform.resume.pc = pc + 4;
+    let after = platform.smc(board, AArch32, &regs);
     assert_eq!(after[1..13], regs[1..]);
-    assert_eq!(host.resume.pc, pc + 4);
+    assert_eq!(platform.resume.pc, pc + 4);
     after[0]
 }
 
@@ -60,10 +62,10 @@ fn registers(service: u64) -> [u64; 13] {
 
 /// Calls a service of the PPA with these words as arguments; returns r0 and the machine.
 #[track_caller]
-fn service(board: &Omap3, service: u64, block: &[u32]) -> (u64, FakeHost) {
-    let mut host = machine(block);
-    let r0 = smc(board, &mut host, SMC_1, registers(service));
-    (r0, host)
+fn service(board: &Omap3, service: u64, block: &[u32]) -> (u64, FakePlatform) {
+    let mut platform = machine(block);
+    let r0 = smc(board, &mut platform, SMC_1, registers(service));
+    (r0, platform)
 }
 
 /// Calls a service of the general purpose ROM.
@@ -91,9 +93,9 @@ fn the_kernel_writes_the_auxiliary_control_registers() {
 fn the_kernel_saves_the_secure_ram() {
     let board = Omap3::NEW;
     service(&board, ppa::WRITE_ACR, &[1, 0xe2]);
-    let (r0, host) = service(&board, ppa::SAVE_SECURE_RAM, &[4, BUFFER, 0, 1, 1]);
+    let (r0, platform) = service(&board, ppa::SAVE_SECURE_RAM, &[4, BUFFER, 0, 1, 1]);
     assert_eq!(r0, OK);
-    let saved = host.memory(u64::from(BUFFER), SECURE_RAM);
+    let saved = platform.memory(u64::from(BUFFER), SECURE_RAM);
     let words: Vec<u32> = saved[..16]
         .chunks_exact(4)
         .map(|word| u32::from_le_bytes(word.try_into().expect("four bytes")))
@@ -101,7 +103,7 @@ fn the_kernel_saves_the_secure_ram() {
     assert_eq!(words, [ppa::SAVED, 0xe2, 0x42, 0]);
     assert!(saved[16..].iter().all(|&byte| byte == 0));
     for outside in [BUFFER as usize - 1, BUFFER as usize + SECURE_RAM] {
-        assert_eq!(host.memory(outside as u64, 1), [OTHER]);
+        assert_eq!(platform.memory(outside as u64, 1), [OTHER]);
     }
 }
 
@@ -110,8 +112,12 @@ fn a_buffer_that_does_not_hold_the_secure_ram_is_left_alone() {
     let end = (RAM as u32) + RAM_SIZE as u32;
     for address in [0, end - SECURE_RAM as u32 + 1, end - 1, end, u32::MAX] {
         let board = Omap3::NEW;
-        let (r0, host) = service(&board, ppa::SAVE_SECURE_RAM, &[4, address, 0, 1, 1]);
-        assert_eq!((r0, host.written.len()), (BAD_ADDRESS, 0), "{address:#x}");
+        let (r0, platform) = service(&board, ppa::SAVE_SECURE_RAM, &[4, address, 0, 1, 1]);
+        assert_eq!(
+            (r0, platform.written.len()),
+            (BAD_ADDRESS, 0),
+            "{address:#x}"
+        );
     }
 }
 
@@ -125,13 +131,13 @@ fn random_numbers_come_when_the_generator_is_on() {
         OK
     );
 
-    let (r0, host) = service(&board, ppa::HWRNG, &generate);
+    let (r0, platform) = service(&board, ppa::HWRNG, &generate);
     assert_eq!(
-        (r0, host.written.as_slice()),
+        (r0, platform.written.as_slice()),
         (OK, &[(u64::from(BUFFER), 4)][..])
     );
     assert_eq!(
-        host.memory(u64::from(BUFFER), 5),
+        platform.memory(u64::from(BUFFER), 5),
         [0x11, 0x11, 0x11, 0x11, OTHER]
     );
 
@@ -144,8 +150,11 @@ fn random_numbers_have_their_bounds() {
     let board = Omap3::NEW;
     service(&board, ppa::HWRNG, &[4, 0, 0, rng::INITIALISE, 0]);
     let ask = |address, count| {
-        let (r0, host) = service(&board, ppa::HWRNG, &[4, address, count, rng::GENERATE, 0]);
-        (r0, host.written.iter().map(|(_, size)| size).sum::<usize>())
+        let (r0, platform) = service(&board, ppa::HWRNG, &[4, address, count, rng::GENERATE, 0]);
+        (
+            r0,
+            platform.written.iter().map(|(_, size)| size).sum::<usize>(),
+        )
     };
     assert_eq!(ask(BUFFER, 0), (OK, 0));
     assert_eq!(ask(BUFFER, 33), (OK, 33));
@@ -161,12 +170,15 @@ fn random_numbers_have_their_bounds() {
 fn without_entropy_there_are_no_random_numbers() {
     let board = Omap3::NEW;
     service(&board, ppa::HWRNG, &[4, 0, 0, rng::INITIALISE, 0]);
-    let mut host = machine(&[4, BUFFER, 4, rng::GENERATE, 0]).answering(|nr, args| match nr {
-        TRANSLATE => Ok([args[0], 0, 0, 0]),
-        _ => Err(-6),
+    let mut platform = machine(&[4, BUFFER, 4, rng::GENERATE, 0]).answering(|asked| match asked {
+        Asked::Translate(va, _) => Ok([va, 0, 0, 0]),
+        _ => Err(Error::InternalFailure),
     });
-    assert_eq!(smc(&board, &mut host, SMC_1, registers(ppa::HWRNG)), FAIL);
-    assert_eq!(host.written, []);
+    assert_eq!(
+        smc(&board, &mut platform, SMC_1, registers(ppa::HWRNG)),
+        FAIL
+    );
+    assert_eq!(platform.written, []);
 }
 
 #[test]
@@ -182,15 +194,15 @@ fn arguments_that_are_missing_or_nowhere_are_refused() {
         let before = board.state.get();
         assert_eq!(service(&board, number, &[count - 1, BUFFER, 4, 2]).0, FAIL);
         for block in [0, RAM + RAM_SIZE as u64 - 4, 0xffff_fffc, 0xffff_ffff] {
-            let mut host = machine(&[]);
+            let mut platform = machine(&[]);
             let mut regs = registers(number);
             regs[3] = block;
-            let r0 = smc(&board, &mut host, SMC_1, regs);
+            let r0 = smc(&board, &mut platform, SMC_1, regs);
             assert!(
                 [FAIL, BAD_ADDRESS].contains(&r0),
                 "{number} {block:#x} {r0:#x}"
             );
-            assert_eq!(host.written, []);
+            assert_eq!(platform.written, []);
         }
         assert_eq!(board.state.get(), before);
     }
@@ -247,11 +259,11 @@ fn an_instruction_that_is_neither_is_not_supported() {
         (0xe1a0_0000, 0),
         (0x8000_f7f2, 1 << 5),
     ] {
-        let mut host = machine(&[1, 0]).with_memory(0x9000_0000, &code.to_le_bytes());
-        host.resume.pstate = pstate;
+        let mut platform = machine(&[1, 0]).with_memory(0x9000_0000, &code.to_le_bytes());
+        platform.resume.pstate = pstate;
         let r0 = smc(
             &board,
-            &mut host,
+            &mut platform,
             0x9000_0000,
             registers(ppa::L2_INVALIDATE),
         );
@@ -263,7 +275,7 @@ fn an_instruction_that_is_neither_is_not_supported() {
 
 #[test]
 fn any_calls_do_no_harm() {
-    properties::check::<Omap3>(AArch32, &[(RAM, 0x1000)]);
+    properties::check::<Omap3>(&NOTE, AArch32, &[(RAM, 0x1000)]);
 }
 
 proptest! {
@@ -278,10 +290,10 @@ proptest! {
     ) {
         let board = Omap3::NEW;
         board.state.with(|state| state.rng = on);
-        let (_, host) = service(&board, number, &[4, address, count, task, rest[0], rest[1]]);
+        let (_, platform) = service(&board, number, &[4, address, count, task, rest[0], rest[1]]);
         let room = if number == ppa::SAVE_SECURE_RAM { SECURE_RAM as u64 } else { u64::from(count) };
         let end = u64::from(address) + room;
-        for (start, size) in host.written {
+        for (start, size) in platform.written {
             prop_assert!(start >= u64::from(address) && start + size as u64 <= end);
         }
     }

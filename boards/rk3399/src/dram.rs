@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The DRAM: the PLL that makes its clock, and how it saves power.
 
-use fakemon_blob::Host;
+use fakemon_firmware::Platform;
 
 const MHZ: u32 = 1_000_000;
 /// The crystal that all PLLs start from, in MHz.
@@ -57,15 +57,15 @@ pub(crate) const RATES: [Rate; 9] = [
 const BOOT: u32 = 800;
 
 /// Leaves the PLL as the boot loader does. Where there is none there is nobody to tell.
-pub(crate) fn start(host: &mut dyn Host) {
-    let _ = host.mmio_write(CON2, 4, u64::from(LOCKED));
-    let _ = host.mmio_write(CON3, 4, u64::from(WRITE_ALL | NORMAL));
-    program(host, nearest(BOOT));
+pub(crate) fn start(platform: &mut dyn Platform) {
+    let _ = platform.mmio_write(CON2, 4, u64::from(LOCKED));
+    let _ = platform.mmio_write(CON3, 4, u64::from(WRITE_ALL | NORMAL));
+    program(platform, nearest(BOOT));
 }
 
 /// Returns the rate in Hz that the PLL's registers make; 0 if they make none.
-pub(crate) fn get_rate(host: &mut dyn Host) -> u32 {
-    let mut read = |register| host.mmio_read(register, 4).unwrap_or(0) as u32;
+pub(crate) fn get_rate(platform: &mut dyn Platform) -> u32 {
+    let mut read = |register| platform.mmio_read(register, 4).unwrap_or(0) as u32;
     let (con0, con1) = (read(CON0), read(CON1));
     let feedback = con0 & 0xfff;
     // The kernel can write there, too, and so there may be any divider.
@@ -83,9 +83,9 @@ pub(crate) fn round_rate(hz: u32) -> u32 {
 }
 
 /// Changes to the rate that `hz` becomes, and returns it in MHz.
-pub(crate) fn set_rate(host: &mut dyn Host, hz: u32) -> u32 {
+pub(crate) fn set_rate(platform: &mut dyn Platform, hz: u32) -> u32 {
     let rate = nearest(hz / MHZ);
-    program(host, rate);
+    program(platform, rate);
     rate.mhz
 }
 
@@ -95,10 +95,10 @@ fn nearest(mhz: u32) -> Rate {
     *below.unwrap_or(&RATES[RATES.len() - 1])
 }
 
-fn program(host: &mut dyn Host, rate: Rate) {
+fn program(platform: &mut dyn Platform, rate: Rate) {
     let dividers = rate.post2 << 12 | rate.post1 << 8 | 1;
-    let _ = host.mmio_write(CON0, 4, u64::from(WRITE_ALL | rate.feedback));
-    let _ = host.mmio_write(CON1, 4, u64::from(WRITE_ALL | dividers));
+    let _ = platform.mmio_write(CON0, 4, u64::from(WRITE_ALL | rate.feedback));
+    let _ = platform.mmio_write(CON1, 4, u64::from(WRITE_ALL | dividers));
 }
 
 /// How the DRAM saves power: after how many cycles of rest it does what.

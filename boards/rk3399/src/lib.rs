@@ -8,12 +8,9 @@ mod dram;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use dram::PowerSaving;
-use fakemon_blob::abi::status::NOT_SUPPORTED;
-use fakemon_blob::services::owner::OwnerQueries;
-use fakemon_blob::services::psci::Psci;
-use fakemon_blob::{Board, Call, FunctionId, Lock, Service, dispatch, owner};
-
-include!(concat!(env!("OUT_DIR"), "/note.rs"));
+use fakemon_firmware::services::owner::OwnerQueries;
+use fakemon_firmware::services::psci::Psci;
+use fakemon_firmware::{Board, Call, Error, FunctionId, Lock, Service, dispatch, owner};
 
 /// The board.
 #[derive(Debug)]
@@ -23,7 +20,6 @@ pub struct Rk3399 {
 }
 
 impl Board for Rk3399 {
-    const NOTE: fakemon_blob::abi::note::Note = NOTE;
     const NEW: Self = Rk3399 {
         started: AtomicBool::new(false),
         sip: Sip {
@@ -35,7 +31,7 @@ impl Board for Rk3399 {
         // Real firmware starts before the kernel. This one wakes with the kernel's first call,
         // which is before it looks at a clock.
         if !self.started.swap(true, Ordering::AcqRel) {
-            dram::start(call.host());
+            dram::start(call.platform());
         }
         dispatch::smccc(&[&Psci::new(), &QUERIES, &self.sip], call);
     }
@@ -75,14 +71,14 @@ impl Service for Sip {
 
     fn handle(&self, call: &mut Call<'_>) {
         if call.id() != DRAM_FREQ {
-            call.answer(NOT_SUPPORTED);
+            call.answer(Error::NotSupported);
             return;
         }
         let [first, second, what, fourth] = [1, 2, 3, 4].map(|n| call.arg(n) as u32);
         let result = match u64::from(what) {
-            SET_RATE => dram::set_rate(call.host(), first),
+            SET_RATE => dram::set_rate(call.platform(), first),
             ROUND_RATE => dram::round_rate(first),
-            GET_RATE => dram::get_rate(call.host()),
+            GET_RATE => dram::get_rate(call.platform()),
             SET_ODT_PD => {
                 self.saving
                     .set(PowerSaving::from_words(first, second, fourth));

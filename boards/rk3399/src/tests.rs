@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The calls of Linux' clk-ddr and rk3399_dmc, on a machine with its registers.
 
-use fakemon_blob::Width::AArch64;
-use fakemon_blob::abi::frame::REGS;
-use fakemon_blob::fake::{FakeHost, properties};
+use fakemon_firmware::Error;
+use fakemon_firmware::Width::AArch64;
+use fakemon_firmware::abi::frame::REGS;
+use fakemon_firmware::fake::{FakePlatform, properties};
 
 use super::*;
 use crate::dram::{CON0, CON1, PowerSaving, RATES};
+
+include!(concat!(env!("OUT_DIR"), "/note.rs"));
 
 const DRAM: u64 = 0x8200_0008;
 const NOT_SUPPORTED: u64 = u64::MAX;
@@ -14,20 +17,20 @@ const NOT_SUPPORTED: u64 = u64::MAX;
 /// A board and its machine.
 struct Machine {
     board: Rk3399,
-    host: FakeHost,
+    platform: FakePlatform,
 }
 
 impl Machine {
     fn new() -> Machine {
-        let host = FakeHost::new(6).with_registers([]);
+        let platform = FakePlatform::new(6).with_registers([]);
         Machine {
             board: Rk3399::NEW,
-            host,
+            platform,
         }
     }
 
     fn smc(&mut self, regs: &[u64]) -> [u64; REGS] {
-        self.host.smc(&self.board, AArch64, regs)
+        self.platform.smc(&self.board, AArch64, regs)
     }
 
     fn rate(&mut self) -> u64 {
@@ -84,16 +87,19 @@ fn the_rate_is_what_the_registers_make() {
         (116, 0, 0),
         (116, 0x0301, 0),
     ] {
-        machine.host.registers.extend([(CON0, con0), (CON1, con1)]);
+        machine
+            .platform
+            .registers
+            .extend([(CON0, con0), (CON1, con1)]);
         assert_eq!(machine.rate(), rate);
     }
 }
 
 #[test]
 fn a_machine_without_the_registers_has_no_rate() {
-    let mut host = FakeHost::new(6).answering(|_, _| Err(-2));
+    let mut platform = FakePlatform::new(6).answering(|_| Err(Error::InvalidParameters));
     let board = Rk3399::NEW;
-    assert_eq!(host.smc(&board, AArch64, &[DRAM, 0, 0, 5])[0], 0);
+    assert_eq!(platform.smc(&board, AArch64, &[DRAM, 0, 0, 5])[0], 0);
 }
 
 #[test]
@@ -141,5 +147,5 @@ fn other_functions_are_not_supported() {
 
 #[test]
 fn any_calls_do_no_harm() {
-    properties::check::<Rk3399>(AArch64, &[]);
+    properties::check::<Rk3399>(&NOTE, AArch64, &[]);
 }

@@ -4,18 +4,16 @@
 
 #![cfg_attr(not(test), no_std)]
 
-use fakemon_blob::clocks::Clocks;
-use fakemon_blob::services::psci::Psci;
-use fakemon_blob::services::scmi::clock::ClockProtocol;
-use fakemon_blob::services::scmi::imx_bbm::ImxBbm;
-use fakemon_blob::services::scmi::{Channel, Identity, Scmi};
-use fakemon_blob::{Board, Call, FunctionId, dispatch};
+use fakemon_firmware::clocks::Clocks;
+use fakemon_firmware::services::psci::Psci;
+use fakemon_firmware::services::scmi::clock::ClockProtocol;
+use fakemon_firmware::services::scmi::imx_bbm::ImxBbm;
+use fakemon_firmware::services::scmi::{Channel, Identity, Scmi};
+use fakemon_firmware::{Board, Call, FunctionId, dispatch};
 
 mod table;
 
 pub use table::{CLOCK_COUNT, CLOCKS};
-
-include!(concat!(env!("OUT_DIR"), "/note.rs"));
 
 /// The doorbell: `arm,smc-id` in the device tree.
 pub const DOORBELL: FunctionId = FunctionId(0xc200_00fe);
@@ -42,7 +40,6 @@ pub struct S32g2 {
 }
 
 impl Board for S32g2 {
-    const NOTE: fakemon_blob::abi::note::Note = NOTE;
     const NEW: Self = S32g2 {
         channel: Channel::new(SHARED.0, SHARED.1),
         clocks: Clocks::new(&CLOCKS),
@@ -50,7 +47,7 @@ impl Board for S32g2 {
     };
 
     fn call(&self, call: &mut Call<'_>) {
-        self.channel.prepare(call.host());
+        self.channel.prepare(call.platform());
         let scmi = Scmi {
             doorbell: DOORBELL,
             channel: &self.channel,

@@ -4,7 +4,7 @@
 //! Which source feeds which clock is the chip's for most of them. The rates are plausible for it,
 //! not checked against its manual. A clock with one rate comes with its source and cannot change.
 
-use fakemon_blob::clocks::{Clock, Rates};
+use fakemon_firmware::clocks::{Clock, Rates};
 
 /// How many clocks there are.
 pub const CLOCK_COUNT: usize = 40;

@@ -3,41 +3,42 @@
 
 use std::path::Path;
 
-use fakemon_blob::Width::AArch64;
-use fakemon_blob::abi::frame::REGS;
-use fakemon_blob::abi::hostcall;
-use fakemon_blob::fake::{FakeHost, properties, scmi};
+use fakemon_firmware::Width::AArch64;
+use fakemon_firmware::abi::frame::REGS;
+use fakemon_firmware::fake::{Asked, FakePlatform, properties, scmi};
 use fakemon_manifest::{Board as Manifest, PageKind};
 
 use super::*;
+
+include!(concat!(env!("OUT_DIR"), "/note.rs"));
 
 const NOT_SUPPORTED: u64 = u64::MAX;
 const BASE: u64 = SHARED.0;
 const SIZE: usize = SHARED.1;
 
 /// A machine at `time` nanoseconds, with RAM around the shared memory.
-fn machine(time: u64) -> FakeHost {
-    let host = FakeHost::new(1).answering(move |nr, _| match nr {
-        hostcall::TIME => Ok([0, time, 0, 0]),
+fn machine(time: u64) -> FakePlatform {
+    let platform = FakePlatform::new(1).answering(move |asked| match asked {
+        Asked::Time => Ok([0, time, 0, 0]),
         _ => Ok([0; 4]),
     });
-    host.with_memory(BASE, &[0; 0x1000])
+    platform.with_memory(BASE, &[0; 0x1000])
 }
 
-fn ring(host: &mut FakeHost, board: &S32g2) -> [u64; REGS] {
+fn ring(platform: &mut FakePlatform, board: &S32g2) -> [u64; REGS] {
     // The kernel passes the page and offset of the channel, which are 0 for this binding.
-    host.smc(board, AArch64, &[u64::from(DOORBELL.0), 0, 0, 5])
+    platform.smc(board, AArch64, &[u64::from(DOORBELL.0), 0, 0, 5])
 }
 
 /// Sends a command; the answer is its status and the words behind it.
 fn send(
-    host: &mut FakeHost,
+    platform: &mut FakePlatform,
     board: &S32g2,
     message: (u8, u8),
     parameters: &[u32],
 ) -> (i32, Vec<u32>) {
-    let (status, data) = scmi::send(host, BASE, message, parameters, |host| {
-        let after = ring(host, board);
+    let (status, data) = scmi::send(platform, BASE, message, parameters, |platform| {
+        let after = ring(platform, board);
         assert_eq!(after[..5], [0, 0, 0, 5, 0]);
     });
     let (words, _) = data.as_chunks::<4>();
@@ -48,26 +49,26 @@ fn send(
 }
 
 /// The board as it is when the kernel comes to SCMI.
-fn booted(host: &mut FakeHost) -> S32g2 {
+fn booted(platform: &mut FakePlatform) -> S32g2 {
     let board = S32g2::NEW;
-    assert_eq!(host.smc(&board, AArch64, &[0x8400_0000])[0], 0x1_0001);
+    assert_eq!(platform.smc(&board, AArch64, &[0x8400_0000])[0], 0x1_0001);
     board
 }
 
 #[test]
 fn the_kernel_finds_the_channel_free() {
-    let mut host = machine(0);
-    booted(&mut host);
-    assert_eq!(host.memory_word(BASE + 4), 1);
-    assert_eq!(host.written, [(BASE + 4, 4)]);
+    let mut platform = machine(0);
+    booted(&mut platform);
+    assert_eq!(platform.memory_word(BASE + 4), 1);
+    assert_eq!(platform.written, [(BASE + 4, 4)]);
 }
 
 #[test]
 fn the_kernel_finds_nxps_firmware() {
-    let mut host = machine(0);
-    let board = booted(&mut host);
+    let mut platform = machine(0);
+    let board = booted(&mut platform);
     let mut ask = |message, parameters: &[u32]| {
-        let (status, words) = send(&mut host, &board, (0x10, message), parameters);
+        let (status, words) = send(&mut platform, &board, (0x10, message), parameters);
         assert_eq!(status, 0);
         words
     };
@@ -83,10 +84,10 @@ fn the_kernel_finds_nxps_firmware() {
 
 #[test]
 fn the_kernel_sets_a_rate_and_finds_what_the_divider_makes() {
-    let mut host = machine(0);
-    let board = booted(&mut host);
+    let mut platform = machine(0);
+    let board = booted(&mut platform);
     let mut ask =
-        |message, parameters: &[u32]| send(&mut host, &board, (0x14, message), parameters);
+        |message, parameters: &[u32]| send(&mut platform, &board, (0x14, message), parameters);
     assert_eq!(ask(1, &[]), (0, vec![CLOCK_COUNT as u32]));
     assert_eq!(ask(6, &[33]), (0, vec![400_000_000, 0]));
     assert_eq!(ask(5, &[0, 33, 150_000_000, 0]), (0, vec![]));
@@ -100,10 +101,10 @@ fn the_kernel_sets_a_rate_and_finds_what_the_divider_makes() {
 
 #[test]
 fn the_kernel_sets_the_real_time_clock() {
-    let mut host = machine(1_700_000_000_000_000_000);
-    let board = booted(&mut host);
+    let mut platform = machine(1_700_000_000_000_000_000);
+    let board = booted(&mut platform);
     let mut ask =
-        |message, parameters: &[u32]| send(&mut host, &board, (0x81, message), parameters);
+        |message, parameters: &[u32]| send(&mut platform, &board, (0x81, message), parameters);
     assert_eq!(ask(0, &[]), (0, vec![0x1_0000]));
     assert_eq!(ask(7, &[0, 0]), (0, vec![1_700_000_000, 0]));
     assert_eq!(ask(6, &[0, 0, 1_000_000_000, 0]), (0, vec![]));
@@ -112,17 +113,17 @@ fn the_kernel_sets_the_real_time_clock() {
 
 #[test]
 fn a_reset_brings_back_the_state_at_reset() {
-    let mut host = machine(0);
-    let board = booted(&mut host);
-    send(&mut host, &board, (0x14, 5), &[0, 33, 150_000_000, 0]);
-    let board = booted(&mut host);
-    let rate = send(&mut host, &board, (0x14, 6), &[33]);
+    let mut platform = machine(0);
+    let board = booted(&mut platform);
+    send(&mut platform, &board, (0x14, 5), &[0, 33, 150_000_000, 0]);
+    let board = booted(&mut platform);
+    let rate = send(&mut platform, &board, (0x14, 6), &[33]);
     assert_eq!(rate, (0, vec![400_000_000, 0]));
 }
 
 #[test]
 fn each_clock_has_a_name_of_its_own_and_a_rate_that_it_can_have() {
-    use fakemon_blob::clocks::Round;
+    use fakemon_firmware::clocks::Round;
     for (n, clock) in CLOCKS.iter().enumerate() {
         let round = |how| clock.rates.round(clock.rate, how);
         assert_eq!(round(Round::Down), Some(clock.rate), "{}", clock.name);
@@ -152,27 +153,40 @@ fn other_calls_of_the_vendor_are_not_supported() {
         0x8200_ff01,
         0x8400_0050,
     ] {
-        let mut host = machine(0);
+        let mut platform = machine(0);
         let board = S32g2::NEW;
-        let after = host.smc(&board, AArch64, &[id, 1, 2, 3]);
+        let after = platform.smc(&board, AArch64, &[id, 1, 2, 3]);
         assert_eq!(after[..4], [NOT_SUPPORTED, 1, 2, 3], "{id:#x}");
-        assert_eq!(host.written, [(BASE + 4, 4)], "only the channel is freed");
+        assert_eq!(
+            platform.written,
+            [(BASE + 4, 4)],
+            "only the channel is freed"
+        );
     }
 }
 
 #[test]
 fn no_message_writes_outside_the_shared_memory() {
-    let mut host = machine(5);
-    let board = booted(&mut host);
+    let mut platform = machine(5);
+    let board = booted(&mut platform);
     let messages = [0x10, 0x14, 0x15, 0x81].into_iter();
     for (protocol, message) in messages.flat_map(|protocol| (0..0x20).map(move |m| (protocol, m))) {
         for words in 0..26 {
             for value in [0, 1, 33, u32::MAX] {
-                send(&mut host, &board, (protocol, message), &vec![value; words]);
+                send(
+                    &mut platform,
+                    &board,
+                    (protocol, message),
+                    &vec![value; words],
+                );
                 let inside = |&(address, size): &(u64, usize)| {
                     address >= BASE && address + size as u64 <= BASE + SIZE as u64
                 };
-                assert!(host.written.iter().all(inside), "{:?}", host.written);
+                assert!(
+                    platform.written.iter().all(inside),
+                    "{:?}",
+                    platform.written
+                );
             }
         }
     }
@@ -180,5 +194,5 @@ fn no_message_writes_outside_the_shared_memory() {
 
 #[test]
 fn any_calls_do_no_harm() {
-    properties::check::<S32g2>(AArch64, &[(BASE, SIZE)]);
+    properties::check::<S32g2>(&NOTE, AArch64, &[(BASE, SIZE)]);
 }

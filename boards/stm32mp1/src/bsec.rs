@@ -3,7 +3,7 @@
 //!
 //! A fuse can be blown once and stays so, but for a reset: a board is made anew by that.
 
-use fakemon_blob::Lock;
+use fakemon_firmware::Lock;
 
 use crate::status::{FAILED, INVALID_PARAMS, OK};
 

@@ -9,15 +9,12 @@
 pub mod bsec;
 pub mod rcc;
 
-use fakemon_blob::abi::status::NOT_SUPPORTED;
-use fakemon_blob::services::arm_arch::{ArmArch, SocId};
-use fakemon_blob::services::psci::Psci;
-use fakemon_blob::{Board, Call, FunctionId, Service, dispatch};
+use fakemon_firmware::services::arm_arch::{ArmArch, SocId};
+use fakemon_firmware::services::psci::Psci;
+use fakemon_firmware::{Board, Call, Error, FunctionId, Service, dispatch};
 
 use bsec::Bsec;
 use rcc::Rcc;
-
-include!(concat!(env!("OUT_DIR"), "/note.rs"));
 
 /// STM32_SMC_RCC: registers of reset and clock control.
 pub const RCC: FunctionId = FunctionId(0x8200_1000);
@@ -56,7 +53,7 @@ impl Service for SiliconPartner {
         let [request, place, value] = [1, 2, 3].map(|n| call.arg(n) as u32);
         match call.id() {
             RCC => {
-                let code = self.rcc.serve(call.host(), request, place, value);
+                let code = self.rcc.serve(call.platform(), request, place, value);
                 call.answer(code);
             }
             BSEC => {
@@ -66,13 +63,12 @@ impl Service for SiliconPartner {
                     call.set(1, read.into());
                 }
             }
-            _ => call.answer(NOT_SUPPORTED),
+            _ => call.answer(Error::NotSupported),
         }
     }
 }
 
 impl Board for Stm32Mp1 {
-    const NOTE: fakemon_blob::abi::note::Note = NOTE;
     const NEW: Self = Stm32Mp1(SiliconPartner {
         rcc: Rcc::new(),
         bsec: Bsec::new(),

@@ -4,7 +4,7 @@
 //! The registers are the machine's, for everybody to read. Requests and the list of bits are those
 //! of STMicroelectronics' own firmware.
 
-use fakemon_blob::{Host, Lock};
+use fakemon_firmware::{Lock, Platform};
 
 use crate::status::{FAILED, INVALID_PARAMS, OK};
 
@@ -49,7 +49,13 @@ impl Rcc {
     }
 
     /// Serves `request` for the register at `place`, an offset or an address.
-    pub(crate) fn serve(&self, host: &mut dyn Host, request: u32, place: u32, value: u32) -> i32 {
+    pub(crate) fn serve(
+        &self,
+        platform: &mut dyn Platform,
+        request: u32,
+        place: u32,
+        value: u32,
+    ) -> i32 {
         let offset = match place {
             0..SIZE => place,
             _ if place & !(SIZE - 1) == BASE => place & (SIZE - 1),
@@ -72,13 +78,13 @@ impl Rcc {
         };
         let address = u64::from(BASE | register);
         self.change.with(|()| {
-            let Ok(old) = host.mmio_read(address, 4) else {
+            let Ok(old) = platform.mmio_read(address, 4) else {
                 return FAILED;
             };
             let Some(new) = change(old as u32) else {
                 return INVALID_PARAMS;
             };
-            let written = host.mmio_write(address, 4, new.into());
+            let written = platform.mmio_write(address, 4, new.into());
             written.map_or(FAILED, |()| OK)
         })
     }

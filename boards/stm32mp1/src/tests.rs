@@ -5,32 +5,38 @@ use std::cell::Cell;
 use std::path::Path;
 use std::rc::Rc;
 
-use fakemon_blob::Width::AArch32;
-use fakemon_blob::abi::hostcall;
-use fakemon_blob::fake::{FakeHost, properties};
+use fakemon_firmware::Error;
+use fakemon_firmware::Width::AArch32;
+use fakemon_firmware::fake::{Asked, FakePlatform, properties};
 use fakemon_manifest::{Board as Manifest, PageKind};
 
 use super::bsec::{PROGRAM, READ_FUSES, READ_SHADOW, WRITE_SHADOW};
 use super::rcc::{BASE, BOOT_MCU, CLEAR, MP_CIER, MP_CIFR, MP_GCR, SET, WKUP, WRITE};
 use super::*;
 
+include!(concat!(env!("OUT_DIR"), "/note.rs"));
+
 const OK: u64 = 0;
 const UNSUPPORTED: u64 = 0xffff_ffff;
 const FAILED: u64 = 0xffff_fffe;
 const INVALID: u64 = 0xffff_fffd;
 
-/// A host whose bus has one register, and that register.
-fn bus(address: u32, value: u32) -> (FakeHost, Rc<Cell<u32>>) {
+/// A platform whose bus has one register, and that register.
+fn bus(address: u32, value: u32) -> (FakePlatform, Rc<Cell<u32>>) {
     let register = Rc::new(Cell::new(value));
     let shared = register.clone();
-    let host = FakeHost::new(2).answering(move |nr, [at, size, value, write, ..]| {
-        assert_eq!((nr, at, size), (hostcall::MMIO, address.into(), 4));
-        if write == 1 {
-            shared.set(value as u32);
+    let platform = FakePlatform::new(2).answering(move |asked| {
+        match asked {
+            Asked::MmioRead(at, 4) => assert_eq!(at, address.into()),
+            Asked::MmioWrite(at, 4, value) => {
+                assert_eq!(at, address.into());
+                shared.set(value as u32);
+            }
+            other => panic!("no access to the register: {other:?}"),
         }
         Ok([shared.get().into(), 0, 0, 0])
     });
-    (host, register)
+    (platform, register)
 }
 
 /// The board as it comes out of reset.
@@ -40,20 +46,25 @@ fn board() -> Stm32Mp1 {
 
 /// Makes a call and returns r0 and r1; nothing behind them changes.
 #[track_caller]
-fn smc(board: &Stm32Mp1, host: &mut FakeHost, id: FunctionId, args: [u32; 3]) -> (u64, u64) {
+fn smc(
+    board: &Stm32Mp1,
+    platform: &mut FakePlatform,
+    id: FunctionId,
+    args: [u32; 3],
+) -> (u64, u64) {
     let [a, b, c] = args.map(u64::from);
     let regs = [id.0.into(), a, b, c, 4, 5, 6, 7];
-    let after = host.smc(board, AArch32, &regs);
+    let after = platform.smc(board, AArch32, &regs);
     assert_eq!(after[2..8], regs[2..]);
     (after[0], after[1])
 }
 
 #[test]
 fn the_kernel_finds_the_socs_identity() {
-    let (board, mut host) = (board(), FakeHost::new(2));
+    let (board, mut platform) = (board(), FakePlatform::new(2));
     let mut arch = |number: u32, arg| {
         let id = FunctionId(0x8000_0000 | number);
-        smc(&board, &mut host, id, [arg, 2, 3])
+        smc(&board, &mut platform, id, [arg, 2, 3])
     };
     assert_eq!(arch(0, 0), (0x1_0002, 0));
     assert_eq!(arch(1, 0x8000_0002), (0, 0x8000_0002));
@@ -66,10 +77,10 @@ fn the_kernel_finds_the_socs_identity() {
 fn the_kernel_releases_the_m4_and_holds_it() {
     // 6.12 gives no register; kernels before gave its offset; its address will do as well.
     for place in [0, MP_GCR, BASE | MP_GCR] {
-        let (mut host, register) = bus(BASE | MP_GCR, 0xffff_fff0);
+        let (mut platform, register) = bus(BASE | MP_GCR, 0xffff_fff0);
         let board = board();
         for value in [BOOT_MCU, 0] {
-            let (code, _) = smc(&board, &mut host, RCC, [WRITE, place, value]);
+            let (code, _) = smc(&board, &mut platform, RCC, [WRITE, place, value]);
             assert_eq!(code, OK);
             assert_eq!(register.get(), 0xffff_fff0 | value);
         }
@@ -78,9 +89,9 @@ fn the_kernel_releases_the_m4_and_holds_it() {
 
 #[test]
 fn bits_are_written_set_and_cleared_one_by_one() {
-    let (mut host, register) = bus(BASE | MP_CIER, 0x1);
+    let (mut platform, register) = bus(BASE | MP_CIER, 0x1);
     let board = board();
-    let mut call = |request, value| smc(&board, &mut host, RCC, [request, MP_CIER, value]).0;
+    let mut call = |request, value| smc(&board, &mut platform, RCC, [request, MP_CIER, value]).0;
     for (request, value, after) in [
         (SET, u32::MAX, 0x1 | WKUP),
         (SET, 0, 0x1 | WKUP),
@@ -98,10 +109,10 @@ fn bits_are_written_set_and_cleared_one_by_one() {
 
 #[test]
 fn the_wake_up_flag_is_clear_already() {
-    let mut host = FakeHost::new(2);
-    let call = smc(&board(), &mut host, RCC, [WRITE, MP_CIFR, WKUP]);
+    let mut platform = FakePlatform::new(2);
+    let call = smc(&board(), &mut platform, RCC, [WRITE, MP_CIFR, WKUP]);
     assert_eq!(call.0, OK);
-    assert_eq!(host.asked, []);
+    assert_eq!(platform.asked, []);
 }
 
 #[test]
@@ -116,24 +127,24 @@ fn no_other_register_changes() {
         0x5000_110c,
         u32::MAX,
     ] {
-        let mut host = FakeHost::new(2);
-        let call = smc(&board(), &mut host, RCC, [WRITE, place, 1]);
+        let mut platform = FakePlatform::new(2);
+        let call = smc(&board(), &mut platform, RCC, [WRITE, place, 1]);
         assert_eq!(call.0, INVALID, "{place:#x}");
-        assert_eq!(host.asked, []);
+        assert_eq!(platform.asked, []);
     }
 }
 
 #[test]
 fn a_machine_without_the_register_is_a_failure() {
-    let mut host = FakeHost::new(2).answering(|_, _| Err(-2));
-    let call = smc(&board(), &mut host, RCC, [WRITE, MP_GCR, 1]);
+    let mut platform = FakePlatform::new(2).answering(|_| Err(Error::InvalidParameters));
+    let call = smc(&board(), &mut platform, RCC, [WRITE, MP_GCR, 1]);
     assert_eq!(call.0, FAILED);
 }
 
 #[test]
 fn a_fuse_once_blown_stays_so() {
-    let (board, mut host) = (board(), FakeHost::new(2));
-    let mut call = |request, word, value| smc(&board, &mut host, BSEC, [request, word, value]);
+    let (board, mut platform) = (board(), FakePlatform::new(2));
+    let mut call = |request, word, value| smc(&board, &mut platform, BSEC, [request, word, value]);
     assert_eq!(call(READ_FUSES, 20, 0), (OK, 0));
     assert_eq!(call(PROGRAM, 20, 0x11), (OK, 0));
     assert_eq!(call(PROGRAM, 20, 0x100), (OK, 0));
@@ -143,8 +154,8 @@ fn a_fuse_once_blown_stays_so() {
 
 #[test]
 fn an_upper_word_is_programmed_once() {
-    let (board, mut host) = (board(), FakeHost::new(2));
-    let mut call = |request, word, value| smc(&board, &mut host, BSEC, [request, word, value]);
+    let (board, mut platform) = (board(), FakePlatform::new(2));
+    let mut call = |request, word, value| smc(&board, &mut platform, BSEC, [request, word, value]);
     assert_eq!(call(PROGRAM, 57, 0x4433_2211), (OK, 0));
     assert_eq!(call(PROGRAM, 57, 0x8000_0000), (FAILED, 0));
     assert_eq!(call(READ_FUSES, 57, 0), (OK, 0x4433_2211));
@@ -152,8 +163,8 @@ fn an_upper_word_is_programmed_once() {
 
 #[test]
 fn a_shadow_is_written_and_its_fuses_are_not() {
-    let (board, mut host) = (board(), FakeHost::new(2));
-    let mut call = |request, word, value| smc(&board, &mut host, BSEC, [request, word, value]);
+    let (board, mut platform) = (board(), FakePlatform::new(2));
+    let mut call = |request, word, value| smc(&board, &mut platform, BSEC, [request, word, value]);
     assert_eq!(call(READ_SHADOW, 0, 0), (OK, 0x17));
     assert_eq!(call(WRITE_SHADOW, 0, 0x57), (OK, 0));
     assert_eq!(call(READ_SHADOW, 0, 0), (OK, 0x57));
@@ -162,8 +173,8 @@ fn a_shadow_is_written_and_its_fuses_are_not() {
 
 #[test]
 fn there_are_96_words_and_four_requests() {
-    let (board, mut host) = (board(), FakeHost::new(2));
-    let mut call = |request, word| smc(&board, &mut host, BSEC, [request, word, 1]);
+    let (board, mut platform) = (board(), FakePlatform::new(2));
+    let mut call = |request, word| smc(&board, &mut platform, BSEC, [request, word, 1]);
     for word in [96, 0x8000_0000, u32::MAX] {
         assert_eq!(call(READ_SHADOW, word), (FAILED, READ_SHADOW.into()));
         for request in [PROGRAM, WRITE_SHADOW, READ_FUSES] {
@@ -186,17 +197,17 @@ fn other_functions_of_the_owner_are_not_supported() {
         0x8200_10ff,
         0xc200_1000,
     ] {
-        let mut host = FakeHost::new(2);
-        let call = smc(&board(), &mut host, FunctionId(id), [1, 0x10c, 1]);
+        let mut platform = FakePlatform::new(2);
+        let call = smc(&board(), &mut platform, FunctionId(id), [1, 0x10c, 1]);
         assert_eq!(call.0, UNSUPPORTED, "{id:#x}");
-        assert_eq!(host.asked, []);
+        assert_eq!(platform.asked, []);
     }
 }
 
 #[test]
 fn psci_is_there() {
-    let mut host = FakeHost::new(2);
-    let version = host.smc(&board(), AArch32, &[0x8400_0000])[0];
+    let mut platform = FakePlatform::new(2);
+    let version = platform.smc(&board(), AArch32, &[0x8400_0000])[0];
     assert_eq!(version, 0x1_0001);
 }
 
@@ -212,5 +223,5 @@ fn the_board_has_its_registers_where_the_firmware_looks() {
 
 #[test]
 fn any_calls_do_no_harm() {
-    properties::check::<Stm32Mp1>(AArch32, &[]);
+    properties::check::<Stm32Mp1>(&NOTE, AArch32, &[]);
 }

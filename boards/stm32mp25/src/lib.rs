@@ -3,13 +3,11 @@
 
 #![cfg_attr(not(test), no_std)]
 
-use fakemon_blob::services::optee::apps::{Devices, Random};
-use fakemon_blob::services::optee::{Config, OpTee};
-use fakemon_blob::services::psci::Psci;
-use fakemon_blob::services::smc_watchdog::SmcWatchdog;
-use fakemon_blob::{Board, Call, FunctionId, dispatch};
-
-include!(concat!(env!("OUT_DIR"), "/note.rs"));
+use fakemon_firmware::services::optee::apps::{Devices, Random};
+use fakemon_firmware::services::optee::{Config, OpTee};
+use fakemon_firmware::services::psci::Psci;
+use fakemon_firmware::services::smc_watchdog::SmcWatchdog;
+use fakemon_firmware::{Board, Call, FunctionId, dispatch};
 
 /// The board.
 #[derive(Debug)]
@@ -42,7 +40,6 @@ const OPTEE: Config = Config {
 };
 
 impl Board for Stm32mp25 {
-    const NOTE: fakemon_blob::abi::note::Note = NOTE;
     const NEW: Self = Stm32mp25 {
         optee: OpTee::new(OPTEE),
         watchdog: SmcWatchdog::new(

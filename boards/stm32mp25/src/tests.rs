@@ -3,12 +3,14 @@
 
 use std::path::Path;
 
-use fakemon_blob::Width::AArch64;
-use fakemon_blob::abi::hostcall;
-use fakemon_blob::fake::{FakeHost, properties};
+use fakemon_firmware::Error;
+use fakemon_firmware::Width::AArch64;
+use fakemon_firmware::fake::{Asked, FakePlatform, properties};
 use fakemon_manifest::{Board as Manifest, PageKind};
 
 use super::*;
+
+include!(concat!(env!("OUT_DIR"), "/note.rs"));
 
 const POOL: u64 = 0x83e0_0000;
 const CALL_WITH_ARG: u64 = 0x3200_0004;
@@ -27,8 +29,8 @@ fn message(words: [u32; 8], params: &[[u64; 4]]) -> Vec<u8> {
 
 #[test]
 fn linux_finds_op_tee() {
-    let (board, mut host) = (Stm32mp25::NEW, FakeHost::new(2));
-    let mut smc = |regs: &[u64]| host.smc(&board, AArch64, regs);
+    let (board, mut platform) = (Stm32mp25::NEW, FakePlatform::new(2));
+    let mut smc = |regs: &[u64]| platform.smc(&board, AArch64, regs);
     let uid = [0x384f_b3e0, 0xe7f8_11e3, 0xaf63_0002, 0xa5d5_c51b];
     assert_eq!(smc(&[0xbf00_ff01])[..4], uid);
     assert_eq!(smc(&[0xb200_0001])[..3], [4, 0, 0]);
@@ -55,23 +57,24 @@ fn linux_draws_random_numbers() {
     pool[0x200..0x200 + draw.len()].copy_from_slice(&draw);
 
     let board = Stm32mp25::NEW;
-    let mut host = FakeHost::new(2)
-        .with_memory(POOL, &pool)
-        .answering(|nr, args| match (nr, args) {
-            (hostcall::ENTROPY, [2, ..]) => Ok([0x0101_0101_0101_0101, 2, 3, 4]),
-            _ => Err(-1),
-        });
-    let mut send = |address| host.smc(&board, AArch64, &[CALL_WITH_ARG, 0, address])[0];
+    let mut platform =
+        FakePlatform::new(2)
+            .with_memory(POOL, &pool)
+            .answering(|asked| match asked {
+                Asked::Entropy(2) => Ok([0x0101_0101_0101_0101, 2, 3, 4]),
+                _ => Err(Error::NotSupported),
+            });
+    let mut send = |address| platform.smc(&board, AArch64, &[CALL_WITH_ARG, 0, address])[0];
     assert_eq!(send(POOL), 0);
     assert_eq!(send(POOL + 0x200), 0);
-    assert_eq!(host.memory(POOL + 8, 4), [1, 0, 0, 0], "session 1");
+    assert_eq!(platform.memory(POOL + 8, 4), [1, 0, 0, 0], "session 1");
     assert_eq!(
-        host.memory(POOL + 0x214, 8),
+        platform.memory(POOL + 0x214, 8),
         [0, 0, 0, 0, 4, 0, 0, 0],
         "success, by the application"
     );
     assert_eq!(
-        host.memory(POOL + 0x1000, 16),
+        platform.memory(POOL + 0x1000, 16),
         [1, 1, 1, 1, 1, 1, 1, 1, 2, 0, 0, 0, 0, 0, 0, 0]
     );
 }
@@ -79,9 +82,9 @@ fn linux_draws_random_numbers() {
 #[test]
 fn linux_finds_a_watchdog_of_131_seconds_and_starts_it() {
     let board = Stm32mp25::NEW;
-    let mut host = FakeHost::new(2);
+    let mut platform = FakePlatform::new(2);
     let mut smc = |what, argument| {
-        let regs = host.smc(&board, AArch64, &[0xb200_005a, what, argument]);
+        let regs = platform.smc(&board, AArch64, &[0xb200_005a, what, argument]);
         [regs[0], regs[1], regs[2]]
     };
     assert_eq!(smc(0, 0), [0, 1, 131]);
@@ -89,12 +92,11 @@ fn linux_finds_a_watchdog_of_131_seconds_and_starts_it() {
     assert_eq!(smc(1, 132), [u64::MAX - 1, 1, 132], "too long");
     assert_eq!(smc(1, 32), [0, 1, 32]);
     assert_eq!(smc(2, 1), [0, 2, 1]);
-    let limits = host
+    platform
         .asked
-        .iter()
-        .filter(|(nr, _)| *nr == hostcall::WATCHDOG);
-    let limits: Vec<u64> = limits.map(|(_, args)| args[0]).collect();
-    assert_eq!(limits, [0, 32 * SECOND]);
+        .retain(|asked| matches!(asked, Asked::Watchdog(_)));
+    let limits = [0, 32 * SECOND].map(Asked::Watchdog);
+    assert_eq!(platform.asked, limits);
 }
 
 #[test]
@@ -112,10 +114,10 @@ fn the_pool_is_where_board_toml_has_memory_for_it() {
 #[test]
 fn a_message_in_ram_is_refused() {
     let (board, open) = (Stm32mp25::NEW, message([0; 8], &[]));
-    let mut host = FakeHost::new(2).with_memory(0x8400_0000, &open);
+    let mut platform = FakePlatform::new(2).with_memory(0x8400_0000, &open);
     let regs = [CALL_WITH_ARG, 0, 0x8400_0000];
-    assert_eq!(host.smc(&board, AArch64, &regs)[0], 4);
-    assert_eq!(host.written, []);
+    assert_eq!(platform.smc(&board, AArch64, &regs)[0], 4);
+    assert_eq!(platform.written, []);
 }
 
 #[test]
@@ -132,14 +134,14 @@ fn other_functions_are_unknown_to_op_tee_or_to_the_rest() {
         (0x8400_0050, NOT_SUPPORTED),
         (0xf200_0000, NOT_SUPPORTED),
     ] {
-        let (board, mut host) = (Stm32mp25::NEW, FakeHost::new(2));
-        let regs = host.smc(&board, AArch64, &[id]);
+        let (board, mut platform) = (Stm32mp25::NEW, FakePlatform::new(2));
+        let regs = platform.smc(&board, AArch64, &[id]);
         assert_eq!(regs[0], code, "{id:#x}");
-        assert_eq!(host.asked, []);
+        assert_eq!(platform.asked, []);
     }
 }
 
 #[test]
 fn any_calls_do_no_harm() {
-    properties::check::<Stm32mp25>(AArch64, &[(POOL, 0x1000)]);
+    properties::check::<Stm32mp25>(&NOTE, AArch64, &[(POOL, 0x1000)]);
 }

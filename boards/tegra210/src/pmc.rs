@@ -4,8 +4,7 @@
 //! The firmware keeps to itself what belongs to the secure world, and hands on everything else
 //! (TF-A, plat/nvidia/tegra/soc/t210/plat_sip_calls.c).
 
-use fakemon_blob::abi::status::NOT_SUPPORTED;
-use fakemon_blob::{Call, FunctionId, Host, Lock, Service};
+use fakemon_firmware::{Call, Error, FunctionId, Lock, Platform, PowerState, Service};
 
 use crate::registers::{self, Registers};
 
@@ -35,22 +34,22 @@ impl Pmc {
         }
     }
 
-    fn read(&self, offset: u16, host: &mut dyn Host) -> u32 {
+    fn read(&self, offset: u16, platform: &mut dyn Platform) -> u32 {
         let value = self.registers.with(|registers| registers.read(offset));
         if offset == registers::PWRGATE_STATUS {
-            value | cpus_on(host)
+            value | cpus_on(platform)
         } else {
             value
         }
     }
 
-    fn write(&self, offset: u16, value: u32, host: &mut dyn Host) {
+    fn write(&self, offset: u16, value: u32, platform: &mut dyn Platform) {
         let resets = self
             .registers
             .with(|registers| registers.write(offset, value));
         if resets {
-            // It does not return, unless the host refuses it, and then nothing happens.
-            host.system_reset(0, 0);
+            // It does not return, unless the platform refuses it, and then nothing happens.
+            platform.system_reset(0, 0);
         }
     }
 }
@@ -62,20 +61,20 @@ impl Service for Pmc {
 
     fn handle(&self, call: &mut Call<'_>) {
         let Some(offset) = open(call.arg(2)) else {
-            return call.answer(NOT_SUPPORTED);
+            return call.answer(Error::NotSupported);
         };
         match call.arg(1) {
             READ => {
-                let value = self.read(offset, call.host());
+                let value = self.read(offset, call.platform());
                 call.set(0, 0);
                 call.set(1, u64::from(value));
             }
             WRITE => {
                 let value = call.arg(3) as u32;
-                self.write(offset, value, call.host());
+                self.write(offset, value, call.platform());
                 call.set(0, 0);
             }
-            _ => call.answer(NOT_SUPPORTED),
+            _ => call.answer(Error::NotSupported),
         }
     }
 }
@@ -92,9 +91,9 @@ fn open(offset: u64) -> Option<u16> {
 
 /// Tells which CPUs' partitions have power, as bits of PWRGATE_STATUS. The firmware switches them
 /// itself, with PSCI's calls.
-fn cpus_on(host: &mut dyn Host) -> u32 {
+fn cpus_on(platform: &mut dyn Platform) -> u32 {
     (0..CPUS)
-        .filter(|&cpu| host.cpu_affinity(u64::from(cpu), 0) == Ok(0))
+        .filter(|&cpu| platform.cpu_affinity(u64::from(cpu), 0) == Ok(PowerState::On))
         .map(registers::cpu_partition)
         .fold(0, |bits, bit| bits | bit)
 }

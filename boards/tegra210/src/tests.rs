@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What Linux' tegra-pmc does with the controller, register by register.
 
-use fakemon_blob::Width::AArch64;
-use fakemon_blob::abi::hostcall;
-use fakemon_blob::abi::status::INVALID_PARAMETERS;
-use fakemon_blob::fake::{FakeHost, properties};
+use fakemon_firmware::Error;
+use fakemon_firmware::Width::AArch64;
+use fakemon_firmware::fake::{Asked, FakePlatform, properties};
 use proptest::prelude::*;
 
 use super::*;
@@ -13,6 +12,8 @@ use crate::registers::{
     REMOVE_CLAMPING, RST_STATUS, SECURE, SIZE,
 };
 
+include!(concat!(env!("OUT_DIR"), "/note.rs"));
+
 const PMC: u64 = 0xc2ff_fe00;
 const READ: u64 = 0xaa;
 const WRITE: u64 = 0xbb;
@@ -20,26 +21,23 @@ const REFUSED: u64 = u64::MAX;
 /// Rails and memory, and the first CPU.
 const CRAIL_CPU0_C0NC_IRAM: u32 = 1 | 1 << 14 | 1 << 15 | 1 << 24;
 
-/// A host on which the CPUs up to `cpus` are on.
-fn host(cpus: u64) -> FakeHost {
-    FakeHost::new(4).answering(move |call, [mpidr, ..]| {
-        assert_eq!(call, hostcall::CPU_AFFINITY);
-        if mpidr < cpus {
-            Ok([0; 4])
-        } else {
-            Err(INVALID_PARAMETERS)
-        }
+/// A platform on which the CPUs up to `cpus` are on.
+fn platform(cpus: u64) -> FakePlatform {
+    FakePlatform::new(4).answering(move |asked| match asked {
+        Asked::CpuAffinity(mpidr, 0) if mpidr < cpus => Ok([0; 4]),
+        Asked::CpuAffinity(..) => Err(Error::InvalidParameters),
+        other => panic!("not about a CPU: {other:?}"),
     })
 }
 
 fn read(board: &Tegra210, offset: u16) -> u32 {
-    let after = host(1).smc(board, AArch64, &[PMC, READ, offset.into()]);
+    let after = platform(1).smc(board, AArch64, &[PMC, READ, offset.into()]);
     assert_eq!(after[0], 0, "{offset:#x}");
     u32::try_from(after[1]).expect("32 bits")
 }
 
 fn write(board: &Tegra210, offset: u16, value: u32) {
-    let after = host(1).smc(board, AArch64, &[PMC, WRITE, offset.into(), value.into()]);
+    let after = platform(1).smc(board, AArch64, &[PMC, WRITE, offset.into(), value.into()]);
     assert_eq!(
         after[..4],
         [0, WRITE, offset.into(), value.into()],
@@ -68,9 +66,9 @@ fn linux_sets_bits_of_the_control_register_and_finds_them() {
 fn linux_restarts_by_the_control_register() {
     let board = Tegra210::NEW;
     write(&board, CNTRL, 1 << 16);
-    let mut host = FakeHost::new(4);
-    host.smc(&board, AArch64, &[PMC, WRITE, 0, 1 << 16 | 1 << 4]);
-    assert_eq!(host.asked, [(hostcall::SYSTEM_RESET, [0; 6])]);
+    let mut platform = FakePlatform::new(4);
+    platform.smc(&board, AArch64, &[PMC, WRITE, 0, 1 << 16 | 1 << 4]);
+    assert_eq!(platform.asked, [Asked::SystemReset(0, 0)]);
 }
 
 #[test]
@@ -105,7 +103,7 @@ fn what_is_no_partition_of_linux_to_gate_stays_as_it_is() {
 #[test]
 fn partitions_of_cpus_have_power_while_the_cpus_are_on() {
     let board = Tegra210::NEW;
-    let cpus = |count| host(count).smc(&board, AArch64, &[PMC, READ, 0x38])[1] & 0x4e00;
+    let cpus = |count| platform(count).smc(&board, AArch64, &[PMC, READ, 0x38])[1] & 0x4e00;
     assert_eq!(cpus(1), 0x4000);
     assert_eq!(cpus(2), 0x4200);
     assert_eq!(cpus(4), 0x4e00);
@@ -154,14 +152,14 @@ fn what_is_no_register_or_no_command_is_refused() {
 #[track_caller]
 fn refused(command: u64, offset: u64) {
     let board = Tegra210::NEW;
-    let mut host = host(1);
-    let after = host.smc(&board, AArch64, &[PMC, command, offset, 7]);
+    let mut platform = platform(1);
+    let after = platform.smc(&board, AArch64, &[PMC, command, offset, 7]);
     assert_eq!(
         after[..4],
         [REFUSED, command, offset, 7],
         "{command:#x} {offset:#x}"
     );
-    assert_eq!(host.asked, []);
+    assert_eq!(platform.asked, []);
 }
 
 #[test]
@@ -175,7 +173,7 @@ fn other_functions_are_not_supported() {
         0xc200_fe00,
     ] {
         let board = Tegra210::NEW;
-        let after = host(1).smc(&board, AArch64, &[id, READ, 0x1b4]);
+        let after = platform(1).smc(&board, AArch64, &[id, READ, 0x1b4]);
         assert_eq!(after[..3], [REFUSED, READ, 0x1b4], "{id:#x}");
     }
 }
@@ -183,12 +181,15 @@ fn other_functions_are_not_supported() {
 #[test]
 fn linux_finds_psci_1_1() {
     let board = Tegra210::NEW;
-    assert_eq!(host(1).smc(&board, AArch64, &[0x8400_0000])[0], 0x1_0001);
+    assert_eq!(
+        platform(1).smc(&board, AArch64, &[0x8400_0000])[0],
+        0x1_0001
+    );
 }
 
 #[test]
 fn any_calls_do_no_harm() {
-    properties::check::<Tegra210>(AArch64, &[]);
+    properties::check::<Tegra210>(&NOTE, AArch64, &[]);
 }
 
 proptest! {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The level 2 cache: a PL310 (Arm DDI 0246), which takes secure writes alone.
 
-use fakemon_blob::Host;
+use fakemon_firmware::{Error, Platform};
 
 /// The controller that `board.toml` puts into the machine.
 pub(crate) const PL310: u64 = 0x5004_3000;
@@ -19,36 +19,36 @@ pub(crate) const CLEAN_AND_INVALIDATE_WAYS: u64 = PL310 + 0x7fc;
 pub(crate) const ALL_WAYS: u64 = 0xffff;
 
 /// Switches an empty cache on.
-pub(crate) fn enable(host: &mut dyn Host, auxiliary: u64) -> Result<(), i32> {
-    if is_on(host)? {
+pub(crate) fn enable(platform: &mut dyn Platform, auxiliary: u64) -> Result<(), Error> {
+    if is_on(platform)? {
         return Ok(());
     }
-    host.mmio_write(AUXILIARY, 4, auxiliary)?;
-    host.mmio_write(INVALIDATE_WAYS, 4, ALL_WAYS)?;
-    host.mmio_write(SYNC, 4, 0)?;
-    host.mmio_write(CONTROL, 4, 1)
+    platform.mmio_write(AUXILIARY, 4, auxiliary)?;
+    platform.mmio_write(INVALIDATE_WAYS, 4, ALL_WAYS)?;
+    platform.mmio_write(SYNC, 4, 0)?;
+    platform.mmio_write(CONTROL, 4, 1)
 }
 
 /// Switches the cache on with what it holds.
-pub(crate) fn reenable(host: &mut dyn Host, auxiliary: u64) -> Result<(), i32> {
-    if is_on(host)? {
+pub(crate) fn reenable(platform: &mut dyn Platform, auxiliary: u64) -> Result<(), Error> {
+    if is_on(platform)? {
         return Ok(());
     }
     // The auxiliary control register takes writes only while the cache is off.
-    host.mmio_write(AUXILIARY, 4, auxiliary)?;
-    host.mmio_write(CONTROL, 4, 1)
+    platform.mmio_write(AUXILIARY, 4, auxiliary)?;
+    platform.mmio_write(CONTROL, 4, 1)
 }
 
 /// Writes back what `ways` hold, and switches the cache off.
-pub(crate) fn disable(host: &mut dyn Host, ways: u64) -> Result<(), i32> {
-    if !is_on(host)? {
+pub(crate) fn disable(platform: &mut dyn Platform, ways: u64) -> Result<(), Error> {
+    if !is_on(platform)? {
         return Ok(());
     }
-    host.mmio_write(CLEAN_AND_INVALIDATE_WAYS, 4, ways & ALL_WAYS)?;
-    host.mmio_write(SYNC, 4, 0)?;
-    host.mmio_write(CONTROL, 4, 0)
+    platform.mmio_write(CLEAN_AND_INVALIDATE_WAYS, 4, ways & ALL_WAYS)?;
+    platform.mmio_write(SYNC, 4, 0)?;
+    platform.mmio_write(CONTROL, 4, 0)
 }
 
-fn is_on(host: &mut dyn Host) -> Result<bool, i32> {
-    Ok(host.mmio_read(CONTROL, 4)? & 1 != 0)
+fn is_on(platform: &mut dyn Platform) -> Result<bool, Error> {
+    Ok(platform.mmio_read(CONTROL, 4)? & 1 != 0)
 }

@@ -7,12 +7,9 @@
 
 #![cfg_attr(not(test), no_std)]
 
-use fakemon_blob::abi::status::{INVALID_PARAMETERS, NOT_SUPPORTED};
-use fakemon_blob::{Board, Call, Host};
+use fakemon_firmware::{Board, Call, Error, Platform};
 
 mod cache;
-
-include!(concat!(env!("OUT_DIR"), "/note.rs"));
 
 /// The types of calls.
 pub mod call {
@@ -59,45 +56,44 @@ const RESET_VECTOR: u64 = 0x6000_f100;
 pub struct Tegra30;
 
 impl Board for Tegra30 {
-    const NOTE: fakemon_blob::abi::note::Note = NOTE;
     const NEW: Self = Tegra30;
 
     fn call(&self, call: &mut Call<'_>) {
         let [kind, first, second] = [0, 1, 2].map(|n| call.register(n));
-        if let Err(code) = serve(call.host(), kind, first, second) {
+        if let Err(code) = serve(call.platform(), kind, first, second) {
             call.answer(code);
         }
     }
 }
 
 /// Serves a call of type `kind` with arguments `first` and `second`.
-fn serve(host: &mut dyn Host, kind: u64, first: u64, second: u64) -> Result<(), i32> {
+fn serve(platform: &mut dyn Platform, kind: u64, first: u64, second: u64) -> Result<(), Error> {
     match kind {
         // The monitor's own state has survived, as the monitor VM was not switched off.
         call::RESUME => Ok(()),
         call::CACHE_MAINT => match first {
-            maintenance::ENABLE => cache::enable(host, second),
-            maintenance::DISABLE => cache::disable(host, second),
-            maintenance::REENABLE => cache::reenable(host, second),
-            _ => Err(INVALID_PARAMETERS),
+            maintenance::ENABLE => cache::enable(platform, second),
+            maintenance::DISABLE => cache::disable(platform, second),
+            maintenance::REENABLE => cache::reenable(platform, second),
+            _ => Err(Error::InvalidParameters),
         },
-        call::SET_CPU_BOOT_ADDR => set_reset_vector(host, first),
+        call::SET_CPU_BOOT_ADDR => set_reset_vector(platform, first),
         call::CPU_PM => {
             match first {
                 idle::S1 | idle::S2 | idle::S2_NO_MC_CLOCK | idle::S3 => {
-                    cache::disable(host, cache::ALL_WAYS)?;
+                    cache::disable(platform, cache::ALL_WAYS)?;
                 }
                 idle::S1_NO_FLUSH => {}
-                _ => return Err(INVALID_PARAMETERS),
+                _ => return Err(Error::InvalidParameters),
             }
-            set_reset_vector(host, second)
+            set_reset_vector(platform, second)
         }
-        _ => Err(NOT_SUPPORTED),
+        _ => Err(Error::NotSupported),
     }
 }
 
-fn set_reset_vector(host: &mut dyn Host, address: u64) -> Result<(), i32> {
-    host.write_u32(RESET_VECTOR, address as u32)
+fn set_reset_vector(platform: &mut dyn Platform, address: u64) -> Result<(), Error> {
+    platform.write_u32(RESET_VECTOR, address as u32)
 }
 
 #[cfg(test)]

@@ -3,15 +3,13 @@
 
 #![cfg_attr(not(test), no_std)]
 
-use fakemon_blob::services::arm_arch::ArmArch;
-use fakemon_blob::services::owner::OwnerQueries;
-use fakemon_blob::services::psci::Psci;
-use fakemon_blob::services::pv_time::{self, PvTime};
-use fakemon_blob::services::sdei::Sdei;
-use fakemon_blob::services::trng::Trng;
-use fakemon_blob::{Board, Call, dispatch, owner};
-
-include!(concat!(env!("OUT_DIR"), "/note.rs"));
+use fakemon_firmware::services::arm_arch::ArmArch;
+use fakemon_firmware::services::owner::OwnerQueries;
+use fakemon_firmware::services::psci::Psci;
+use fakemon_firmware::services::pv_time::{self, PvTime};
+use fakemon_firmware::services::sdei::Sdei;
+use fakemon_firmware::services::trng::Trng;
+use fakemon_firmware::{Board, Call, dispatch, owner};
 
 /// The board.
 #[derive(Debug)]
@@ -20,7 +18,6 @@ pub struct Virt {
 }
 
 impl Board for Virt {
-    const NOTE: fakemon_blob::abi::note::Note = NOTE;
     const NEW: Self = Virt { sdei: Sdei::new() };
 
     fn call(&self, call: &mut Call<'_>) {

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What Linux asks of this board, in the order in which it does, and what it gets.
 
-use fakemon_blob::Width::AArch64;
-use fakemon_blob::abi::frame::REGS;
-use fakemon_blob::abi::hostcall;
-use fakemon_blob::fake::{FakeHost, properties};
+use fakemon_firmware::Width::AArch64;
+use fakemon_firmware::abi::frame::REGS;
+use fakemon_firmware::fake::{Asked, FakePlatform, properties};
 
 use super::*;
+
+include!(concat!(env!("OUT_DIR"), "/note.rs"));
 
 const NOT_SUPPORTED: u64 = u64::MAX;
 
 fn smc(regs: &[u64]) -> [u64; REGS] {
     let board = Virt::NEW;
-    FakeHost::new(4).smc(&board, AArch64, regs)
+    FakePlatform::new(4).smc(&board, AArch64, regs)
 }
 
 #[test]
@@ -42,24 +43,21 @@ fn linux_finds_smccc_1_2_with_pv_time_and_no_soc() {
 
 #[test]
 fn linux_starts_its_cpus() {
-    let (board, mut host) = (Virt::NEW, FakeHost::new(4));
+    let (board, mut platform) = (Virt::NEW, FakePlatform::new(4));
     assert_eq!(
-        host.smc(&board, AArch64, &[0xc400_0003, 3, 0x4020_0000, 7])[0],
+        platform.smc(&board, AArch64, &[0xc400_0003, 3, 0x4020_0000, 7])[0],
         0
     );
-    assert_eq!(
-        host.asked,
-        [(hostcall::CPU_ON, [3, 0x4020_0000, 7, 0, 0, 0])]
-    );
+    assert_eq!(platform.asked, [Asked::CpuOn(3, 0x4020_0000, 7)]);
 }
 
 #[test]
 fn linux_finds_trng_1_0_and_draws_from_it() {
     assert_eq!(smc(&[0x8400_0050])[0], 0x1_0000);
     let board = Virt::NEW;
-    let mut host = FakeHost::new(4).answering(|_, _| Ok([1, 2, 3, 4]));
+    let mut platform = FakePlatform::new(4).answering(|_| Ok([1, 2, 3, 4]));
     assert_eq!(
-        host.smc(&board, AArch64, &[0xc400_0053, 192])[..4],
+        platform.smc(&board, AArch64, &[0xc400_0053, 192])[..4],
         [0, 3, 2, 1]
     );
 }
@@ -74,11 +72,14 @@ fn linux_finds_sdei_1_0_and_resets_it() {
 
 #[test]
 fn linux_finds_its_stolen_time() {
-    let mut host = FakeHost::new(4).answering(|_, _| Ok([0x0901_0000, 0, 0, 0]));
+    let mut platform = FakePlatform::new(4).answering(|_| Ok([0x0901_0000, 0, 0, 0]));
     let board = Virt::NEW;
-    let found = host.smc(&board, AArch64, &[0xc500_0020, 0xc500_0021])[0];
+    let found = platform.smc(&board, AArch64, &[0xc500_0020, 0xc500_0021])[0];
     assert_eq!(found, 0);
-    assert_eq!(host.smc(&board, AArch64, &[0xc500_0021])[0], 0x0901_0000);
+    assert_eq!(
+        platform.smc(&board, AArch64, &[0xc500_0021])[0],
+        0x0901_0000
+    );
 }
 
 #[test]
@@ -115,5 +116,5 @@ fn other_functions_are_not_supported() {
 
 #[test]
 fn any_calls_do_no_harm() {
-    properties::check::<Virt>(AArch64, &[]);
+    properties::check::<Virt>(&NOTE, AArch64, &[]);
 }

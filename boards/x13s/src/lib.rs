@@ -4,15 +4,13 @@
 
 #![cfg_attr(not(test), no_std)]
 
-use fakemon_blob::services::psci::Psci;
-use fakemon_blob::services::qcom_scm::assign::{self, Assignments};
-use fakemon_blob::services::qcom_scm::boot::{self, Boot};
-use fakemon_blob::services::qcom_scm::smc::{Convention, Smc};
-use fakemon_blob::services::qcom_scm::uefi::Uefi;
-use fakemon_blob::services::qcom_scm::{Entry, io, qseecom};
-use fakemon_blob::{Board, Call, dispatch};
-
-include!(concat!(env!("OUT_DIR"), "/note.rs"));
+use fakemon_firmware::services::psci::Psci;
+use fakemon_firmware::services::qcom_scm::assign::{self, Assignments};
+use fakemon_firmware::services::qcom_scm::boot::{self, Boot};
+use fakemon_firmware::services::qcom_scm::smc::{Convention, Smc};
+use fakemon_firmware::services::qcom_scm::uefi::Uefi;
+use fakemon_firmware::services::qcom_scm::{Entry, io, qseecom};
+use fakemon_firmware::{Board, Call, dispatch};
 
 /// The board.
 #[derive(Debug)]
@@ -30,16 +28,16 @@ const QSEECOM: u32 = 0x0140_2000;
 
 const CALLS: &[Entry<X13s>] = &[
     boot::SDI_CONFIG.by(|board, _, args| board.boot.sdi_config(args)),
-    io::READ.by(|_, host, args| io::read(&[DOWNLOAD_MODE], host, args)),
-    io::WRITE.by(|_, host, args| io::write(&[DOWNLOAD_MODE], host, args)),
-    assign::ASSIGN.by(|board, host, args| board.assignments.assign(host, args)),
+    io::READ.by(|_, platform, args| io::read(&[DOWNLOAD_MODE], platform, args)),
+    io::WRITE.by(|_, platform, args| io::write(&[DOWNLOAD_MODE], platform, args)),
+    assign::ASSIGN.by(|board, platform, args| board.assignments.assign(platform, args)),
     qseecom::VERSION.by(|_, _, args| qseecom::version(QSEECOM, args)),
-    qseecom::APP_LOOKUP.by(|_, host, args| qseecom::app_lookup::<Uefi>(host, args)),
-    qseecom::APP_SEND.by(|board, host, args| qseecom::app_send(&board.variables, host, args)),
+    qseecom::APP_LOOKUP.by(|_, platform, args| qseecom::app_lookup::<Uefi>(platform, args)),
+    qseecom::APP_SEND
+        .by(|board, platform, args| qseecom::app_send(&board.variables, platform, args)),
 ];
 
 impl Board for X13s {
-    const NOTE: fakemon_blob::abi::note::Note = NOTE;
     const NEW: Self = X13s {
         boot: Boot::new(),
         assignments: Assignments::new(),

@@ -3,13 +3,15 @@
 
 use std::path::Path;
 
-use fakemon_blob::Width::AArch64;
-use fakemon_blob::abi::frame::REGS;
-use fakemon_blob::fake::{FakeHost, properties};
+use fakemon_firmware::Width::AArch64;
+use fakemon_firmware::abi::frame::REGS;
+use fakemon_firmware::fake::{FakePlatform, properties};
 use fakemon_manifest::{Board as Manifest, PageKind};
 use proptest::prelude::*;
 
 use super::*;
+
+include!(concat!(env!("OUT_DIR"), "/note.rs"));
 
 const NOT_SUPPORTED: u64 = u64::MAX;
 /// A page that Linux shares with the secure side.
@@ -18,49 +20,50 @@ const SHARED: u64 = 0x8320_2000;
 const RMTFS: u64 = 0x9800_0000;
 const TCSR: u64 = 0x01fc_0000;
 
-fn host() -> FakeHost {
-    FakeHost::new(2)
+fn platform() -> FakePlatform {
+    FakePlatform::new(2)
         .with_memory(SHARED, &[0; 0x2000])
         .with_memory(RMTFS, &[0; 0x2000])
         .with_memory(TCSR, &vec![0; 0x30000])
 }
 
 /// Puts 64-bit words into guest memory.
-fn put(host: &mut FakeHost, address: u64, words: &[u64]) {
-    use fakemon_blob::Host;
+fn put(platform: &mut FakePlatform, address: u64, words: &[u64]) {
+    use fakemon_firmware::Platform;
     for (n, word) in words.iter().enumerate() {
-        host.write_memory(address + 8 * n as u64, &word.to_le_bytes())
+        platform
+            .write_memory(address + 8 * n as u64, &word.to_le_bytes())
             .expect("guest memory");
     }
-    host.written.clear();
+    platform.written.clear();
 }
 
-fn smc(board: &X13s, host: &mut FakeHost, regs: &[u64]) -> [u64; REGS] {
-    host.smc(board, AArch64, regs)
+fn smc(board: &X13s, platform: &mut FakePlatform, regs: &[u64]) -> [u64; REGS] {
+    platform.smc(board, AArch64, regs)
 }
 
 #[test]
 fn linux_finds_the_64_bit_convention() {
-    let (board, mut host) = (X13s::NEW, host());
+    let (board, mut platform) = (X13s::NEW, platform());
     let asked = 0x0200_0601;
     assert_eq!(
-        smc(&board, &mut host, &[0xc200_0601, 1, asked])[..4],
+        smc(&board, &mut platform, &[0xc200_0601, 1, asked])[..4],
         [0, 1, 0, 0]
     );
     assert_eq!(
-        smc(&board, &mut host, &[0x8200_0601, 1, asked])[0],
+        smc(&board, &mut platform, &[0x8200_0601, 1, asked])[0],
         NOT_SUPPORTED
     );
 }
 
 #[test]
 fn is_call_avail_knows_each_call_and_no_other() {
-    let (board, mut host) = (X13s::NEW, host());
+    let (board, mut platform) = (X13s::NEW, platform());
     for owner in 0..64 {
         let there: Vec<u64> = (0..=0xffff)
             .filter(|number| {
                 let asked = owner << 24 | number;
-                smc(&board, &mut host, &[0x4200_0601, 1, asked])[1] == 1
+                smc(&board, &mut platform, &[0x4200_0601, 1, asked])[1] == 1
             })
             .collect();
         let expected: &[u64] = match owner {
@@ -75,16 +78,16 @@ fn is_call_avail_knows_each_call_and_no_other() {
 
 #[test]
 fn download_mode_is_in_its_register() {
-    let (board, mut host) = (X13s::NEW, host());
+    let (board, mut platform) = (X13s::NEW, platform());
     let register = DOWNLOAD_MODE;
     let write = [0xc200_0502, 2, register, 0x10];
-    assert_eq!(smc(&board, &mut host, &write)[0], 0);
-    assert_eq!(host.written, [(register, 4)]);
+    assert_eq!(smc(&board, &mut platform, &write)[0], 0);
+    assert_eq!(platform.written, [(register, 4)]);
     assert_eq!(
-        smc(&board, &mut host, &[0xc200_0501, 1, register])[..2],
+        smc(&board, &mut platform, &[0xc200_0501, 1, register])[..2],
         [0, 0x10]
     );
-    let other = smc(&board, &mut host, &[0xc200_0501, 1, register + 4]);
+    let other = smc(&board, &mut platform, &[0xc200_0501, 1, register + 4]);
     assert_eq!(other[0], (-3_i64).cast_unsigned());
 }
 
@@ -99,17 +102,20 @@ fn the_register_is_in_the_page_of_board_toml() {
 
 #[test]
 fn sdi_goes_off() {
-    let (board, mut host) = (X13s::NEW, host());
+    let (board, mut platform) = (X13s::NEW, platform());
     assert!(board.boot.sdi());
-    assert_eq!(smc(&board, &mut host, &[0x4200_0109, 2, 1, 0])[..4], [0; 4]);
+    assert_eq!(
+        smc(&board, &mut platform, &[0x4200_0109, 2, 1, 0])[..4],
+        [0; 4]
+    );
     assert!(!board.boot.sdi());
 }
 
 #[test]
 fn linux_finds_the_application_of_uefis_variables() {
-    let (board, mut host) = (X13s::NEW, host());
+    let (board, mut platform) = (X13s::NEW, platform());
     assert_eq!(
-        smc(&board, &mut host, &[0x4200_0603, 1, 10])[..2],
+        smc(&board, &mut platform, &[0x4200_0603, 1, 10])[..2],
         [0, 0x140_2000]
     );
     let mut name = *b"qcom.tz.uefisecapp\0\0\0\0\0\0";
@@ -117,63 +123,66 @@ fn linux_finds_the_application_of_uefis_variables() {
         let word = |n: usize| u64::from_le_bytes(name[8 * n..8 * n + 8].try_into().expect("eight"));
         [word(0), word(1), word(2)]
     };
-    put(&mut host, SHARED, &words(&name));
+    put(&mut platform, SHARED, &words(&name));
     let lookup = [0x7200_0103, 0x22, SHARED, 18];
-    assert_eq!(smc(&board, &mut host, &lookup)[..4], [0, 0, 0xee01, 1]);
+    assert_eq!(smc(&board, &mut platform, &lookup)[..4], [0, 0, 0xee01, 1]);
     name[0] = b'x';
-    put(&mut host, SHARED, &words(&name));
-    assert_eq!(smc(&board, &mut host, &lookup)[..4], [0, 0xffff_ffff, 0, 0]);
+    put(&mut platform, SHARED, &words(&name));
+    assert_eq!(
+        smc(&board, &mut platform, &lookup)[..4],
+        [0, 0xffff_ffff, 0, 0]
+    );
 }
 
 #[test]
 fn uefi_variables_answer_a_query_whose_last_two_arguments_are_in_a_list() {
-    let (board, mut host) = (X13s::NEW, host());
+    let (board, mut platform) = (X13s::NEW, platform());
     let (list, request, response) = (SHARED + 0x1000, SHARED, SHARED + 0x10);
-    put(&mut host, list, &[response, 40]);
-    put(&mut host, request, &[12 << 32 | 0x8003, 7]);
+    put(&mut platform, list, &[response, 40]);
+    put(&mut platform, request, &[12 << 32 | 0x8003, 7]);
     let send = [0x7000_0001, 0x885, 1, request, 12, list];
-    assert_eq!(smc(&board, &mut host, &send)[..4], [0; 4]);
+    assert_eq!(smc(&board, &mut platform, &send)[..4], [0; 4]);
     let word = |at: usize| {
-        let bytes = host.memory(response + 8 * at as u64, 8);
+        let bytes = platform.memory(response + 8 * at as u64, 8);
         u64::from_le_bytes(bytes.try_into().expect("eight"))
     };
     assert_eq!(word(0), 40 << 32 | 0x8003);
     assert_eq!((word(1), word(2)), (0, 0x1000));
-    for (address, size) in host.written {
+    for (address, size) in platform.written {
         assert!(address >= response && address + size as u64 <= response + 40);
     }
 }
 
 #[test]
 fn the_modem_gets_memory_and_gives_it_back() {
-    let (board, mut host) = (X13s::NEW, host());
+    let (board, mut platform) = (X13s::NEW, platform());
     let (stretch, present, new) = (SHARED + 0x40, SHARED, SHARED + 0x80);
-    put(&mut host, present, &[3]);
-    put(&mut host, stretch, &[RMTFS, 0x2000]);
-    put(&mut host, new, &[6 << 32 | 3, 0, 0, 6 << 32 | 15, 0, 0]);
-    put(&mut host, SHARED + 0x1000, &[4, new, 48, 0]);
+    put(&mut platform, present, &[3]);
+    put(&mut platform, stretch, &[RMTFS, 0x2000]);
+    put(&mut platform, new, &[6 << 32 | 3, 0, 0, 6 << 32 | 15, 0, 0]);
+    put(&mut platform, SHARED + 0x1000, &[4, new, 48, 0]);
     let assign = [0x4200_0c16, 0x1117, stretch, 16, present, SHARED + 0x1000];
-    assert_eq!(smc(&board, &mut host, &assign)[..4], [0; 4]);
+    assert_eq!(smc(&board, &mut platform, &assign)[..4], [0; 4]);
     assert_eq!(board.assignments.owners(RMTFS, 0x2000), 1 << 15 | 1 << 3);
-    let again = smc(&board, &mut host, &assign);
+    let again = smc(&board, &mut platform, &assign);
     assert_eq!(again[0], (-2_i64).cast_unsigned(), "it is not HLOS's alone");
-    put(&mut host, present, &[15 << 32 | 3]);
-    put(&mut host, SHARED + 0x1000, &[8, new, 24, 0]);
-    assert_eq!(smc(&board, &mut host, &assign)[0], 0);
+    put(&mut platform, present, &[15 << 32 | 3]);
+    put(&mut platform, SHARED + 0x1000, &[8, new, 24, 0]);
+    assert_eq!(smc(&board, &mut platform, &assign)[0], 0);
     assert_eq!(board.assignments.owners(RMTFS, 0x2000), 1 << 3);
-    assert_eq!(host.written, []);
+    assert_eq!(platform.written, []);
 }
 
 #[test]
 fn there_are_no_wait_queues() {
-    let (board, mut host) = (X13s::NEW, host());
+    let (board, mut platform) = (X13s::NEW, platform());
     // GET_WQ_CTX and GET_INFO, with no arguments as Linux makes them.
     for id in [0xc200_2403, 0xc200_2404] {
-        let answer = smc(&board, &mut host, &[id, 0]);
+        let answer = smc(&board, &mut platform, &[id, 0]);
         assert_eq!(answer[..4], [NOT_SUPPORTED, 0, 0, 0], "{id:#x}");
     }
     assert_eq!(
-        smc(&board, &mut host, &[0x4200_0601, 1, 0x0200_2404])[..2],
+        smc(&board, &mut platform, &[0x4200_0601, 1, 0x0200_2404])[..2],
         [0, 0]
     );
 }
@@ -191,14 +200,18 @@ fn other_calls_are_not_supported() {
         0xc300_0601,
         1,
     ] {
-        let (board, mut host) = (X13s::NEW, host());
-        assert_eq!(smc(&board, &mut host, &[id])[0], NOT_SUPPORTED, "{id:#x}");
+        let (board, mut platform) = (X13s::NEW, platform());
+        assert_eq!(
+            smc(&board, &mut platform, &[id])[0],
+            NOT_SUPPORTED,
+            "{id:#x}"
+        );
     }
 }
 
 #[test]
 fn any_calls_do_no_harm() {
-    properties::check::<X13s>(AArch64, &[(SHARED, 0x100), (TCSR, 0x100)]);
+    properties::check::<X13s>(&NOTE, AArch64, &[(SHARED, 0x100), (TCSR, 0x100)]);
 }
 
 proptest! {
@@ -208,13 +221,13 @@ proptest! {
         command in 0..4_u64,
         room in 0..0x60_u64,
     ) {
-        let (board, mut host) = (X13s::NEW, host());
+        let (board, mut platform) = (X13s::NEW, platform());
         let (list, request, response) = (SHARED + 0x1000, SHARED, SHARED + 0x200);
-        put(&mut host, list, &[response, room]);
-        put(&mut host, request, &words);
-        put(&mut host, request, &[128 << 32 | 0x8000 | command]);
-        smc(&board, &mut host, &[0x7000_0001, 0x885, 1, request, 128, list]);
-        for (address, size) in host.written {
+        put(&mut platform, list, &[response, room]);
+        put(&mut platform, request, &words);
+        put(&mut platform, request, &[128 << 32 | 0x8000 | command]);
+        smc(&board, &mut platform, &[0x7000_0001, 0x885, 1, request, 128, list]);
+        for (address, size) in platform.written {
             prop_assert!(address >= response && address + size as u64 <= response + room);
         }
     }

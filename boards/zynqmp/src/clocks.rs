@@ -13,7 +13,7 @@
 //! the others. Rules from TF-A's pm_api_clock.c and zynqmp_pm_api_sys.c, and PMU firmware's
 //! pm_core.c.
 
-use fakemon_blob::Lock;
+use fakemon_firmware::Lock;
 
 use crate::api::{DONE, Reply, Status, value};
 use part::Kind;

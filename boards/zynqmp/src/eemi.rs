@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The Embedded Energy Management Interface: from a call's registers to the part that it is about.
 
-use fakemon_blob::abi::status;
-use fakemon_blob::{Call, FunctionId, Service, owner};
+use fakemon_firmware::{Call, Error, FunctionId, Service, owner};
 
 use crate::api::{self, DONE, Reply, Status, value};
 use crate::clocks::{Clocks, query};
@@ -98,7 +97,7 @@ impl Service for Eemi {
     fn handle(&self, call: &mut Call<'_>) {
         let api = u32::from(call.id().number());
         if api::version(api).is_none() {
-            return call.answer(status::NOT_SUPPORTED);
+            return call.answer(Error::NotSupported);
         }
         let (x1, x2) = (call.arg(1), call.arg(2));
         let arg = [x1 as u32, (x1 >> 32) as u32, x2 as u32, (x2 >> 32) as u32];
@@ -123,18 +122,18 @@ impl Service for Eemi {
 /// here: there is no logic nor a second subsystem that could live on, so there is nothing to keep.
 fn shutdown(what: u32, scope: u32, call: &mut Call<'_>) -> Reply {
     match what {
-        SHUTDOWN => call.host().system_off(),
-        RESET if scope <= LAST_SCOPE => call.host().system_reset(0, 0),
+        SHUTDOWN => call.platform().system_off(),
+        RESET if scope <= LAST_SCOPE => call.platform().system_reset(0, 0),
         SET_SCOPE if scope <= LAST_SCOPE => return DONE,
         _ => return Err(Status::INVALID_PARAM),
     };
-    // The host does not come back from these unless it refuses.
+    // The platform does not come back from these unless it refuses.
     Err(Status::NO_ACCESS)
 }
 
 /// SET_SUSPEND_MODE(mode): 0 standard, 1 power off.
 ///
-/// It decides what PSCI's suspend asks the PMU for. The host has one depth of sleep only.
+/// It decides what PSCI's suspend asks the PMU for. The platform has one depth of sleep only.
 fn set_suspend_mode(mode: u32) -> Reply {
     if mode <= 1 { DONE } else { Err(Status::ARGS) }
 }

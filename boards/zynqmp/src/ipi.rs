@@ -5,8 +5,7 @@
 //! agent that has rung sees the ring as pending until the other end acknowledges it, which is the
 //! same bit seen from two sides. Agents from TF-A's plat/xilinx/zynqmp/zynqmp_ipi.c.
 
-use fakemon_blob::abi::status;
-use fakemon_blob::{Call, FunctionId, Lock, Service, owner};
+use fakemon_firmware::{Call, Code, Error, FunctionId, Lock, Service, owner};
 
 const OPEN: u16 = 0x1000;
 const RELEASE: u16 = 0x1001;
@@ -58,9 +57,9 @@ impl Ipi {
                 // The mask decides on interrupts alone, and none comes: the PMU never rings, as
                 // the only thing it would report is a request to suspend or shut down.
                 RELEASE | ENABLE_INTERRUPT | DISABLE_INTERRUPT => {}
-                _ => return status::NOT_SUPPORTED,
+                _ => return Error::NotSupported.code(),
             }
-            status::SUCCESS
+            0
         })
     }
 }

@@ -8,9 +8,9 @@
 
 #![cfg_attr(not(test), no_std)]
 
-use fakemon_blob::services::arm_arch::{ArmArch, SocId};
-use fakemon_blob::services::psci::Psci;
-use fakemon_blob::{Board, Call, dispatch};
+use fakemon_firmware::services::arm_arch::{ArmArch, SocId};
+use fakemon_firmware::services::psci::Psci;
+use fakemon_firmware::{Board, Call, dispatch};
 
 pub mod api;
 pub mod clocks;
@@ -20,8 +20,6 @@ pub mod ipi;
 pub mod nodes;
 pub mod registers;
 pub mod resets;
-
-include!(concat!(env!("OUT_DIR"), "/note.rs"));
 
 /// The board.
 #[derive(Debug)]
@@ -35,7 +33,6 @@ pub struct Zynqmp {
 const SOC: SocId = SocId::new(0, 0x49, 0, eemi::IDCODE);
 
 impl Board for Zynqmp {
-    const NOTE: fakemon_blob::abi::note::Note = NOTE;
     const NEW: Self = Zynqmp {
         eemi: eemi::Eemi::new(),
         ipi: ipi::Ipi::new(),

@@ -6,7 +6,7 @@
 //! include/dt-bindings/power/xlnx-zynqmp-power.h and TF-A's pm_node.h; rules from PMU firmware's
 //! pm_core.c.
 
-use fakemon_blob::Lock;
+use fakemon_firmware::Lock;
 
 use crate::api::{DONE, Reply, Status};
 

@@ -4,7 +4,7 @@
 //! Addresses from TF-A's plat/xilinx/zynqmp/include/zynqmp_def.h and the kernel's
 //! drivers/firmware/xilinx/zynqmp.c.
 
-use fakemon_blob::Lock;
+use fakemon_firmware::Lock;
 
 use crate::api::{DONE, Reply, Status, value};
 

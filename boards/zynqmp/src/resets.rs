@@ -3,7 +3,7 @@
 //!
 //! Numbers from Linux' include/linux/firmware/xlnx-zynqmp.h.
 
-use fakemon_blob::{Call, Lock};
+use fakemon_firmware::{Call, Lock};
 
 use crate::api::{DONE, Reply, Status, value};
 
@@ -56,7 +56,7 @@ impl Resets {
             return Err(Status::NO_ACCESS);
         }
         if (line == SOFT || line == PS_ONLY) && action != RELEASE {
-            call.host().system_reset(0, 0);
+            call.platform().system_reset(0, 0);
             return Err(Status::NO_ACCESS);
         }
         self.0.with(|lines| lines[at] = action == ASSERT);

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The calls of the kernel's drivers, with the registers as they fill them.
 
-use fakemon_blob::Board;
-use fakemon_blob::Width::AArch64;
-use fakemon_blob::abi::hostcall;
-use fakemon_blob::fake::{FakeHost, properties};
+use fakemon_firmware::Board;
+use fakemon_firmware::Width::AArch64;
+use fakemon_firmware::fake::{Asked, FakePlatform, properties};
+use fakemon_firmware::services::arm_arch::WORKAROUNDS;
 
 use crate::Zynqmp;
 use crate::api::{self, Status};
+
+include!(concat!(env!("OUT_DIR"), "/note.rs"));
 
 mod clocks;
 mod ipi;
@@ -19,19 +21,19 @@ const NOT_SUPPORTED: u64 = u64::MAX;
 /// A machine between two calls.
 struct Machine {
     board: Zynqmp,
-    host: FakeHost,
+    platform: FakePlatform,
 }
 
 impl Machine {
     fn new() -> Self {
         Machine {
             board: Zynqmp::NEW,
-            host: FakeHost::new(2),
+            platform: FakePlatform::new(2),
         }
     }
 
     fn smc(&mut self, regs: &[u64]) -> [u64; 2] {
-        let after = self.host.smc(&self.board, AArch64, regs);
+        let after = self.platform.smc(&self.board, AArch64, regs);
         [after[0], after[1]]
     }
 
@@ -100,11 +102,11 @@ fn the_kernel_finds_the_socs_identity() {
 #[test]
 fn the_host_is_asked_for_workarounds() {
     let mut machine = Machine::new();
-    for id in hostcall::WORKAROUNDS.map(u64::from) {
-        machine.host.asked.clear();
-        assert_eq!(machine.smc(&[0x8000_0001, id])[0], 0);
-        let asked = (hostcall::WORKAROUND, [id, 0, 0, 0, 0, 0]);
-        assert_eq!(machine.host.asked, [asked]);
+    for function in WORKAROUNDS {
+        machine.platform.asked.clear();
+        assert_eq!(machine.smc(&[0x8000_0001, function.0.into()])[0], 0);
+        let asked = Asked::Workaround(function);
+        assert_eq!(machine.platform.asked, [asked]);
     }
 }
 
@@ -168,13 +170,10 @@ fn psci_is_there_as_well() {
     let mut machine = Machine::new();
     assert_eq!(machine.smc(&[0x8400_0000])[0], 0x1_0001);
     assert_eq!(machine.smc(&[0xc400_0003, 1, 0x20_0000, 0])[0], 0);
-    assert_eq!(
-        machine.host.asked,
-        [(hostcall::CPU_ON, [1, 0x20_0000, 0, 0, 0, 0])]
-    );
+    assert_eq!(machine.platform.asked, [Asked::CpuOn(1, 0x20_0000, 0)]);
 }
 
 #[test]
 fn any_calls_do_no_harm() {
-    properties::check::<Zynqmp>(AArch64, &[]);
+    properties::check::<Zynqmp>(&NOTE, AArch64, &[]);
 }

@@ -2,14 +2,14 @@
 //! The dispatcher finds the owner of a function, and nobody else answers.
 
 use fakemon_abi::frame::REGS;
-use fakemon_abi::note::Note;
 use proptest::prelude::*;
 
 use super::*;
-use crate::call::{Conduit, Resume, Trap};
-use crate::fake::FakeHost;
+use crate::call::{Resume, Trap};
+use crate::fake::FakePlatform;
 use crate::function_id::{FunctionId, owner};
 use crate::services::owner::OwnerQueries;
+use fakemon_abi::Conduit;
 
 /// Answers one function with a number of its own.
 struct Fixed(FunctionId, u64);
@@ -30,7 +30,6 @@ const SIP32: FunctionId = FunctionId::fast32(owner::SIP, 7);
 const SIP64: FunctionId = FunctionId::fast64(owner::SIP, 7);
 
 impl Board for Example {
-    const NOTE: Note = crate::fake::NOTE;
     const NEW: Self = Example;
 
     fn call(&self, call: &mut Call<'_>) {
@@ -49,7 +48,6 @@ impl Board for Example {
 struct Immediate;
 
 impl Board for Immediate {
-    const NOTE: Note = Example::NOTE;
     const NEW: Self = Immediate;
 
     fn call(&self, call: &mut Call<'_>) {
@@ -62,7 +60,7 @@ impl Board for Immediate {
 }
 
 fn smc(width: Width, id: u32) -> [u64; REGS] {
-    FakeHost::new(1).smc(&Example, width, &[u64::from(id), 11, 12, 13])
+    FakePlatform::new(1).smc(&Example, width, &[u64::from(id), 11, 12, 13])
 }
 
 fn smc_with_immediate<B: Board>(immediate: u16) -> u64 {
@@ -73,10 +71,10 @@ fn smc_with_immediate<B: Board>(immediate: u16) -> u64 {
     };
     let mut regs = [0; REGS];
     regs[0] = u64::from(SIP32.0);
-    let (mut resume, mut host) = (Resume::default(), FakeHost::new(1));
+    let (mut resume, mut platform) = (Resume::default(), FakePlatform::new(1));
     dispatch(
         &B::NEW,
-        &mut Call::new(&mut regs, trap, &mut resume, &mut host),
+        &mut Call::new(&mut regs, trap, &mut resume, &mut platform),
     );
     regs[0]
 }
@@ -141,7 +139,7 @@ proptest! {
     #[test]
     fn only_the_windows_results_change(regs in any::<[u64; REGS]>(), wide in any::<bool>()) {
         let width = if wide { Width::AArch64 } else { Width::AArch32 };
-        let after = FakeHost::new(4).smc(&Example, width, &regs);
+        let after = FakePlatform::new(4).smc(&Example, width, &regs);
         prop_assert_eq!(&after[4..], &regs[4..]);
     }
 }

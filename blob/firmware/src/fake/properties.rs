@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What every board promises, whatever its caller does: tried with arbitrary calls.
 
+use fakemon_abi::Width;
 use fakemon_abi::frame::REGS;
-use fakemon_abi::note::Range;
+use fakemon_abi::note::{Note, Range};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
 use crate::board::Board;
-use crate::call::Width;
-use crate::fake::FakeHost;
+use crate::error::Error;
+use crate::fake::{Answer, FakePlatform};
 
 /// Calls in a row, so that they meet the state that earlier ones have left.
 const CALLS: usize = 12;
@@ -22,11 +23,11 @@ struct Attempt {
     regs: [u64; REGS],
 }
 
-/// Makes arbitrary calls of board `B`, in rows of a few, and checks that
+/// Makes arbitrary calls of board `B`, in the ranges that `note` claims and in rows of a few, and checks that
 ///
-/// * none of them panics, whatever registers, guest memory and the host's answers hold;
+/// * none of them panics, whatever registers, guest memory and the platform's answers hold;
 /// * nothing changes in the caller's registers but the outputs of the claimed range;
-/// * registers behind a range's inputs do not matter;
+/// * registers past a range's inputs do not matter;
 /// * an AArch32 caller gets 32 bits.
 ///
 /// `memory` are stretches of guest memory that the board's calls may name, as address and size;
@@ -34,8 +35,8 @@ struct Attempt {
 ///
 /// # Panics
 /// When one of that does not hold, with the smallest such row of calls.
-pub fn check<B: Board>(width: Width, memory: &[(u64, usize)]) {
-    let ranges = &B::NOTE.ranges[..B::NOTE.range_count as usize];
+pub fn check<B: Board>(note: &Note, width: Width, memory: &[(u64, usize)]) {
+    let ranges = &note.ranges[..note.range_count as usize];
     let contents: Vec<_> = memory
         .iter()
         .map(|&(_, size)| vec(any::<u8>(), size))
@@ -43,18 +44,18 @@ pub fn check<B: Board>(width: Width, memory: &[(u64, usize)]) {
     let strategy = (
         vec(attempt(ranges.len(), memory), 1..CALLS),
         contents,
-        any::<Result<[u64; 4], i32>>(),
+        answer(),
     );
     let tried = TestRunner::default().run(&strategy, |(attempts, contents, answer)| {
-        let host = || {
-            let host = FakeHost::new(4).answering(move |_, _| answer);
+        let platform = || {
+            let platform = FakePlatform::new(4).answering(move |_| answer);
             let filled = memory.iter().zip(&contents);
-            filled.fold(host, |host, (&(base, _), content)| {
-                host.with_memory(base, content)
+            filled.fold(platform, |platform, (&(base, _), content)| {
+                platform.with_memory(base, content)
             })
         };
         let (board, twin) = (B::NEW, B::NEW);
-        let (mut all, mut cut) = (host(), host());
+        let (mut all, mut cut) = (platform(), platform());
         for attempt in &attempts {
             let range = ranges[attempt.range];
             let regs = registers(attempt, range, width);
@@ -75,6 +76,14 @@ pub fn check<B: Board>(width: Width, memory: &[(u64, usize)]) {
     if let Err(error) = tried {
         panic!("{error}");
     }
+}
+
+/// Any answer that a platform may give.
+pub fn answer() -> impl Strategy<Value = Answer> {
+    prop_oneof![
+        any::<[u64; 4]>().prop_map(Ok),
+        prop::sample::select(&Error::ALL[..]).prop_map(Err),
+    ]
 }
 
 fn attempt(ranges: usize, memory: &[(u64, usize)]) -> impl Strategy<Value = Attempt> + use<> {

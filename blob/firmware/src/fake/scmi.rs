@@ -3,8 +3,8 @@
 
 use std::vec::Vec;
 
-use crate::fake::FakeHost;
-use crate::host::Host;
+use crate::fake::FakePlatform;
+use crate::platform::Platform;
 
 /// Token of each message, which must come back.
 const TOKEN: u32 = 0x2a5;
@@ -19,13 +19,13 @@ pub fn header(protocol: u8, message: u8) -> u32 {
 ///
 /// # Panics
 /// If they do not fit into guest memory.
-pub fn put(host: &mut FakeHost, base: u64, length: u32, words: &[u32]) {
+pub fn put(platform: &mut FakePlatform, base: u64, length: u32, words: &[u32]) {
     let words = [0, 0, 0, 0, 0, length]
         .into_iter()
         .chain(words.iter().copied());
     let bytes: Vec<u8> = words.flat_map(u32::to_le_bytes).collect();
-    host.write_memory(base, &bytes).expect("guest memory");
-    host.written.clear();
+    platform.write_memory(base, &bytes).expect("guest memory");
+    platform.written.clear();
 }
 
 /// Sends a command through the area at `base`, rings, and returns the status and what follows it.
@@ -33,17 +33,17 @@ pub fn put(host: &mut FakeHost, base: u64, length: u32, words: &[u32]) {
 /// # Panics
 /// If the answer is not of the right form.
 pub fn send(
-    host: &mut FakeHost,
+    platform: &mut FakePlatform,
     base: u64,
     (protocol, message): (u8, u8),
     parameters: &[u32],
-    ring: impl FnOnce(&mut FakeHost),
+    ring: impl FnOnce(&mut FakePlatform),
 ) -> (i32, Vec<u8>) {
     let header = header(protocol, message);
     let words: Vec<u32> = [header].iter().chain(parameters).copied().collect();
-    put(host, base, 4 * words.len() as u32, &words);
-    ring(host);
-    let word = |offset| host.memory_word(base + offset);
+    put(platform, base, 4 * words.len() as u32, &words);
+    ring(platform);
+    let word = |offset| platform.memory_word(base + offset);
     assert_eq!(word(0x4), 1, "the channel is free");
     assert_eq!(word(0x18), header, "the answer is to this message");
     let (length, status) = (word(0x14) as usize, word(0x1c).cast_signed());
@@ -52,10 +52,10 @@ pub fn send(
         status == 0 || length == 8,
         "an error has no more than a status"
     );
-    (status, host.memory(base + 0x20, length - 8))
+    (status, platform.memory(base + 0x20, length - 8))
 }
 
-impl FakeHost {
+impl FakePlatform {
     /// Returns a word of guest memory.
     ///
     /// # Panics

@@ -4,7 +4,7 @@
 //! Only a host whose KVM has the monitor capability lets these calls out; all others answer them
 //! themselves, with version 1.1 and without an identity. The workarounds for CPUs are KVM's in both
 //! cases: a board claims the three functions below, and what it says of a workaround it asks the
-//! host.
+//! platform.
 //!
 //! The version is 1.2. Its own requirements are met: results in more than four registers where a
 //! board's window has them, everything else preserved (floating point and SVE too, which are
@@ -12,10 +12,15 @@
 //! function ID. KVM compares whole IDs, so such calls would pass by the ranges of a note, and by
 //! KVM's own workarounds.
 
-use fakemon_abi::hostcall::WORKAROUNDS;
-use fakemon_abi::status::{NOT_SUPPORTED, SUCCESS};
+/// SMCCC_ARCH_WORKAROUND_1, 2 and 3, which are the platform's to apply and to tell of.
+pub const WORKAROUNDS: [FunctionId; 3] = [
+    FunctionId::fast32(owner::ARM, 0x8000),
+    FunctionId::fast32(owner::ARM, 0x7fff),
+    FunctionId::fast32(owner::ARM, 0x3fff),
+];
 
 use crate::call::Call;
+use crate::error::Error;
 use crate::function_id::{FunctionId, owner};
 use crate::service::Service;
 
@@ -91,18 +96,19 @@ impl ArmArch {
         self
     }
 
-    fn feature(&self, asked: FunctionId, call: &mut Call<'_>) -> i32 {
+    fn feature(&self, asked: FunctionId, call: &mut Call<'_>) -> Result<i32, Error> {
         let there = match asked {
             VERSION | FEATURES => true,
             SOC_ID => self.soc.is_some(),
             _ => self.features.contains(&asked),
         };
         if there {
-            SUCCESS
-        } else if WORKAROUNDS.contains(&asked.0) {
-            call.host().workaround(asked).unwrap_or(NOT_SUPPORTED)
+            Ok(0)
+        } else if WORKAROUNDS.contains(&asked) {
+            let word = call.platform().workaround(asked);
+            word.map_err(|_| Error::NotSupported)
         } else {
-            NOT_SUPPORTED
+            Err(Error::NotSupported)
         }
     }
 }
@@ -131,7 +137,7 @@ impl Service for ArmArch {
                 SOC_REVISION => call.set(0, u64::from(soc.revision)),
                 _ => call.answer(INVALID_PARAMETER),
             },
-            _ => call.answer(NOT_SUPPORTED),
+            _ => call.answer(Error::NotSupported),
         }
     }
 }

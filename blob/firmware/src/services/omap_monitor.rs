@@ -10,10 +10,8 @@
 //! written for all to read. Two are the CPU's, which KVM does not let a monitor change; their
 //! values are kept, and left in the VMM's trace.
 
-use fakemon_abi::status::NOT_SUPPORTED;
-
-use crate::host::Host;
 use crate::lock::PerCpu;
+use crate::platform::Platform;
 
 /// Writes the calling CPU's auxiliary control register, ACTLR.
 pub const SET_ACR: u32 = 0x107;
@@ -27,7 +25,7 @@ pub const OK: i32 = 0;
 /// The function has not (API_HAL_RET_VALUE_FAIL).
 pub const FAIL: i32 = 1;
 /// There is no such function (API_HAL_RET_VALUE_SERVICE_UNKNWON).
-pub const UNKNOWN: i32 = NOT_SUPPORTED;
+pub const UNKNOWN: i32 = -1;
 
 /// CPUs that an OMAP5 or DRA7 can have.
 const CPUS: usize = 2;
@@ -65,14 +63,14 @@ impl OmapMonitor {
     ///
     /// Functions of a CPU also leave an event in the VMM's trace, whose code is the function, with
     /// the CPU's number and the value.
-    pub fn serve(&self, host: &mut dyn Host, function: u32, value: u32) -> i32 {
+    pub fn serve(&self, platform: &mut dyn Platform, function: u32, value: u32) -> i32 {
         match function {
             SET_AMBA_IF_MODE => {
-                let done = host.mmio_write(self.amba_if_mode, 4, value.into());
+                let done = platform.mmio_write(self.amba_if_mode, 4, value.into());
                 done.map_or(FAIL, |()| OK)
             }
-            SET_ACR => self.keep(host, function, value, |cpu| cpu.acr = Some(value)),
-            SET_CNTFRQ => self.keep(host, function, value, |cpu| cpu.cntfrq = Some(value)),
+            SET_ACR => self.keep(platform, function, value, |cpu| cpu.acr = Some(value)),
+            SET_CNTFRQ => self.keep(platform, function, value, |cpu| cpu.cntfrq = Some(value)),
             _ => UNKNOWN,
         }
     }
@@ -84,62 +82,65 @@ impl OmapMonitor {
 
     fn keep(
         &self,
-        host: &mut dyn Host,
+        platform: &mut dyn Platform,
         function: u32,
         value: u32,
         change: impl FnOnce(&mut Cpu),
     ) -> i32 {
-        let number = host.cpu();
+        let number = platform.cpu();
         if self.cpus.with(number, change).is_none() {
             return FAIL;
         }
-        host.log_event(function.into(), [number.into(), value.into(), 0]);
+        platform.log_event(function.into(), [number.into(), value.into(), 0]);
         OK
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use fakemon_abi::hostcall;
-    use fakemon_abi::status::INVALID_PARAMETERS;
+    use crate::error::Error;
 
     use super::*;
-    use crate::fake::FakeHost;
+    use crate::fake::{Asked, FakePlatform};
 
     const AMBA_IF_MODE: u64 = 0x4828_180c;
 
     #[test]
     fn amba_if_mode_is_written_on_the_bus() {
         let monitor = OmapMonitor::new(AMBA_IF_MODE);
-        let mut host = FakeHost::new(1);
-        assert_eq!(monitor.serve(&mut host, SET_AMBA_IF_MODE, 0x20), OK);
-        let write = (hostcall::MMIO, [AMBA_IF_MODE, 4, 0x20, 1, 0, 0]);
-        assert_eq!(host.asked, [write]);
+        let mut platform = FakePlatform::new(1);
+        assert_eq!(monitor.serve(&mut platform, SET_AMBA_IF_MODE, 0x20), OK);
+        let write = Asked::MmioWrite(AMBA_IF_MODE, 4, 0x20);
+        assert_eq!(platform.asked, [write]);
 
-        let mut bare = FakeHost::new(1).answering(|_, _| Err(INVALID_PARAMETERS));
+        let mut bare = FakePlatform::new(1).answering(|_| Err(Error::InvalidParameters));
         assert_eq!(monitor.serve(&mut bare, SET_AMBA_IF_MODE, 0x20), FAIL);
     }
 
     #[test]
     fn each_cpu_keeps_its_own_registers() {
         let monitor = OmapMonitor::new(AMBA_IF_MODE);
-        let mut host = FakeHost::new(2);
-        assert_eq!(monitor.serve(&mut host, SET_CNTFRQ, 6_144_000), OK);
-        host.cpu = 1;
-        assert_eq!(monitor.serve(&mut host, SET_ACR, 0x40), OK);
+        let mut platform = FakePlatform::new(2);
+        assert_eq!(monitor.serve(&mut platform, SET_CNTFRQ, 6_144_000), OK);
+        platform.cpu = 1;
+        assert_eq!(monitor.serve(&mut platform, SET_ACR, 0x40), OK);
         let (first, second) = (monitor.cpu(0), monitor.cpu(1));
         assert_eq!(first.and_then(|cpu| cpu.cntfrq), Some(6_144_000));
         assert_eq!(first.and_then(|cpu| cpu.acr), None);
         assert_eq!(second.and_then(|cpu| cpu.acr), Some(0x40));
         assert_eq!(second.and_then(|cpu| cpu.cntfrq), None);
-        let event = |code, cpu, value| (hostcall::LOG_EVENT, [code, cpu, value, 0, 0, 0]);
+        let event = |code, cpu, value| Asked::LogEvent(code, [cpu, value, 0]);
         assert_eq!(
-            host.asked,
+            platform.asked,
             [event(0x109, 0, 6_144_000), event(0x107, 1, 0x40)]
         );
 
-        host.cpu = 2;
-        assert_eq!(monitor.serve(&mut host, SET_ACR, 0x40), FAIL, "no such CPU");
+        platform.cpu = 2;
+        assert_eq!(
+            monitor.serve(&mut platform, SET_ACR, 0x40),
+            FAIL,
+            "no such CPU"
+        );
         assert_eq!(monitor.cpu(2), None);
     }
 
@@ -147,9 +148,9 @@ mod tests {
     fn other_functions_are_unknown() {
         let monitor = OmapMonitor::new(AMBA_IF_MODE);
         for function in [0, 0x100, 0x102, 0x106, 0x10a, 0x113, u32::MAX] {
-            let mut host = FakeHost::new(1);
-            assert_eq!(monitor.serve(&mut host, function, 1), UNKNOWN);
-            assert_eq!(host.asked, []);
+            let mut platform = FakePlatform::new(1);
+            assert_eq!(monitor.serve(&mut platform, function, 1), UNKNOWN);
+            assert_eq!(platform.asked, []);
         }
     }
 }

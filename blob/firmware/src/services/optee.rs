@@ -16,7 +16,7 @@
 use crate::call::Call;
 use crate::function_id::FunctionId;
 use crate::lock::Lock;
-use crate::memory::Stretch;
+use crate::memory::Region;
 use crate::service::Service;
 use crate::services::owner::{CALL_COUNT, CALL_REVISION, CALL_UID, OwnerQueries};
 
@@ -121,8 +121,8 @@ impl OpTee {
         }
     }
 
-    fn pool(&self) -> Stretch {
-        Stretch {
+    fn pool(&self) -> Region {
+        Region {
             base: u64::from(self.config.pool),
             size: u64::from(self.config.pool_size),
             writable: true,

@@ -2,9 +2,8 @@
 //! What an owner tells of itself: call count, UID and revision (Arm DEN 0028, 6.2 "General service
 //! queries").
 
-use fakemon_abi::status::NOT_SUPPORTED;
-
 use crate::call::Call;
+use crate::error::Error;
 use crate::function_id::FunctionId;
 use crate::service::Service;
 
@@ -45,7 +44,7 @@ impl Service for OwnerQueries {
                 call.set(0, u64::from(self.revision.0));
                 call.set(1, u64::from(self.revision.1));
             }
-            _ => call.answer(NOT_SUPPORTED),
+            _ => call.answer(Error::NotSupported),
         }
     }
 }

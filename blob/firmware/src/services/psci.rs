@@ -4,9 +4,10 @@
 //! Which CPU is on is the VMM's to know. This service checks what the caller says, translates it
 //! into host calls and their answers into the caller's terms.
 
-use fakemon_abi::status::{DENIED, INTERNAL_FAILURE, NOT_SUPPORTED, SUCCESS};
+use fakemon_abi::Width;
 
-use crate::call::{Call, Width};
+use crate::call::Call;
+use crate::error::{Code, Error};
 use crate::function_id::{FunctionId, owner};
 use crate::service::Service;
 
@@ -96,21 +97,21 @@ impl Service for Psci {
     fn handle(&self, call: &mut Call<'_>) {
         let id = call.id();
         if !is_implemented(id) {
-            return call.answer(NOT_SUPPORTED);
+            return call.answer(Error::NotSupported);
         }
         let code = match id.as_32() {
             PSCI_VERSION => return call.set(0, VERSION_1_1),
-            CPU_SUSPEND => cpu_suspend(call, None),
-            CPU_OFF => cpu_off(call),
-            CPU_ON => cpu_on(call),
-            AFFINITY_INFO => power::affinity_info(call),
+            CPU_SUSPEND => cpu_suspend(call, None).code(),
+            CPU_OFF => cpu_off(call).code(),
+            CPU_ON => cpu_on(call).code(),
+            AFFINITY_INFO => power::affinity_info(call).code(),
             MIGRATE_INFO_TYPE => NO_MIGRATION,
-            SYSTEM_OFF => call.host().system_off(),
-            SYSTEM_RESET => call.host().system_reset(0, 0),
-            PSCI_FEATURES => features(call),
-            SYSTEM_SUSPEND => power::system_suspend(call, self.mpidr),
-            SYSTEM_RESET2 => power::system_reset2(call),
-            _ => NOT_SUPPORTED,
+            SYSTEM_OFF => call.platform().system_off().code(),
+            SYSTEM_RESET => call.platform().system_reset(0, 0).code(),
+            PSCI_FEATURES => features(call).code(),
+            SYSTEM_SUSPEND => power::system_suspend(call, self.mpidr).code(),
+            SYSTEM_RESET2 => power::system_reset2(call).code(),
+            _ => Error::NotSupported.code(),
         };
         call.answer(code);
     }
@@ -133,21 +134,21 @@ fn is_implemented(id: FunctionId) -> bool {
 
 /// PSCI_FEATURES. The flags of CPU_SUSPEND are all zero: original format of the power state, no
 /// OS-initiated mode; those of SYSTEM_RESET2 and the others have no meaning.
-fn features(call: &Call<'_>) -> i32 {
+fn features(call: &Call<'_>) -> Result<(), Error> {
     let asked = FunctionId(call.arg(1) as u32);
     let reachable = !asked.is_64() || call.width() == Width::AArch64;
     if asked == SMCCC_VERSION || is_implemented(asked) && reachable {
-        SUCCESS
+        Ok(())
     } else {
-        NOT_SUPPORTED
+        Err(Error::NotSupported)
     }
 }
 
-/// What is left to say when the host has come back from a call that does not return.
-fn refused(code: i32) -> i32 {
-    match code {
-        DENIED => DENIED,
-        _ => INTERNAL_FAILURE,
+/// What is left to say when the platform has come back from a call that does not return.
+fn refused(error: Error) -> Error {
+    match error {
+        Error::Denied => Error::Denied,
+        _ => Error::InternalFailure,
     }
 }
 

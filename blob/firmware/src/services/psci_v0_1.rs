@@ -2,9 +2,8 @@
 //! PSCI 0.1 (Arm DEN 0022 A): the same ideas as later, but each board chooses the function IDs and
 //! tells the kernel in its device tree.
 
-use fakemon_abi::status::{DENIED, INVALID_PARAMETERS, NOT_SUPPORTED, SUCCESS};
-
 use crate::call::Call;
+use crate::error::Error;
 use crate::function_id::FunctionId;
 use crate::service::Service;
 use crate::services::psci::{cpu_off, cpu_on, cpu_suspend};
@@ -36,21 +35,21 @@ impl Service for PsciV0_1 {
         let code = if id == self.cpu_suspend {
             cpu_suspend(call, self.machine_level)
         } else if id == self.cpu_off {
-            cpu_off(call)
+            Err(cpu_off(call))
         } else if id == self.cpu_on {
             cpu_on(call)
         } else {
-            NOT_SUPPORTED
+            Err(Error::NotSupported)
         };
-        call.answer(code_of_0_1(code));
+        call.answer(code.map_err(code_of_0_1));
     }
 }
 
-/// Puts a code of PSCI 1.1 in the terms of 0.1, which has no others than these four.
-fn code_of_0_1(code: i32) -> i32 {
-    match code {
-        SUCCESS | NOT_SUPPORTED | DENIED => code,
-        _ => INVALID_PARAMETERS,
+/// Puts a code of PSCI 1.1 in the terms of 0.1, which has three of them.
+fn code_of_0_1(error: Error) -> Error {
+    match error {
+        Error::NotSupported | Error::Denied => error,
+        _ => Error::InvalidParameters,
     }
 }
 

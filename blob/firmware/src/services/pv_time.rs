@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Paravirtualised time (Arm DEN 0057): how long each CPU wanted to run and could not.
 //!
-//! The time itself is the host's to know. It keeps a structure for each CPU in guest memory; this
+//! The time itself is the platform's to know. It keeps a structure for each CPU in guest memory; this
 //! service tells where.
 
-use fakemon_abi::status::{NOT_SUPPORTED, SUCCESS};
-
 use crate::call::Call;
+use crate::error::Error;
 use crate::function_id::FunctionId;
 use crate::service::Service;
 
@@ -32,15 +31,19 @@ impl Service for PvTime {
         match call.id() {
             FEATURES => {
                 let asked = FunctionId(call.arg(1) as u32);
-                let there =
-                    asked == FEATURES || asked == STOLEN_TIME && call.host().stolen_time().is_ok();
-                call.answer(if there { SUCCESS } else { NOT_SUPPORTED });
+                let there = asked == FEATURES
+                    || asked == STOLEN_TIME && call.platform().stolen_time().is_ok();
+                call.answer(if there {
+                    Ok(())
+                } else {
+                    Err(Error::NotSupported)
+                });
             }
-            STOLEN_TIME => match call.host().stolen_time() {
+            STOLEN_TIME => match call.platform().stolen_time() {
                 Ok(address) => call.set(0, address),
-                Err(_) => call.answer(NOT_SUPPORTED),
+                Err(_) => call.answer(Error::NotSupported),
             },
-            _ => call.answer(NOT_SUPPORTED),
+            _ => call.answer(Error::NotSupported),
         }
     }
 }
@@ -48,13 +51,13 @@ impl Service for PvTime {
 #[cfg(test)]
 mod tests {
     use fakemon_abi::frame::REGS;
-    use fakemon_abi::hostcall;
 
     use super::*;
-    use crate::call::{Conduit, Resume, Trap, Width};
-    use crate::fake::FakeHost;
+    use crate::call::{Resume, Trap};
+    use crate::fake::{Asked, FakePlatform};
+    use fakemon_abi::{Conduit, Width};
 
-    fn ask(host: &mut FakeHost, id: FunctionId, arg: u64) -> u64 {
+    fn ask(platform: &mut FakePlatform, id: FunctionId, arg: u64) -> u64 {
         let mut regs = [0; REGS];
         (regs[0], regs[1]) = (u64::from(id.0), arg);
         let trap = Trap {
@@ -66,7 +69,7 @@ mod tests {
             &mut regs,
             trap,
             &mut Resume::default(),
-            host,
+            platform,
         ));
         assert_eq!(regs[1], arg);
         regs[0]
@@ -74,23 +77,23 @@ mod tests {
 
     #[test]
     fn the_hosts_structure_is_told() {
-        let place = |nr, _| match nr {
-            hostcall::STOLEN_TIME => Ok([0x1_0900_0040, 0, 0, 0]),
-            _ => Err(NOT_SUPPORTED),
+        let place = |asked| match asked {
+            Asked::StolenTime => Ok([0x1_0900_0040, 0, 0, 0]),
+            _ => Err(Error::NotSupported),
         };
-        let mut host = FakeHost::new(2).answering(place);
-        assert_eq!(ask(&mut host, FEATURES, FEATURES.0.into()), 0);
-        assert_eq!(ask(&mut host, FEATURES, STOLEN_TIME.0.into()), 0);
-        assert_eq!(ask(&mut host, FEATURES, 0xc500_0022), u64::MAX);
-        assert_eq!(ask(&mut host, STOLEN_TIME, 0), 0x1_0900_0040);
+        let mut platform = FakePlatform::new(2).answering(place);
+        assert_eq!(ask(&mut platform, FEATURES, FEATURES.0.into()), 0);
+        assert_eq!(ask(&mut platform, FEATURES, STOLEN_TIME.0.into()), 0);
+        assert_eq!(ask(&mut platform, FEATURES, 0xc500_0022), u64::MAX);
+        assert_eq!(ask(&mut platform, STOLEN_TIME, 0), 0x1_0900_0040);
     }
 
     #[test]
     fn a_host_that_keeps_none_is_not_supported() {
-        let mut host = FakeHost::new(2).answering(|_, _| Err(NOT_SUPPORTED));
-        assert_eq!(ask(&mut host, FEATURES, STOLEN_TIME.0.into()), u64::MAX);
-        assert_eq!(ask(&mut host, STOLEN_TIME, 0), u64::MAX);
-        assert_eq!(ask(&mut host, FunctionId(0xc500_003f), 0), u64::MAX);
+        let mut platform = FakePlatform::new(2).answering(|_| Err(Error::NotSupported));
+        assert_eq!(ask(&mut platform, FEATURES, STOLEN_TIME.0.into()), u64::MAX);
+        assert_eq!(ask(&mut platform, STOLEN_TIME, 0), u64::MAX);
+        assert_eq!(ask(&mut platform, FunctionId(0xc500_003f), 0), u64::MAX);
         assert!(PvTime.owns(FunctionId(0xc500_003f)));
         assert!(!PvTime.owns(FunctionId(0xc500_0040)));
         assert!(!PvTime.owns(FunctionId(0x8500_0020)));

@@ -21,8 +21,9 @@
 //!
 //! Source: Linux drivers/firmware/qcom/qcom_scm.{c,h}, qcom_scm-smc.c, qcom_scm-legacy.c.
 
+use crate::error::Code;
 use crate::function_id::{FunctionId, owner};
-use crate::host::Host;
+use crate::platform::Platform;
 
 pub mod assign;
 pub mod boot;
@@ -32,16 +33,27 @@ pub mod qseecom;
 pub mod smc;
 pub mod uefi;
 
-/// Something failed; in SMCCC's registers also: there is no such call.
-pub const ERROR: i32 = -1;
-/// An argument is out of range.
-pub const INVALID_ARGUMENT: i32 = -2;
-/// An address is not one that the caller may hand over.
-pub const INVALID_ADDRESS: i32 = -3;
-/// There is no such call.
-pub const NOT_SUPPORTED: i32 = -4;
-/// There is no room for it.
-pub const NO_MEMORY: i32 = -5;
+/// Why a call is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum Error {
+    /// Something failed; in SMCCC's registers also: there is no such call.
+    Failed = -1,
+    /// An argument is out of range.
+    InvalidArgument = -2,
+    /// An address is not one that the caller may hand over.
+    InvalidAddress = -3,
+    /// There is no such call.
+    NotSupported = -4,
+    /// There is no room for it.
+    NoMemory = -5,
+}
+
+impl Code for Error {
+    fn code(&self) -> i32 {
+        *self as i32
+    }
+}
 
 /// Arguments of a call at most.
 pub const MAX_ARGS: usize = 10;
@@ -49,8 +61,8 @@ pub const MAX_ARGS: usize = 10;
 /// The arguments of a call; zero beyond those that it has.
 pub type Args = [u64; MAX_ARGS];
 
-/// What a call answers: its results, or one of the codes above.
-pub type Reply = Result<[u64; 3], i32>;
+/// What a call answers: its results, or why it is refused.
+pub type Reply = Result<[u64; 3], Error>;
 
 /// What identifies a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +102,7 @@ pub struct Entry<B> {
     /// The call.
     pub signature: Signature,
     /// What serves it, with as many arguments as the signature has.
-    pub serve: fn(&B, &mut dyn Host, &Args) -> Reply,
+    pub serve: fn(&B, &mut dyn Platform, &Args) -> Reply,
 }
 
 /// Whether a call is there; the only one that every board has.
@@ -141,7 +153,7 @@ impl Signature {
     }
 
     /// Makes a row of a board's table.
-    pub const fn by<B>(self, serve: fn(&B, &mut dyn Host, &Args) -> Reply) -> Entry<B> {
+    pub const fn by<B>(self, serve: fn(&B, &mut dyn Platform, &Args) -> Reply) -> Entry<B> {
         Entry {
             signature: self,
             serve,
@@ -169,7 +181,7 @@ impl<B> Calls<'_, B> {
     /// argument, which is in the convention's own form.
     fn serve(
         &self,
-        host: &mut dyn Host,
+        platform: &mut dyn Platform,
         function: Function,
         args: &Args,
         decode: fn(u32) -> Function,
@@ -181,8 +193,8 @@ impl<B> Calls<'_, B> {
         self.table
             .iter()
             .find(|entry| entry.signature.function == function)
-            .map_or(Err(NOT_SUPPORTED), |entry| {
-                (entry.serve)(self.board, host, args)
+            .map_or(Err(Error::NotSupported), |entry| {
+                (entry.serve)(self.board, platform, args)
             })
     }
 }

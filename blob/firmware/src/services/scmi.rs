@@ -13,7 +13,7 @@
 
 use crate::call::Call;
 use crate::function_id::FunctionId;
-use crate::host::Host;
+use crate::platform::Platform;
 use crate::service::Service;
 
 mod base;
@@ -80,10 +80,10 @@ impl Service for Scmi<'_> {
     fn handle(&self, call: &mut Call<'_>) {
         let done = self
             .channel
-            .serve(call.host(), |header, message, reply, host| {
-                self.message(header, message, reply, host)
+            .serve(call.platform(), |header, message, reply, platform| {
+                self.message(header, message, reply, platform)
             });
-        call.answer(done.err().unwrap_or(fakemon_abi::status::SUCCESS));
+        call.answer(done);
     }
 }
 
@@ -93,7 +93,7 @@ impl Scmi<'_> {
         header: Header,
         parameters: Parameters<'_>,
         reply: &mut Reply<'_>,
-        host: &mut dyn Host,
+        platform: &mut dyn Platform,
     ) -> Result<(), Error> {
         let base = Base {
             identity: &self.identity,
@@ -141,7 +141,9 @@ impl Scmi<'_> {
                     Err(Error::NotSupported)
                 }
             }
-            message if protocol.has(message) => protocol.handle(message, parameters, reply, host),
+            message if protocol.has(message) => {
+                protocol.handle(message, parameters, reply, platform)
+            }
             _ => Err(Error::NotSupported),
         }
     }

@@ -102,14 +102,14 @@ impl Sdei {
 
     /// Does something with the state of the calling CPU.
     fn here(&self, call: &mut Call<'_>, work: impl FnOnce(&mut Cpu) -> i32) -> i32 {
-        let number = call.host().cpu();
+        let number = call.platform().cpu();
         self.cpus.with(number, work).unwrap_or(DENIED)
     }
 
     /// EVENT_SIGNAL: for another CPU the event stays pending there.
     fn signal(&self, call: &mut Call<'_>) -> i32 {
         let (event, target) = (call.arg(1), call.arg(2));
-        let cpus = call.host().cpus();
+        let cpus = call.platform().cpus();
         let number = (0..cpus).find(|&number| kvm_mpidr(number) == target);
         let (Some(number), SOFTWARE_SIGNALLED) = (number, event) else {
             return INVALID_PARAMETERS;
@@ -173,7 +173,7 @@ impl Service for Sdei {
 impl Sdei {
     /// EVENT_CONTEXT: x0 to x17 of what was interrupted.
     fn context(&self, call: &mut Call<'_>) {
-        let (number, register) = (call.host().cpu(), call.arg(1));
+        let (number, register) = (call.platform().cpu(), call.arg(1));
         let value = self.cpus.with(number, |cpu| cpu.context(register));
         match value.unwrap_or(Err(DENIED)) {
             Ok(value) => call.set(0, value),
@@ -183,7 +183,7 @@ impl Sdei {
 
     /// Ends the handler of the calling CPU; a call without one has no effect.
     fn complete(&self, call: &mut Call<'_>) {
-        let number = call.host().cpu();
+        let number = call.platform().cpu();
         let ended = self.cpus.with(number, Cpu::complete).flatten();
         let Some(interrupted) = ended else {
             return call.answer(DENIED);
@@ -195,7 +195,7 @@ impl Sdei {
 
     /// Sends the caller into its handler if an event is due.
     fn deliver(&self, call: &mut Call<'_>) {
-        let number = call.host().cpu();
+        let number = call.platform().cpu();
         let interrupted = cpu::Interrupted::of(call);
         let due = self.cpus.with(number, |cpu| cpu.begin(interrupted));
         if let Some((entry, argument)) = due.flatten() {

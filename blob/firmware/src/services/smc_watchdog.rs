@@ -11,15 +11,14 @@
 //! 4 GET_TIMELEFT  -> x1 seconds left; DISABLED while it is stopped
 //! ```
 //!
-//! The host does the counting, so a guest that hangs with its interrupts off is reset as well. What
+//! The platform does the counting, so a guest that hangs with its interrupts off is reset as well. What
 //! is left of the time is known here.
 
-use fakemon_abi::status::{DISABLED, INTERNAL_FAILURE, INVALID_PARAMETERS, NOT_SUPPORTED, SUCCESS};
-
 use crate::call::Call;
+use crate::error::Error;
 use crate::function_id::FunctionId;
-use crate::host::Host;
 use crate::lock::Lock;
+use crate::platform::Platform;
 use crate::service::Service;
 
 const INIT: u64 = 0;
@@ -43,7 +42,7 @@ pub struct SmcWatchdog {
 struct State {
     /// Seconds.
     timeout: u32,
-    /// When the guest is reset, in nanoseconds of the host's clock; [`None`] while it is stopped.
+    /// When the guest is reset, in nanoseconds of the platform's clock; [`None`] while it is stopped.
     end: Option<u64>,
 }
 
@@ -61,14 +60,14 @@ impl SmcWatchdog {
         }
     }
 
-    fn serve(&self, state: &mut State, call: &mut Call<'_>) -> Result<(), i32> {
+    fn serve(&self, state: &mut State, call: &mut Call<'_>) -> Result<(), Error> {
         let (what, argument) = (call.arg(1), call.arg(2));
-        let host = call.host();
+        let platform = call.platform();
         match what {
             INIT => {
                 if state.end.is_none() {
-                    // A host that cannot count says so here, and the kernel does without.
-                    host.watchdog(0).map_err(|_| NOT_SUPPORTED)?;
+                    // A platform that cannot count says so here, and the kernel does without.
+                    platform.watchdog(0).map_err(|_| Error::NotSupported)?;
                 }
                 call.set(1, u64::from(self.shortest));
                 call.set(2, u64::from(self.longest));
@@ -78,52 +77,52 @@ impl SmcWatchdog {
                 let seconds = u32::try_from(argument)
                     .ok()
                     .filter(|seconds| (self.shortest..=self.longest).contains(seconds));
-                state.timeout = seconds.ok_or(INVALID_PARAMETERS)?;
-                state.pet(host)
+                state.timeout = seconds.ok_or(Error::InvalidParameters)?;
+                state.pet(platform)
             }
             ENABLE => match argument {
-                0 => state.stop(host),
-                1 => state.start(host),
-                _ => Err(INVALID_PARAMETERS),
+                0 => state.stop(platform),
+                1 => state.start(platform),
+                _ => Err(Error::InvalidParameters),
             },
-            PET => state.pet(host),
+            PET => state.pet(platform),
             GET_TIMELEFT => {
-                let left = state.left(host)?;
+                let left = state.left(platform)?;
                 call.set(1, left);
                 Ok(())
             }
-            _ => Err(INVALID_PARAMETERS),
+            _ => Err(Error::InvalidParameters),
         }
     }
 }
 
 impl State {
-    fn start(&mut self, host: &mut dyn Host) -> Result<(), i32> {
+    fn start(&mut self, platform: &mut dyn Platform) -> Result<(), Error> {
         let ns = u64::from(self.timeout) * NS_PER_SECOND;
-        let (now, _) = host.time().map_err(|_| INTERNAL_FAILURE)?;
-        host.watchdog(ns).map_err(|_| INTERNAL_FAILURE)?;
+        let (now, _) = platform.time().map_err(|_| Error::InternalFailure)?;
+        platform.watchdog(ns).map_err(|_| Error::InternalFailure)?;
         self.end = Some(now.saturating_add(ns));
         Ok(())
     }
 
-    fn stop(&mut self, host: &mut dyn Host) -> Result<(), i32> {
-        host.watchdog(0).map_err(|_| INTERNAL_FAILURE)?;
+    fn stop(&mut self, platform: &mut dyn Platform) -> Result<(), Error> {
+        platform.watchdog(0).map_err(|_| Error::InternalFailure)?;
         self.end = None;
         Ok(())
     }
 
     /// Begins anew, if it runs at all.
-    fn pet(&mut self, host: &mut dyn Host) -> Result<(), i32> {
+    fn pet(&mut self, platform: &mut dyn Platform) -> Result<(), Error> {
         match self.end {
-            Some(_) => self.start(host),
+            Some(_) => self.start(platform),
             None => Ok(()),
         }
     }
 
-    fn left(&self, host: &mut dyn Host) -> Result<u64, i32> {
+    fn left(&self, platform: &mut dyn Platform) -> Result<u64, Error> {
         // A success would tell Linux 7.3 that the watchdog runs already.
-        let end = self.end.ok_or(DISABLED)?;
-        let (now, _) = host.time().map_err(|_| INTERNAL_FAILURE)?;
+        let end = self.end.ok_or(Error::Disabled)?;
+        let (now, _) = platform.time().map_err(|_| Error::InternalFailure)?;
         Ok(end.saturating_sub(now) / NS_PER_SECOND)
     }
 }
@@ -134,9 +133,9 @@ impl Service for SmcWatchdog {
     }
 
     fn handle(&self, call: &mut Call<'_>) {
-        // What is remembered and what the host counts change together, so the lock covers both.
+        // What is remembered and what the platform counts change together, so the lock covers both.
         let served = self.state.with(|state| self.serve(state, call));
-        call.answer(served.err().unwrap_or(SUCCESS));
+        call.answer(served);
     }
 }
 

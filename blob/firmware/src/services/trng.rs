@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Random numbers for the guest: the TRNG firmware interface 1.0 (Arm DEN 0098).
 
-use fakemon_abi::status::{INVALID_PARAMETERS, NOT_SUPPORTED, SUCCESS};
+use fakemon_abi::Width;
 
-use crate::call::{Call, Width};
+use crate::call::Call;
+use crate::error::{Code, Error};
 use crate::function_id::{FunctionId, owner};
 use crate::service::Service;
 
-/// The TRNG service. Its randomness is the host's.
+/// The TRNG service. Its randomness is the platform's.
 #[derive(Clone, Copy, Debug)]
 pub struct Trng;
 
@@ -24,12 +25,25 @@ pub const RND64: FunctionId = FunctionId::fast64(owner::STANDARD, 0x53);
 
 /// Version 1.0.
 const VERSION_1_0: u64 = 0x1_0000;
-/// No entropy at the moment: try again (DEN 0098, 2.1).
-const NO_ENTROPY: i32 = -3;
 /// This back end, b4a6b3a1-6c1f-4d0e-9e58-3f1dc2d7a904.
 const UUID: [u32; 4] = [0xa1b3_a6b4, 0x0e4d_1f6c, 0x1d3f_589e, 0x04a9_d7c2];
 /// Registers that carry entropy, the one with the lowest bits first.
 const ENTROPY: [usize; 3] = [3, 2, 1];
+
+/// Why there are no random bits (DEN 0098, 2.1).
+#[derive(Clone, Copy, Debug)]
+enum Refused {
+    /// So many cannot be asked for.
+    InvalidParameters = -2,
+    /// There are none at the moment: try again.
+    NoEntropy = -3,
+}
+
+impl Code for Refused {
+    fn code(&self) -> i32 {
+        *self as i32
+    }
+}
 
 impl Service for Trng {
     fn owns(&self, id: FunctionId) -> bool {
@@ -45,7 +59,11 @@ impl Service for Trng {
                     Width::AArch64 => self.owns(asked),
                     Width::AArch32 => self.owns(asked) && !asked.is_64(),
                 };
-                call.answer(if there { SUCCESS } else { NOT_SUPPORTED });
+                call.answer(if there {
+                    Ok(())
+                } else {
+                    Err(Error::NotSupported)
+                });
             }
             GET_UUID => {
                 for (n, word) in UUID.into_iter().enumerate() {
@@ -54,7 +72,7 @@ impl Service for Trng {
             }
             RND32 => random(call, 32),
             RND64 => random(call, 64),
-            _ => call.answer(NOT_SUPPORTED),
+            _ => call.answer(Error::NotSupported),
         }
     }
 }
@@ -77,17 +95,17 @@ fn random(call: &mut Call<'_>, width: u64) {
         };
         call.set(register, word & mask);
     }
-    call.answer(answer.err().unwrap_or(SUCCESS));
+    call.answer(answer.map(drop));
 }
 
-fn entropy(call: &mut Call<'_>, wanted: u64, width: u64) -> Result<[u64; 3], i32> {
+fn entropy(call: &mut Call<'_>, wanted: u64, width: u64) -> Result<[u64; 3], Refused> {
     if wanted == 0 || wanted > 3 * width {
-        return Err(INVALID_PARAMETERS);
+        return Err(Refused::InvalidParameters);
     }
     let [a, b, c, _] = call
-        .host()
+        .platform()
         .entropy(wanted.div_ceil(width))
-        .map_err(|_| NO_ENTROPY)?;
+        .map_err(|_| Refused::NoEntropy)?;
     Ok([a, b, c])
 }
 

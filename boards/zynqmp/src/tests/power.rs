@@ -111,7 +111,7 @@ fn a_reset_that_is_not_there_or_not_the_callers_is_refused() {
         );
         assert_eq!(machine.get(api::RESET_GET_STATUS, &[line]), 0);
     }
-    assert!(machine.host.asked.is_empty());
+    assert!(machine.platform.asked.is_empty());
 }
 
 #[test]
@@ -172,15 +172,15 @@ fn other_registers_are_not_the_callers() {
 #[test]
 fn the_machine_is_switched_off_and_reset() {
     for (api, arg, asked) in [
-        (api::SYSTEM_SHUTDOWN, [0, 2], hostcall::SYSTEM_OFF),
-        (api::SYSTEM_SHUTDOWN, [1, 2], hostcall::SYSTEM_RESET),
-        (api::RESET_ASSERT, [1028, 1], hostcall::SYSTEM_RESET),
-        (api::RESET_ASSERT, [1114, 2], hostcall::SYSTEM_RESET),
+        (api::SYSTEM_SHUTDOWN, [0, 2], Asked::SystemOff),
+        (api::SYSTEM_SHUTDOWN, [1, 2], Asked::SystemReset(0, 0)),
+        (api::RESET_ASSERT, [1028, 1], Asked::SystemReset(0, 0)),
+        (api::RESET_ASSERT, [1114, 2], Asked::SystemReset(0, 0)),
     ] {
         let mut machine = Machine::new();
-        // The host does not come back unless it refuses.
+        // The platform does not come back unless it refuses.
         assert_eq!(machine.fails(api, &arg), Status::NO_ACCESS);
-        assert_eq!(machine.host.asked, [(asked, [0; 6])]);
+        assert_eq!(machine.platform.asked, [asked]);
     }
 }
 
@@ -202,5 +202,5 @@ fn scope_and_suspend_mode_are_checked() {
         machine.fails(api::SET_CONFIGURATION, &[0x1000]),
         Status::NO_ACCESS
     );
-    assert!(machine.host.asked.is_empty());
+    assert!(machine.platform.asked.is_empty());
 }

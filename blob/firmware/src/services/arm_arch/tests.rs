@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The calls that kernels make, and what the host knows of the CPU.
+//! The calls that kernels make, and what the platform knows of the CPU.
 
 use fakemon_abi::frame::REGS;
-use fakemon_abi::hostcall;
-use fakemon_abi::status::INTERNAL_FAILURE;
 
 use super::*;
-use crate::call::{Conduit, Resume, Trap, Width};
-use crate::fake::FakeHost;
+use crate::call::{Resume, Trap};
+use crate::error::Error;
+use crate::fake::{Asked, FakePlatform};
+use fakemon_abi::{Conduit, Width};
 
 const PV_TIME: FunctionId = FunctionId(0xc500_0020);
 /// NVIDIA's T241: identity code 0x6b behind three continuation codes.
@@ -15,7 +15,7 @@ const T241: ArmArch = ArmArch::new().with_soc(SocId::new(3, 0x6b, 0x0241, 0x102)
 const NOWHERE: ArmArch = ArmArch::new().with_features(&[PV_TIME]);
 
 /// Calls `id` with one argument; nothing but x0 changes.
-fn ask(service: &ArmArch, host: &mut FakeHost, width: Width, id: u32, arg: u64) -> u64 {
+fn ask(service: &ArmArch, platform: &mut FakePlatform, width: Width, id: u32, arg: u64) -> u64 {
     let mut regs = [7; REGS];
     regs[0] = u64::from(id);
     regs[1] = arg;
@@ -25,20 +25,20 @@ fn ask(service: &ArmArch, host: &mut FakeHost, width: Width, id: u32, arg: u64) 
         immediate: 0,
     };
     let mut resume = Resume::default();
-    service.handle(&mut Call::new(&mut regs, trap, &mut resume, host));
+    service.handle(&mut Call::new(&mut regs, trap, &mut resume, platform));
     assert_eq!(regs[1], arg);
     assert_eq!(regs[2..], [7; REGS - 2]);
     regs[0]
 }
 
-/// The same with a host that is not to be asked, in the 64-bit view of the answer.
+/// The same with a platform that is not to be asked, in the 64-bit view of the answer.
 #[track_caller]
 fn answers(service: &ArmArch, id: u32, arg: u64) -> i64 {
-    let mut host = FakeHost::new(1);
-    let wide = ask(service, &mut host, Width::AArch64, id, arg);
-    let narrow = ask(service, &mut host, Width::AArch32, id, arg);
+    let mut platform = FakePlatform::new(1);
+    let wide = ask(service, &mut platform, Width::AArch64, id, arg);
+    let narrow = ask(service, &mut platform, Width::AArch32, id, arg);
     assert_eq!(wide & 0xffff_ffff, narrow, "an AArch32 caller sees r0");
-    assert!(host.asked.is_empty());
+    assert!(platform.asked.is_empty());
     wide.cast_signed()
 }
 
@@ -92,28 +92,39 @@ fn features_are_the_functions_that_are_there() {
 
 #[test]
 fn what_is_said_of_a_workaround_is_the_hosts_word() {
-    for id in hostcall::WORKAROUNDS {
-        for (word, seen) in [(Ok(0), 0), (Ok(1), 1), (Ok(-2), -2), (Err(-1), -1)] {
+    for function in WORKAROUNDS {
+        let id = function.0;
+        for (word, seen) in [
+            (Ok(0), 0),
+            (Ok(1), 1),
+            (Ok(-2), -2),
+            (Err(Error::NotSupported), -1),
+        ] {
             let word = word.map(|code: i64| [code.cast_unsigned(), 0, 0, 0]);
-            let mut host = FakeHost::new(1).answering(move |_, _| word);
-            let answer = ask(&T241, &mut host, Width::AArch64, 0x8000_0001, id.into());
+            let mut platform = FakePlatform::new(1).answering(move |_| word);
+            let answer = ask(&T241, &mut platform, Width::AArch64, 0x8000_0001, id.into());
             assert_eq!(answer.cast_signed(), seen, "{id:#x}");
-            let asked = [u64::from(id), 0, 0, 0, 0, 0];
-            assert_eq!(host.asked, [(hostcall::WORKAROUND, asked)]);
+            assert_eq!(platform.asked, [Asked::Workaround(function)]);
         }
     }
 }
 
 #[test]
 fn a_host_that_fails_promises_no_workaround() {
-    let mut host = FakeHost::new(1).answering(|_, _| Err(INTERNAL_FAILURE));
-    let answer = ask(&T241, &mut host, Width::AArch64, 0x8000_0001, 0x8000_8000);
+    let mut platform = FakePlatform::new(1).answering(|_| Err(Error::InternalFailure));
+    let answer = ask(
+        &T241,
+        &mut platform,
+        Width::AArch64,
+        0x8000_0001,
+        0x8000_8000,
+    );
     assert_eq!(answer, u64::MAX);
 }
 
 #[test]
 fn workarounds_themselves_are_not_served() {
-    for id in hostcall::WORKAROUNDS {
+    for id in WORKAROUNDS.map(|function| function.0) {
         assert_eq!(answers(&T241, id, 0), -1, "{id:#x}");
     }
 }

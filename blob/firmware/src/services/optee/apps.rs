@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Trusted applications: what one is, and those that more than one board has.
 
-use crate::host::Host;
+use crate::platform::Platform;
 use crate::services::optee::param::{PARAMS, Param};
 
 mod devices;
@@ -26,6 +26,6 @@ pub trait TrustedApp: Sync {
         &self,
         command: u32,
         params: &mut [Param; PARAMS],
-        host: &mut dyn Host,
+        platform: &mut dyn Platform,
     ) -> Result<(), u32>;
 }

@@ -2,7 +2,7 @@
 //! What messages ask for: sessions with trusted applications, and commands of these.
 
 use crate::call::Call;
-use crate::host::Host;
+use crate::platform::Platform;
 use crate::services::optee::message::Message;
 use crate::services::optee::result::{BAD_PARAMETERS, ITEM_NOT_FOUND, OUT_OF_MEMORY, SUCCESS};
 use crate::services::optee::{EBADCMD, OK, OpTee};
@@ -27,23 +27,23 @@ impl OpTee {
     /// Serves the message at the address in w1 (high half) and w2.
     pub(super) fn call_with_arg(&self, call: &mut Call<'_>) -> u32 {
         let address = call.arg(1) << 32 | call.arg(2);
-        self.serve(call.host(), address).err().unwrap_or(OK)
+        self.serve(call.platform(), address).err().unwrap_or(OK)
     }
 
-    fn serve(&self, host: &mut dyn Host, address: u64) -> Result<(), u32> {
-        let message = Message::read(host, self.pool(), address)?;
+    fn serve(&self, platform: &mut dyn Platform, address: u64) -> Result<(), u32> {
+        let message = Message::read(platform, self.pool(), address)?;
         let (result, origin) = match message.command() {
             OPEN_SESSION => {
                 let opened = self.open(&message);
-                message.write_session(host, opened.unwrap_or(0))?;
+                message.write_session(platform, opened.unwrap_or(0))?;
                 (opened.err().unwrap_or(SUCCESS), ORIGIN_OS)
             }
-            INVOKE_COMMAND => self.invoke(host, &message)?,
+            INVOKE_COMMAND => self.invoke(platform, &message)?,
             CLOSE_SESSION => (self.close(&message), ORIGIN_OS),
             CANCEL => (self.cancel(&message), ORIGIN_OS),
             _ => return Err(EBADCMD),
         };
-        message.write_result(host, result, origin)
+        message.write_result(platform, result, origin)
     }
 
     fn open(&self, message: &Message) -> Result<u32, u32> {
@@ -65,7 +65,7 @@ impl OpTee {
             .ok_or(OUT_OF_MEMORY)
     }
 
-    fn invoke(&self, host: &mut dyn Host, message: &Message) -> Result<(u32, u32), u32> {
+    fn invoke(&self, platform: &mut dyn Platform, message: &Message) -> Result<(u32, u32), u32> {
         let mut params = match message.params(0) {
             Ok(params) => params,
             Err(result) => return Ok((result, ORIGIN_OS)),
@@ -76,8 +76,8 @@ impl OpTee {
         let Some(app) = app.and_then(|app| self.config.apps.get(app)) else {
             return Ok((BAD_PARAMETERS, ORIGIN_OS));
         };
-        let invoked = app.invoke(message.function(), &mut params, host);
-        message.write_params(host, 0, &params)?;
+        let invoked = app.invoke(message.function(), &mut params, platform);
+        message.write_params(platform, 0, &params)?;
         Ok((invoked.err().unwrap_or(SUCCESS), ORIGIN_APP))
     }
 

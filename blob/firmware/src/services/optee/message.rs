@@ -15,8 +15,8 @@
 //!     8 a value: a, b, c; a buffer: address, size, reference; u64 each
 //! ```
 
-use crate::host::Host;
-use crate::memory::Stretch;
+use crate::memory::Region;
+use crate::platform::Platform;
 use crate::services::optee::param::{Access, Buffer, PARAMS, Param};
 use crate::services::optee::result::BAD_PARAMETERS;
 use crate::services::optee::{EBADADDR, SHM_CACHED};
@@ -44,7 +44,7 @@ const CACHE_MASK: u64 = 7;
 pub(super) struct Message {
     address: u64,
     /// Where shared memory is.
-    pool: Stretch,
+    pool: Region,
     /// How many parameters it says that it has.
     count: usize,
     bytes: [u8; HEADER + MOST * PARAM],
@@ -56,7 +56,11 @@ impl Message {
     /// # Errors
     /// EBADADDR if it is not aligned or does not lie in `pool` with all the parameters that it
     /// claims.
-    pub(super) fn read(host: &mut dyn Host, pool: Stretch, address: u64) -> Result<Message, u32> {
+    pub(super) fn read(
+        platform: &mut dyn Platform,
+        pool: Region,
+        address: u64,
+    ) -> Result<Message, u32> {
         let mut bytes = [0; HEADER + MOST * PARAM];
         if !address.is_multiple_of(8) || !pool.holds(address, HEADER) {
             return Err(EBADADDR);
@@ -64,7 +68,8 @@ impl Message {
         // One copy of all that there can be: nothing is read twice.
         let room = pool.size.saturating_sub(address.saturating_sub(pool.base));
         let size = usize::try_from(room).map_or(bytes.len(), |room| room.min(bytes.len()));
-        host.read_memory(address, &mut bytes[..size])
+        platform
+            .read_memory(address, &mut bytes[..size])
             .map_err(|_| EBADADDR)?;
         let mut message = Message {
             address,
@@ -157,7 +162,7 @@ impl Message {
     /// EBADADDR if the pool is no memory of the guest's.
     pub(super) fn write_params(
         &self,
-        host: &mut dyn Host,
+        platform: &mut dyn Platform,
         skip: usize,
         params: &[Param; PARAMS],
     ) -> Result<(), u32> {
@@ -169,10 +174,10 @@ impl Message {
                     let mut bytes = [0; 16];
                     bytes[..4].copy_from_slice(&a.to_le_bytes());
                     bytes[8..12].copy_from_slice(&b.to_le_bytes());
-                    host.write_memory(at + 8, &bytes)
+                    platform.write_memory(at + 8, &bytes)
                 }
                 Param::Memory(access, buffer) if access.is_output() => {
-                    host.write_u64(at + 16, buffer.size)
+                    platform.write_u64(at + 16, buffer.size)
                 }
                 _ => Ok(()),
             };
@@ -185,8 +190,9 @@ impl Message {
     ///
     /// # Errors
     /// EBADADDR if the pool is no memory of the guest's.
-    pub(super) fn write_session(&self, host: &mut dyn Host, id: u32) -> Result<(), u32> {
-        host.write_u32(self.address + SESSION, id)
+    pub(super) fn write_session(&self, platform: &mut dyn Platform, id: u32) -> Result<(), u32> {
+        platform
+            .write_u32(self.address + SESSION, id)
             .map_err(|_| EBADADDR)
     }
 
@@ -196,14 +202,15 @@ impl Message {
     /// EBADADDR if the pool is no memory of the guest's.
     pub(super) fn write_result(
         &self,
-        host: &mut dyn Host,
+        platform: &mut dyn Platform,
         result: u32,
         origin: u32,
     ) -> Result<(), u32> {
         let mut bytes = [0; 8];
         bytes[..4].copy_from_slice(&result.to_le_bytes());
         bytes[4..].copy_from_slice(&origin.to_le_bytes());
-        host.write_memory(self.address + RESULT, &bytes)
+        platform
+            .write_memory(self.address + RESULT, &bytes)
             .map_err(|_| EBADADDR)
     }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Parameters of a command, as a trusted application sees them.
 
-use crate::host::Host;
-use crate::memory::Stretch;
+use crate::memory::Region;
+use crate::platform::Platform;
 use crate::services::optee::result::GENERIC;
 
 /// How many parameters a command has at most.
@@ -40,21 +40,21 @@ impl Access {
 /// A part of shared memory, or nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Buffer {
-    memory: Option<Stretch>,
+    memory: Option<Region>,
     /// The size in bytes that the caller is told in the end, if it asks; the buffer's own at first.
     pub size: u64,
 }
 
 impl Buffer {
     /// The buffer of `size` bytes at `address`, if it lies in `pool`. None is at address 0.
-    pub(super) fn new(pool: Stretch, address: u64, size: u64) -> Option<Buffer> {
+    pub(super) fn new(pool: Region, address: u64, size: u64) -> Option<Buffer> {
         if address == 0 {
             let memory = None;
             return Some(Buffer { memory, size });
         }
         // Even an empty one has its place in the pool.
         let inside = pool.holds(address, usize::try_from(size.max(1)).ok()?);
-        let memory = Stretch {
+        let memory = Region {
             base: address,
             size,
             writable: true,
@@ -79,22 +79,22 @@ impl Buffer {
     ///
     /// # Errors
     /// [`GENERIC`] if they do not fit, or if the pool is no memory of the guest's.
-    pub fn write(&self, host: &mut dyn Host, offset: u64, bytes: &[u8]) -> Result<(), u32> {
+    pub fn write(&self, platform: &mut dyn Platform, offset: u64, bytes: &[u8]) -> Result<(), u32> {
         let memory = self.memory.ok_or(GENERIC)?;
         let address = memory.base.checked_add(offset).ok_or(GENERIC)?;
         if !memory.holds(address, bytes.len()) {
             return Err(GENERIC);
         }
-        host.write_memory(address, bytes).map_err(|_| GENERIC)
+        platform.write_memory(address, bytes).map_err(|_| GENERIC)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fake::FakeHost;
+    use crate::fake::FakePlatform;
 
-    const POOL: Stretch = Stretch {
+    const POOL: Region = Region {
         base: 0x8000,
         size: 0x1000,
         writable: true,
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn nothing_is_written_beyond_a_buffer() {
-        let mut fake = FakeHost::new(1).with_memory(0x8000, &[0; 0x1000]);
+        let mut fake = FakePlatform::new(1).with_memory(0x8000, &[0; 0x1000]);
         let mut buffer = Buffer::new(POOL, 0x8010, 4).expect("a buffer");
         buffer.size = 100;
         for (offset, bytes) in [

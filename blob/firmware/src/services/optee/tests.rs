@@ -2,13 +2,13 @@
 //! The trusted OS as Linux calls it, and as nobody should.
 
 use fakemon_abi::frame::REGS;
-use fakemon_abi::hostcall;
 
 use super::apps::{Devices, Random};
 use super::*;
-use crate::call::{Conduit, Resume, Trap, Width};
-use crate::fake::FakeHost;
-use crate::host::Host;
+use crate::call::{Resume, Trap};
+use crate::fake::{Asked, FakePlatform};
+use crate::platform::Platform;
+use fakemon_abi::{Conduit, Width};
 
 mod commands;
 mod fast;
@@ -33,10 +33,10 @@ const RANDOM: Random = Random {
     quality: 900,
 };
 
-/// A caller of a trusted OS, whose host gives 0x01 to 0x20 for random bytes.
+/// A caller of a trusted OS, whose platform gives 0x01 to 0x20 for random bytes.
 struct Caller {
     os: OpTee,
-    host: FakeHost,
+    platform: FakePlatform,
 }
 
 /// A message: command, function, session, parameters.
@@ -74,11 +74,11 @@ impl Sent {
 impl Caller {
     fn new() -> Self {
         let random = |first: u8| u64::from_le_bytes(core::array::from_fn(|n| first + n as u8));
-        let host = FakeHost::new(2)
+        let platform = FakePlatform::new(2)
             .with_memory(POOL, &[0; POOL_SIZE])
             .with_memory(0x9000_0000, &[0; 0x1000])
-            .answering(move |nr, _| {
-                assert_eq!(nr, hostcall::ENTROPY);
+            .answering(move |asked| {
+                assert!(matches!(asked, Asked::Entropy(_)));
                 Ok([1, 9, 17, 25].map(random))
             });
         let os = OpTee::new(Config {
@@ -88,7 +88,7 @@ impl Caller {
             threads: 2,
             apps: &[&Devices(&[Random::UUID]), &RANDOM],
         });
-        Caller { os, host }
+        Caller { os, platform }
     }
 
     /// Makes a call, of which only w0 to w3 may change.
@@ -102,8 +102,12 @@ impl Caller {
             immediate: 0,
         };
         let mut resume = Resume::default();
-        self.os
-            .handle(&mut Call::new(&mut regs, trap, &mut resume, &mut self.host));
+        self.os.handle(&mut Call::new(
+            &mut regs,
+            trap,
+            &mut resume,
+            &mut self.platform,
+        ));
         assert_eq!(regs[4..], [7; REGS - 4]);
         core::array::from_fn(|n| regs[n])
     }
@@ -119,12 +123,12 @@ impl Caller {
     /// Puts a message into the pool and names it; returns w0 and the message as it is then.
     fn try_send(&mut self, sent: &Sent) -> (u64, Sent) {
         let bytes = sent.bytes();
-        self.host
+        self.platform
             .write_memory(MESSAGE, &bytes)
             .expect("room in the pool");
-        self.host.written.clear();
+        self.platform.written.clear();
         let code = self.call_at(MESSAGE);
-        let now = self.host.memory(MESSAGE, bytes.len());
+        let now = self.platform.memory(MESSAGE, bytes.len());
         let word = |at: usize| u32::from_le_bytes(now[at..at + 4].try_into().expect("4 bytes"));
         let wide = |at: usize| u64::from(word(at)) | u64::from(word(at + 4)) << 32;
         let params = (0..sent.params.len())

@@ -2,13 +2,16 @@
 //! PSCI on plain registers: every function, both conventions, good and bad arguments.
 
 use fakemon_abi::frame::REGS;
-use fakemon_abi::hostcall;
-use fakemon_abi::status::{ALREADY_ON, INVALID_ADDRESS, INVALID_PARAMETERS, ON_PENDING};
+use fakemon_abi::status::{
+    DENIED, INTERNAL_FAILURE, INVALID_ADDRESS, INVALID_PARAMETERS, NOT_SUPPORTED, SUCCESS,
+};
 use proptest::prelude::*;
 
 use super::*;
-use crate::call::{Conduit, Resume, Trap};
-use crate::fake::{Asked, FakeHost};
+use crate::call::{Resume, Trap};
+use crate::error::Error;
+use crate::fake::{Asked, FakePlatform, properties};
+use fakemon_abi::Conduit;
 
 const CPU_SUSPEND_64: FunctionId = FunctionId(0xc400_0001);
 const CPU_ON_64: FunctionId = FunctionId(0xc400_0003);
@@ -21,7 +24,7 @@ const POWER_DOWN: u64 = 1 << 16;
 
 /// Calls `id` with arguments `args` and returns x0. Nothing else may change.
 #[track_caller]
-fn call_from(width: Width, host: &mut FakeHost, id: FunctionId, args: &[u64]) -> u64 {
+fn call_from(width: Width, platform: &mut FakePlatform, id: FunctionId, args: &[u64]) -> u64 {
     let mut regs = [0x5555_5555_5555_5555; REGS];
     regs[0] = u64::from(id.0);
     regs[1..=args.len()].copy_from_slice(args);
@@ -35,7 +38,7 @@ fn call_from(width: Width, host: &mut FakeHost, id: FunctionId, args: &[u64]) ->
         &mut regs,
         trap,
         &mut Resume::default(),
-        host,
+        platform,
     ));
     assert_eq!(regs[1..], before[1..]);
     regs[0]
@@ -43,31 +46,31 @@ fn call_from(width: Width, host: &mut FakeHost, id: FunctionId, args: &[u64]) ->
 
 /// As [`call_from`] an AArch64 caller, for functions that return a code.
 #[track_caller]
-fn call(host: &mut FakeHost, id: FunctionId, args: &[u64]) -> i32 {
-    let x0 = call_from(Width::AArch64, host, id, args);
+fn call(platform: &mut FakePlatform, id: FunctionId, args: &[u64]) -> i32 {
+    let x0 = call_from(Width::AArch64, platform, id, args);
     i32::try_from(x0.cast_signed()).expect("a code is sign-extended")
 }
 
-/// Calls and expects a refusal that the host never hears of.
+/// Calls and expects a refusal that the platform never hears of.
 #[track_caller]
 fn refuses(id: FunctionId, args: &[u64], code: i32) {
-    let mut host = FakeHost::new(4);
-    assert_eq!(call(&mut host, id, args), code);
-    assert_eq!(host.asked, []);
+    let mut platform = FakePlatform::new(4);
+    assert_eq!(call(&mut platform, id, args), code);
+    assert_eq!(platform.asked, []);
 }
 
-/// Calls and expects the code of a call that should not have returned, and that the host was asked.
+/// Calls and expects the code of a call that should not have returned, and that the platform was asked.
 #[track_caller]
 fn leaves(id: FunctionId, args: &[u64], asked: Asked) {
-    let mut host = FakeHost::new(1);
-    assert_eq!(call(&mut host, id, args), INTERNAL_FAILURE);
-    assert_eq!(host.asked, [asked]);
-    let mut host = FakeHost::new(1).answering(|_, _| Err(DENIED));
-    assert_eq!(call(&mut host, id, args), DENIED);
+    let mut platform = FakePlatform::new(1);
+    assert_eq!(call(&mut platform, id, args), INTERNAL_FAILURE);
+    assert_eq!(platform.asked, [asked]);
+    let mut platform = FakePlatform::new(1).answering(|_| Err(Error::Denied));
+    assert_eq!(call(&mut platform, id, args), DENIED);
 }
 
-fn host_that_says(code: i32) -> FakeHost {
-    FakeHost::new(4).answering(move |_, _| Err(code))
+fn platform_that_says(error: Error) -> FakePlatform {
+    FakePlatform::new(4).answering(move |_| Err(error))
 }
 
 #[test]
@@ -96,16 +99,16 @@ fn it_owns_its_numbers_in_both_conventions() {
 
 #[test]
 fn version_is_1_1() {
-    assert_eq!(call(&mut FakeHost::new(4), PSCI_VERSION, &[]), 0x1_0001);
+    assert_eq!(call(&mut FakePlatform::new(4), PSCI_VERSION, &[]), 0x1_0001);
     assert_eq!(
-        call_from(Width::AArch32, &mut FakeHost::new(4), PSCI_VERSION, &[]),
+        call_from(Width::AArch32, &mut FakePlatform::new(4), PSCI_VERSION, &[]),
         0x1_0001
     );
 }
 
 #[test]
 fn there_is_no_trusted_os_to_migrate() {
-    assert_eq!(call(&mut FakeHost::new(4), MIGRATE_INFO_TYPE, &[]), 2);
+    assert_eq!(call(&mut FakePlatform::new(4), MIGRATE_INFO_TYPE, &[]), 2);
     for id in [0x8400_0005, 0xc400_0005, 0x8400_0007, 0xc400_0007] {
         refuses(FunctionId(id), &[0], NOT_SUPPORTED);
     }
@@ -130,11 +133,11 @@ fn functions_without_a_64_bit_form_are_not_supported_in_it() {
 fn not_supported_is_minus_one_in_the_callers_width() {
     let id = FunctionId(0x8400_000b);
     assert_eq!(
-        call_from(Width::AArch64, &mut FakeHost::new(1), id, &[]),
+        call_from(Width::AArch64, &mut FakePlatform::new(1), id, &[]),
         u64::MAX
     );
     assert_eq!(
-        call_from(Width::AArch32, &mut FakeHost::new(1), id, &[]),
+        call_from(Width::AArch32, &mut FakePlatform::new(1), id, &[]),
         0xffff_ffff
     );
 }
@@ -172,11 +175,18 @@ fn features_lists_exactly_what_is_implemented() {
             } else {
                 NOT_SUPPORTED
             };
-            let asked = call(&mut FakeHost::new(1), PSCI_FEATURES, &[u64::from(id)]);
+            let asked = call(&mut FakePlatform::new(1), PSCI_FEATURES, &[u64::from(id)]);
             assert_eq!(asked, code, "{id:#x}");
         }
     }
-    let from_aarch32 = |id| call_from(Width::AArch32, &mut FakeHost::new(1), PSCI_FEATURES, &[id]);
+    let from_aarch32 = |id| {
+        call_from(
+            Width::AArch32,
+            &mut FakePlatform::new(1),
+            PSCI_FEATURES,
+            &[id],
+        )
+    };
     assert_eq!(from_aarch32(0x8400_0003), 0);
     assert_eq!(
         from_aarch32(0xc400_0003),
@@ -187,49 +197,47 @@ fn features_lists_exactly_what_is_implemented() {
 
 #[test]
 fn cpu_on_starts_a_cpu() {
-    let mut host = FakeHost::new(4);
+    let mut platform = FakePlatform::new(4);
     assert_eq!(
         call(
-            &mut host,
+            &mut platform,
             CPU_ON_64,
             &[0x1_0000_0002, 0xffff_0000_8000, u64::MAX]
         ),
         SUCCESS
     );
     assert_eq!(
-        host.asked,
-        [(
-            hostcall::CPU_ON,
-            [0x1_0000_0002, 0xffff_0000_8000, u64::MAX, 0, 0, 0]
-        )]
+        platform.asked,
+        [Asked::CpuOn(0x1_0000_0002, 0xffff_0000_8000, u64::MAX)]
     );
 }
 
 #[test]
 fn the_32_bit_cpu_on_sees_the_low_halves() {
     for width in [Width::AArch64, Width::AArch32] {
-        let mut host = FakeHost::new(4);
+        let mut platform = FakePlatform::new(4);
         let args = [0xff_0000_0002, 0xff_0000_8000, 0xff_0000_0005];
-        assert_eq!(call_from(width, &mut host, CPU_ON, &args), 0);
-        assert_eq!(host.asked, [(hostcall::CPU_ON, [2, 0x8000, 5, 0, 0, 0])]);
+        assert_eq!(call_from(width, &mut platform, CPU_ON, &args), 0);
+        assert_eq!(platform.asked, [Asked::CpuOn(2, 0x8000, 5)]);
     }
 }
 
 #[test]
 fn cpu_on_passes_the_hosts_code_on() {
-    for code in [
-        ALREADY_ON,
-        ON_PENDING,
-        INVALID_PARAMETERS,
-        INVALID_ADDRESS,
-        INTERNAL_FAILURE,
+    for error in [
+        Error::AlreadyOn,
+        Error::OnPending,
+        Error::InvalidParameters,
+        Error::InvalidAddress,
+        Error::InternalFailure,
     ] {
+        let code = error.code();
         assert_eq!(
-            call(&mut host_that_says(code), CPU_ON_64, &[1, 0x8000, 0]),
+            call(&mut platform_that_says(error), CPU_ON_64, &[1, 0x8000, 0]),
             code
         );
         assert_eq!(
-            call(&mut host_that_says(code), CPU_ON, &[1, 0x8000, 0]),
+            call(&mut platform_that_says(error), CPU_ON, &[1, 0x8000, 0]),
             code
         );
     }
@@ -255,9 +263,9 @@ fn an_entry_point_is_aligned_for_its_instructions() {
     }
     // Bit 0 asks for Thumb, whose instructions have two bytes.
     for (entry, code) in [(0x8000, 0), (0x8001, 0), (0x8002, 0xffff_fff7), (0x8003, 0)] {
-        let mut host = FakeHost::new(4);
+        let mut platform = FakePlatform::new(4);
         assert_eq!(
-            call_from(Width::AArch32, &mut host, CPU_ON, &[1, entry, 0]),
+            call_from(Width::AArch32, &mut platform, CPU_ON, &[1, entry, 0]),
             code
         );
     }
@@ -265,11 +273,15 @@ fn an_entry_point_is_aligned_for_its_instructions() {
 
 #[test]
 fn cpu_off_that_comes_back_is_denied() {
-    let mut host = FakeHost::new(4);
-    assert_eq!(call(&mut host, CPU_OFF, &[]), DENIED);
-    assert_eq!(host.asked, [(hostcall::CPU_OFF, [0; 6])]);
+    let mut platform = FakePlatform::new(4);
+    assert_eq!(call(&mut platform, CPU_OFF, &[]), DENIED);
+    assert_eq!(platform.asked, [Asked::CpuOff]);
     assert_eq!(
-        call(&mut host_that_says(INTERNAL_FAILURE), CPU_OFF, &[]),
+        call(
+            &mut platform_that_says(Error::InternalFailure),
+            CPU_OFF,
+            &[]
+        ),
         DENIED
     );
 }
@@ -278,18 +290,22 @@ fn cpu_off_that_comes_back_is_denied() {
 fn affinity_info_is_the_hosts_answer() {
     for id in [AFFINITY_INFO, AFFINITY_INFO_64] {
         for state in 0..=2 {
-            let mut host = FakeHost::new(4).answering(move |_, _| Ok([state, 9, 9, 9]));
-            assert_eq!(call(&mut host, id, &[3, 1]), state as i32);
-            assert_eq!(host.asked, [(hostcall::CPU_AFFINITY, [3, 1, 0, 0, 0, 0])]);
+            let mut platform = FakePlatform::new(4).answering(move |_| Ok([state, 9, 9, 9]));
+            assert_eq!(call(&mut platform, id, &[3, 1]), state as i32);
+            assert_eq!(platform.asked, [Asked::CpuAffinity(3, 1)]);
         }
-        let mut host = FakeHost::new(4).answering(|_, _| Ok([3, 0, 0, 0]));
+        let mut platform = FakePlatform::new(4).answering(|_| Ok([3, 0, 0, 0]));
         assert_eq!(
-            call(&mut host, id, &[3, 0]),
+            call(&mut platform, id, &[3, 0]),
             INTERNAL_FAILURE,
             "there is no state 3"
         );
         assert_eq!(
-            call(&mut host_that_says(INVALID_PARAMETERS), id, &[9, 0]),
+            call(
+                &mut platform_that_says(Error::InvalidParameters),
+                id,
+                &[9, 0]
+            ),
             INVALID_PARAMETERS
         );
         refuses(id, &[0, 4], INVALID_PARAMETERS);
@@ -301,15 +317,15 @@ fn affinity_info_is_the_hosts_answer() {
 #[test]
 fn standby_waits_for_an_interrupt_and_returns() {
     for id in [CPU_SUSPEND, CPU_SUSPEND_64] {
-        let mut host = FakeHost::new(4);
+        let mut platform = FakePlatform::new(4);
         let no_entry_needed = 0x8001;
         assert_eq!(
-            call(&mut host, id, &[STANDBY | 0x1234, no_entry_needed, 0]),
+            call(&mut platform, id, &[STANDBY | 0x1234, no_entry_needed, 0]),
             SUCCESS
         );
-        assert_eq!(host.asked, [(hostcall::WAIT_FOR_INTERRUPT, [0; 6])]);
+        assert_eq!(platform.asked, [Asked::WaitForInterrupt]);
         assert_eq!(
-            call(&mut host_that_says(NOT_SUPPORTED), id, &[STANDBY]),
+            call(&mut platform_that_says(Error::NotSupported), id, &[STANDBY]),
             INTERNAL_FAILURE
         );
     }
@@ -322,18 +338,19 @@ fn power_down_waits_and_resumes_at_the_entry() {
         (CPU_SUSPEND_64, 0xff_0000_8000, u64::MAX),
     ] {
         for level in 0..=2 {
-            let mut host = FakeHost::new(4);
-            let code = call(&mut host, id, &[POWER_DOWN | level << 24, entry, context]);
+            let mut platform = FakePlatform::new(4);
+            let code = call(
+                &mut platform,
+                id,
+                &[POWER_DOWN | level << 24, entry, context],
+            );
             assert_eq!(
                 code, INTERNAL_FAILURE,
                 "on a real host it does not come back"
             );
             assert_eq!(
-                host.asked,
-                [
-                    (hostcall::WAIT_FOR_INTERRUPT, [0; 6]),
-                    (hostcall::CPU_RESUME, [entry, context, 0, 0, 0, 0])
-                ]
+                platform.asked,
+                [Asked::WaitForInterrupt, Asked::CpuResume(entry, context)]
             );
         }
     }
@@ -351,19 +368,15 @@ fn a_power_state_has_its_reserved_bits_zero() {
 
 #[test]
 fn the_machine_goes_off() {
-    leaves(SYSTEM_OFF, &[], (hostcall::SYSTEM_OFF, [0; 6]));
+    leaves(SYSTEM_OFF, &[], Asked::SystemOff);
 }
 
 #[test]
 fn the_machine_is_reset() {
-    leaves(SYSTEM_RESET, &[9, 9], (hostcall::SYSTEM_RESET, [0; 6]));
+    leaves(SYSTEM_RESET, &[9, 9], Asked::SystemReset(0, 0));
     for id in [SYSTEM_RESET2, SYSTEM_RESET2_64] {
         for kind in [0, 0x8000_0000, 0xffff_ffff] {
-            leaves(
-                id,
-                &[kind, 5],
-                (hostcall::SYSTEM_RESET, [kind, 5, 0, 0, 0, 0]),
-            );
+            leaves(id, &[kind, 5], Asked::SystemReset(kind, 5));
         }
         refuses(id, &[1, 0], INVALID_PARAMETERS);
         refuses(id, &[0x7fff_ffff, 0], INVALID_PARAMETERS);
@@ -371,7 +384,7 @@ fn the_machine_is_reset() {
     leaves(
         SYSTEM_RESET2_64,
         &[0, 1 << 40],
-        (hostcall::SYSTEM_RESET, [0, 1 << 40, 0, 0, 0, 0]),
+        Asked::SystemReset(0, 1 << 40),
     );
 }
 
@@ -381,19 +394,15 @@ fn the_last_cpu_suspends_the_machine() {
         (SYSTEM_SUSPEND, 0x8000),
         (SYSTEM_SUSPEND_64, 0xff_0000_8000),
     ] {
-        leaves(
-            id,
-            &[entry, 5],
-            (hostcall::SYSTEM_SUSPEND, [entry, 5, 0, 0, 0, 0]),
-        );
-        let mut host = FakeHost::new(3).answering(|_, _| Ok([1, 0, 0, 0]));
-        assert_eq!(call(&mut host, id, &[entry, 5]), INTERNAL_FAILURE);
+        leaves(id, &[entry, 5], Asked::SystemSuspend(entry, 5));
+        let mut platform = FakePlatform::new(3).answering(|_| Ok([1, 0, 0, 0]));
+        assert_eq!(call(&mut platform, id, &[entry, 5]), INTERNAL_FAILURE);
         assert_eq!(
-            host.asked,
+            platform.asked,
             [
-                (hostcall::CPU_AFFINITY, [1, 0, 0, 0, 0, 0]),
-                (hostcall::CPU_AFFINITY, [2, 0, 0, 0, 0, 0]),
-                (hostcall::SYSTEM_SUSPEND, [entry, 5, 0, 0, 0, 0])
+                Asked::CpuAffinity(1, 0),
+                Asked::CpuAffinity(2, 0),
+                Asked::SystemSuspend(entry, 5)
             ]
         );
     }
@@ -401,13 +410,13 @@ fn the_last_cpu_suspends_the_machine() {
 
 #[test]
 fn the_machine_is_not_suspended_while_another_cpu_is_on() {
-    for state in [Ok([0; 4]), Ok([2, 0, 0, 0]), Err(INVALID_PARAMETERS)] {
-        let mut host = FakeHost::new(3).answering(move |_, args| match args[0] {
-            1 => Ok([1, 0, 0, 0]),
+    for state in [Ok([0; 4]), Ok([2, 0, 0, 0]), Err(Error::InvalidParameters)] {
+        let mut platform = FakePlatform::new(3).answering(move |asked| match asked {
+            Asked::CpuAffinity(1, _) => Ok([1, 0, 0, 0]),
             _ => state,
         });
-        assert_eq!(call(&mut host, SYSTEM_SUSPEND_64, &[0x8000, 5]), DENIED);
-        assert_eq!(host.asked.len(), 2, "the host is not asked to suspend");
+        assert_eq!(call(&mut platform, SYSTEM_SUSPEND_64, &[0x8000, 5]), DENIED);
+        assert_eq!(platform.asked.len(), 2, "the host is not asked to suspend");
     }
 }
 
@@ -425,7 +434,7 @@ fn cpus_are_numbered_as_kvm_does() {
     fn boards_own(cpu: u32) -> u64 {
         0x900 + u64::from(cpu)
     }
-    let mut host = FakeHost::new(2);
+    let mut platform = FakePlatform::new(2);
     let mut regs = [0; REGS];
     regs[0] = u64::from(SYSTEM_SUSPEND_64.0);
     let trap = Trap {
@@ -437,12 +446,9 @@ fn cpus_are_numbered_as_kvm_does() {
         &mut regs,
         trap,
         &mut Resume::default(),
-        &mut host,
+        &mut platform,
     ));
-    assert_eq!(
-        host.asked,
-        [(hostcall::CPU_AFFINITY, [0x901, 0, 0, 0, 0, 0])]
-    );
+    assert_eq!(platform.asked, [Asked::CpuAffinity(0x901, 0)]);
 }
 
 proptest! {
@@ -452,14 +458,14 @@ proptest! {
         number in 0_u64..0x20,
         wide in any::<bool>(),
         aarch32 in any::<bool>(),
-        answer in any::<Result<[u64; 4], i32>>(),
+        answer in properties::answer(),
     ) {
         regs[0] = 0x8400_0000 | number | u64::from(wide) << 30;
         let before = regs;
         let width = if aarch32 { Width::AArch32 } else { Width::AArch64 };
         let trap = Trap { width, conduit: Conduit::Smc, immediate: 0 };
-        let mut host = FakeHost::new(8).answering(move |_, _| answer);
-        Psci::new().handle(&mut Call::new(&mut regs, trap, &mut Resume::default(), &mut host));
+        let mut platform = FakePlatform::new(8).answering(move |_| answer);
+        Psci::new().handle(&mut Call::new(&mut regs, trap, &mut Resume::default(), &mut platform));
         prop_assert_eq!(&regs[1..], &before[1..]);
         prop_assert!(!aarch32 || regs[0] >> 32 == 0);
     }

@@ -2,12 +2,13 @@
 //! PSCI 0.1 on plain registers: the board's IDs, 1.1's checks, 0.1's codes.
 
 use fakemon_abi::frame::REGS;
-use fakemon_abi::hostcall;
-use fakemon_abi::status::{ALREADY_ON, INTERNAL_FAILURE};
+use fakemon_abi::status::{DENIED, INVALID_PARAMETERS, NOT_SUPPORTED, SUCCESS};
 
 use super::*;
-use crate::call::{Conduit, Resume, Trap, Width};
-use crate::fake::FakeHost;
+use crate::call::{Resume, Trap};
+use crate::error::Error;
+use crate::fake::{Asked, FakePlatform};
+use fakemon_abi::{Conduit, Width};
 
 /// The IDs of a board that cannot suspend.
 const PSCI: PsciV0_1 = PsciV0_1 {
@@ -17,7 +18,7 @@ const PSCI: PsciV0_1 = PsciV0_1 {
     machine_level: None,
 };
 
-fn call(host: &mut FakeHost, psci: &PsciV0_1, regs: [u64; 4]) -> i32 {
+fn call(platform: &mut FakePlatform, psci: &PsciV0_1, regs: [u64; 4]) -> i32 {
     let mut x = [9; REGS];
     x[..4].copy_from_slice(&regs);
     let trap = Trap {
@@ -25,7 +26,12 @@ fn call(host: &mut FakeHost, psci: &PsciV0_1, regs: [u64; 4]) -> i32 {
         conduit: Conduit::Smc,
         immediate: 0,
     };
-    psci.handle(&mut Call::new(&mut x, trap, &mut Resume::default(), host));
+    psci.handle(&mut Call::new(
+        &mut x,
+        trap,
+        &mut Resume::default(),
+        platform,
+    ));
     assert_eq!(x[1..4], regs[1..]);
     assert_eq!(x[4..], [9; REGS - 4]);
     u32::try_from(x[0])
@@ -43,34 +49,40 @@ fn it_owns_the_boards_own_ids_alone() {
 
 #[test]
 fn cpu_on_starts_a_cpu() {
-    let mut host = FakeHost::new(4);
-    assert_eq!(call(&mut host, &PSCI, [0x9500_c001, 1, 0x8000, 5]), SUCCESS);
-    assert_eq!(host.asked, [(hostcall::CPU_ON, [1, 0x8000, 5, 0, 0, 0])]);
+    let mut platform = FakePlatform::new(4);
+    assert_eq!(
+        call(&mut platform, &PSCI, [0x9500_c001, 1, 0x8000, 5]),
+        SUCCESS
+    );
+    assert_eq!(platform.asked, [Asked::CpuOn(1, 0x8000, 5)]);
 }
 
 #[test]
 fn codes_that_0_1_does_not_have_are_invalid_parameters() {
     for (code, seen) in [
-        (ALREADY_ON, INVALID_PARAMETERS),
-        (INTERNAL_FAILURE, INVALID_PARAMETERS),
-        (DENIED, DENIED),
-        (NOT_SUPPORTED, NOT_SUPPORTED),
+        (Error::AlreadyOn, INVALID_PARAMETERS),
+        (Error::InternalFailure, INVALID_PARAMETERS),
+        (Error::Denied, DENIED),
+        (Error::NotSupported, NOT_SUPPORTED),
     ] {
-        let mut host = FakeHost::new(4).answering(move |_, _| Err(code));
-        assert_eq!(call(&mut host, &PSCI, [0x9500_c001, 1, 0x8000, 5]), seen);
+        let mut platform = FakePlatform::new(4).answering(move |_| Err(code));
+        assert_eq!(
+            call(&mut platform, &PSCI, [0x9500_c001, 1, 0x8000, 5]),
+            seen
+        );
     }
     let entry = 0x8002;
     assert_eq!(
-        call(&mut FakeHost::new(4), &PSCI, [0x9500_c001, 1, entry, 5]),
+        call(&mut FakePlatform::new(4), &PSCI, [0x9500_c001, 1, entry, 5]),
         INVALID_PARAMETERS
     );
 }
 
 #[test]
 fn cpu_off_that_comes_back_is_denied() {
-    let mut host = FakeHost::new(4);
-    assert_eq!(call(&mut host, &PSCI, [0x8400_0002, 0, 0, 0]), DENIED);
-    assert_eq!(host.asked, [(hostcall::CPU_OFF, [0; 6])]);
+    let mut platform = FakePlatform::new(4);
+    assert_eq!(call(&mut platform, &PSCI, [0x8400_0002, 0, 0, 0]), DENIED);
+    assert_eq!(platform.asked, [Asked::CpuOff]);
 }
 
 #[test]
@@ -79,15 +91,12 @@ fn cpu_suspend_waits_and_resumes() {
         cpu_suspend: Some(FunctionId(0x8400_0010)),
         ..PSCI
     };
-    let mut host = FakeHost::new(4);
+    let mut platform = FakePlatform::new(4);
     // What Linux' mach-highbank says: power down, affinity level 1.
-    call(&mut host, &psci, [0x8400_0010, 0x0101_0000, 0x8001, 5]);
+    call(&mut platform, &psci, [0x8400_0010, 0x0101_0000, 0x8001, 5]);
     assert_eq!(
-        host.asked,
-        [
-            (hostcall::WAIT_FOR_INTERRUPT, [0; 6]),
-            (hostcall::CPU_RESUME, [0x8001, 5, 0, 0, 0, 0])
-        ]
+        platform.asked,
+        [Asked::WaitForInterrupt, Asked::CpuResume(0x8001, 5)]
     );
 }
 
@@ -99,26 +108,26 @@ fn a_power_down_of_the_highest_level_suspends_the_machine() {
         machine_level: Some(1),
         ..PSCI
     };
-    let suspend = (hostcall::SYSTEM_SUSPEND, [0x8001, 5, 0, 0, 0, 0]);
-    let wait = (hostcall::WAIT_FOR_INTERRUPT, [0; 6]);
+    let suspend = Asked::SystemSuspend(0x8001, 5);
+    let wait = Asked::WaitForInterrupt;
     for (state, first) in [
         (0x0101_0000, suspend),
         (0x0201_0000, suspend),
         (0x0001_0000, wait),
         (0x0100_0000, wait),
     ] {
-        let mut host = FakeHost::new(4);
-        call(&mut host, &psci, [0x8400_0010, state, 0x8001, 5]);
-        assert_eq!(host.asked[0], first, "{state:#x}");
+        let mut platform = FakePlatform::new(4);
+        call(&mut platform, &psci, [0x8400_0010, state, 0x8001, 5]);
+        assert_eq!(platform.asked[0], first, "{state:#x}");
     }
 }
 
 #[test]
 fn a_function_without_id_is_not_supported() {
-    let mut host = FakeHost::new(4);
+    let mut platform = FakePlatform::new(4);
     assert_eq!(
-        call(&mut host, &PSCI, [0x8400_0010, 0, 0, 0]),
+        call(&mut platform, &PSCI, [0x8400_0010, 0, 0, 0]),
         NOT_SUPPORTED
     );
-    assert_eq!(host.asked, []);
+    assert_eq!(platform.asked, []);
 }

@@ -6,9 +6,9 @@
 //! permissions; it is refused unless the present owners are those named. Here the other machines
 //! are not there, and nothing is taken from the guest: what is kept is who owns what.
 
-use super::{Args, Function, INVALID_ADDRESS, INVALID_ARGUMENT, Kind, NO_MEMORY, Reply, Signature};
-use crate::host::Host;
+use super::{Args, Error, Function, Kind, Reply, Signature};
 use crate::lock::Lock;
+use crate::platform::Platform;
 
 /// Assigns memory: stretches, present owners and new owners, each an address and a size in bytes,
 /// and a zero.
@@ -79,20 +79,21 @@ impl Assignments {
     /// INVALID_ADDRESS where a list or a stretch is not guest memory; INVALID_ARGUMENT for
     /// malformed lists, for owners that are not the present ones, and for a part of what was
     /// assigned as a whole; NO_MEMORY for too many stretches.
-    pub fn assign(&self, host: &mut dyn Host, args: &Args) -> Reply {
+    pub fn assign(&self, platform: &mut dyn Platform, args: &Args) -> Reply {
         let mut list = [0; MAX_LISTED * NEW_OWNER];
-        let present = owners(read(host, args[2], args[3], OWNER, &mut list)?.chunks_exact(OWNER))?;
-        let new = read(host, args[4], args[5], NEW_OWNER, &mut list)?;
+        let present =
+            owners(read(platform, args[2], args[3], OWNER, &mut list)?.chunks_exact(OWNER))?;
+        let new = read(platform, args[4], args[5], NEW_OWNER, &mut list)?;
         if new
             .chunks_exact(NEW_OWNER)
             .any(|new| !(1..=PERMISSIONS).contains(&u32_at(new, 4)))
         {
-            return Err(INVALID_ARGUMENT);
+            return Err(Error::InvalidArgument);
         }
         let new = owners(new.chunks_exact(NEW_OWNER))?;
-        let stretches = read(host, args[0], args[1], STRETCH, &mut list)?.chunks_exact(STRETCH);
+        let stretches = read(platform, args[0], args[1], STRETCH, &mut list)?.chunks_exact(STRETCH);
         for stretch in stretches.clone() {
-            check(host, u64_at(stretch, 0), u64_at(stretch, 8))?;
+            check(platform, u64_at(stretch, 0), u64_at(stretch, 8))?;
         }
         self.0.with(|owned| {
             let mut changed = *owned;
@@ -118,7 +119,7 @@ impl Assignments {
 }
 
 /// Gives one stretch to `new` if it is `present`'s.
-fn change(owned: &mut [Owned], base: u64, size: u64, present: u64, new: u64) -> Result<(), i32> {
+fn change(owned: &mut [Owned], base: u64, size: u64, present: u64, new: u64) -> Result<(), Error> {
     let overlaps = |owned: &&mut Owned| owned.base < base + size && base < owned.base + owned.size;
     let default = 1 << HLOS;
     let found = owned.iter_mut().find(overlaps);
@@ -127,8 +128,8 @@ fn change(owned: &mut [Owned], base: u64, size: u64, present: u64, new: u64) -> 
         None if present == default => owned
             .iter_mut()
             .find(|owned| owned.size == 0)
-            .ok_or(NO_MEMORY)?,
-        _ => return Err(INVALID_ARGUMENT),
+            .ok_or(Error::NoMemory)?,
+        _ => return Err(Error::InvalidArgument),
     };
     *slot = if new == default {
         Owned::default()
@@ -144,43 +145,48 @@ fn change(owned: &mut [Owned], base: u64, size: u64, present: u64, new: u64) -> 
 
 /// Copies a list of items of `item` bytes out of guest memory.
 fn read<'a>(
-    host: &mut dyn Host,
+    platform: &mut dyn Platform,
     address: u64,
     size: u64,
     item: usize,
     to: &'a mut [u8],
-) -> Result<&'a [u8], i32> {
-    let size = usize::try_from(size).map_err(|_| INVALID_ARGUMENT)?;
+) -> Result<&'a [u8], Error> {
+    let size = usize::try_from(size).map_err(|_| Error::InvalidArgument)?;
     if size == 0 || size > MAX_LISTED * item || !size.is_multiple_of(item) {
-        return Err(INVALID_ARGUMENT);
+        return Err(Error::InvalidArgument);
     }
-    let to = to.get_mut(..size).ok_or(INVALID_ARGUMENT)?;
-    host.read_memory(address, to).map_err(|_| INVALID_ADDRESS)?;
+    let to = to.get_mut(..size).ok_or(Error::InvalidArgument)?;
+    platform
+        .read_memory(address, to)
+        .map_err(|_| Error::InvalidAddress)?;
     Ok(to)
 }
 
 /// Makes bits of owners, whose number is the first word of each item.
-fn owners<'a>(items: impl Iterator<Item = &'a [u8]>) -> Result<u64, i32> {
+fn owners<'a>(items: impl Iterator<Item = &'a [u8]>) -> Result<u64, Error> {
     let mut bits = 0;
     for item in items {
-        let bit = 1_u64.checked_shl(u32_at(item, 0)).ok_or(INVALID_ARGUMENT)?;
+        let bit = 1_u64
+            .checked_shl(u32_at(item, 0))
+            .ok_or(Error::InvalidArgument)?;
         bits |= bit;
     }
     Ok(bits)
 }
 
 /// Checks that a stretch is whole pages of guest memory, as far as its two ends tell.
-fn check(host: &mut dyn Host, base: u64, size: u64) -> Result<(), i32> {
+fn check(platform: &mut dyn Platform, base: u64, size: u64) -> Result<(), Error> {
     if size == 0 || !base.is_multiple_of(PAGE) || !size.is_multiple_of(PAGE) {
-        return Err(INVALID_ARGUMENT);
+        return Err(Error::InvalidArgument);
     }
-    let last = base.checked_add(size - 1).ok_or(INVALID_ADDRESS)?;
+    let last = base.checked_add(size - 1).ok_or(Error::InvalidAddress)?;
     if last == u64::MAX {
-        return Err(INVALID_ADDRESS);
+        return Err(Error::InvalidAddress);
     }
     for end in [base, last] {
-        host.read_memory(end, &mut [0])
-            .map_err(|_| INVALID_ADDRESS)?;
+        platform
+            .read_memory(end, &mut [0])
+            .map_err(|_| Error::InvalidAddress)?;
     }
     Ok(())
 }

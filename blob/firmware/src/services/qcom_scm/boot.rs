@@ -6,7 +6,7 @@
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Args, Function, INVALID_ARGUMENT, Kind, Reply, Signature};
+use super::{Args, Error, Function, Kind, Reply, Signature};
 
 /// Configures SDI.
 pub const SDI_CONFIG: Signature =
@@ -46,7 +46,7 @@ impl Boot {
     /// INVALID_ARGUMENT for other values.
     pub fn sdi_config(&self, args: &Args) -> Reply {
         if args[0] > 1 || args[1] > 1 {
-            return Err(INVALID_ARGUMENT);
+            return Err(Error::InvalidArgument);
         }
         // The two always go together: debugging without SDI has nobody to debug.
         self.sdi
@@ -60,7 +60,7 @@ impl Boot {
     /// INVALID_ARGUMENT for other values.
     pub fn set_dload_mode(&self, args: &Args) -> Reply {
         if args[0] != DLOAD_MODE || ![0, DLOAD_MODE].contains(&args[1]) {
-            return Err(INVALID_ARGUMENT);
+            return Err(Error::InvalidArgument);
         }
         self.download.store(args[1] != 0, Ordering::Relaxed);
         Ok([0; 3])
@@ -91,7 +91,7 @@ mod tests {
             assert_eq!(boot.download(), on);
         }
         for bad in [[0x10, 1], [0, 0x10], [0x11, 0], [0x10, 0x1_0000_0010]] {
-            assert_eq!(boot.set_dload_mode(&args(bad)), Err(INVALID_ARGUMENT));
+            assert_eq!(boot.set_dload_mode(&args(bad)), Err(Error::InvalidArgument));
         }
         assert!(boot.download(), "refused values change nothing");
     }
@@ -102,7 +102,7 @@ mod tests {
         assert!(boot.sdi());
         assert_eq!(boot.sdi_config(&args([1, 0])), Ok([0; 3]));
         assert!(!boot.sdi());
-        assert_eq!(boot.sdi_config(&args([2, 0])), Err(INVALID_ARGUMENT));
+        assert_eq!(boot.sdi_config(&args([2, 0])), Err(Error::InvalidArgument));
         assert_eq!(boot.sdi_config(&args([0, 1])), Ok([0; 3]));
         assert!(boot.sdi());
     }

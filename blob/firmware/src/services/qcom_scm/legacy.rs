@@ -21,12 +21,10 @@
 //!
 //! In both, r1 is an address of the kernel's own, which is not used.
 
-use super::{
-    Args, Calls, Entry, Function, INVALID_ADDRESS, INVALID_ARGUMENT, MAX_ARGS, NOT_SUPPORTED, Reply,
-};
+use super::{Args, Calls, Entry, Error, Function, MAX_ARGS, Reply};
 use crate::call::Call;
 use crate::function_id::FunctionId;
-use crate::host::Host;
+use crate::platform::Platform;
 use crate::service::Service;
 
 /// The function ID of a call by command buffer.
@@ -69,58 +67,65 @@ impl<'a, B> Legacy<'a, B> {
     }
 
     /// Serves the command at `address`.
-    fn buffer(&self, host: &mut dyn Host, address: u64) -> Result<(), i32> {
-        let command = Command::read(host, address)?;
-        let signature = self.calls.find(command.function).ok_or(NOT_SUPPORTED)?;
+    fn buffer(&self, platform: &mut dyn Platform, address: u64) -> Result<(), Error> {
+        let command = Command::read(platform, address)?;
+        let signature = self
+            .calls
+            .find(command.function)
+            .ok_or(Error::NotSupported)?;
         let count = signature.count().min(MAX_ARGS);
         if command.args_size < 4 * count as u64 {
-            return Err(INVALID_ARGUMENT);
+            return Err(Error::InvalidArgument);
         }
         let mut bytes = [0; 4 * MAX_ARGS];
         let bytes = &mut bytes[..4 * count];
-        host.read_memory(command.args, bytes)
-            .map_err(|_| INVALID_ADDRESS)?;
+        platform
+            .read_memory(command.args, bytes)
+            .map_err(|_| Error::InvalidAddress)?;
         let mut args = [0; MAX_ARGS];
         for (arg, word) in args.iter_mut().zip(words(bytes)) {
             *arg = u64::from(word);
         }
         let results = self
             .calls
-            .serve(host, command.function, &args, Function::from_legacy)?;
-        command.respond(host, results).map_err(|_| INVALID_ADDRESS)
+            .serve(platform, command.function, &args, Function::from_legacy)?;
+        command
+            .respond(platform, results)
+            .map_err(|_| Error::InvalidAddress)
     }
 
     /// Serves a call in registers.
     fn atomic(&self, call: &mut Call<'_>) -> Reply {
         let id = call.id().0;
         let function = Function::from_legacy(id >> 12);
-        let signature = self.calls.find(function).ok_or(NOT_SUPPORTED)?;
+        let signature = self.calls.find(function).ok_or(Error::NotSupported)?;
         let count = id as usize & 0xf;
         if count != signature.count() || count > ATOMIC_ARGS {
-            return Err(INVALID_ARGUMENT);
+            return Err(Error::InvalidArgument);
         }
         let mut args: Args = [0; MAX_ARGS];
         for (n, arg) in args.iter_mut().enumerate().take(count) {
             *arg = call.arg(FIRST + n);
         }
         self.calls
-            .serve(call.host(), function, &args, Function::from_legacy)
+            .serve(call.platform(), function, &args, Function::from_legacy)
     }
 }
 
 impl Command {
     /// Reads a command's header once and checks that its parts lie in it and in this order.
-    fn read(host: &mut dyn Host, address: u64) -> Result<Self, i32> {
+    fn read(platform: &mut dyn Platform, address: u64) -> Result<Self, Error> {
         let mut header = [0; COMMAND as usize];
-        host.read_memory(address, &mut header)
-            .map_err(|_| INVALID_ADDRESS)?;
+        platform
+            .read_memory(address, &mut header)
+            .map_err(|_| Error::InvalidAddress)?;
         let mut fields = words(&header);
         let mut field = || u64::from(fields.next().unwrap_or(0));
         let (size, args, response, id) = (field(), field(), field(), field());
         let in_order = COMMAND <= args && args <= response && response <= MAX_COMMAND;
         let fits = size <= MAX_COMMAND && response + RESPONSE + RESULTS <= size;
         if !in_order || !fits || !args.is_multiple_of(4) || !response.is_multiple_of(4) {
-            return Err(INVALID_ARGUMENT);
+            return Err(Error::InvalidArgument);
         }
         Ok(Command {
             function: Function::from_legacy(id as u32),
@@ -132,15 +137,19 @@ impl Command {
     }
 
     /// Writes the response, and last that it is complete, for which the kernel may look already.
-    fn respond(&self, host: &mut dyn Host, results: [u64; 3]) -> Result<(), i32> {
+    fn respond(
+        &self,
+        platform: &mut dyn Platform,
+        results: [u64; 3],
+    ) -> Result<(), crate::error::Error> {
         let mut bytes = [0; RESULTS as usize];
         for (bytes, result) in bytes.chunks_exact_mut(4).zip(results) {
             bytes.copy_from_slice(&(result as u32).to_le_bytes());
         }
-        host.write_memory(self.response + RESPONSE, &bytes)?;
-        host.write_u32(self.response, self.response_size as u32)?;
-        host.write_u32(self.response + 4, RESPONSE as u32)?;
-        host.write_u32(self.response + 8, 1)
+        platform.write_memory(self.response + RESPONSE, &bytes)?;
+        platform.write_u32(self.response, self.response_size as u32)?;
+        platform.write_u32(self.response + 4, RESPONSE as u32)?;
+        platform.write_u32(self.response + 8, 1)
     }
 }
 
@@ -154,12 +163,12 @@ impl<B: Sync> Service for Legacy<'_, B> {
     fn handle(&self, call: &mut Call<'_>) {
         if call.id() == BUFFER {
             let address = call.arg(2);
-            let code = self.buffer(call.host(), address).err().unwrap_or(0);
-            return call.answer(code);
+            let served = self.buffer(call.platform(), address);
+            return call.answer(served);
         }
         let (code, results) = match self.atomic(call) {
-            Ok(results) => (0, results),
-            Err(code) => (code, [0; 3]),
+            Ok(results) => (Ok(()), results),
+            Err(error) => (Err(error), [0; 3]),
         };
         call.answer(code);
         for (n, result) in results.into_iter().enumerate() {

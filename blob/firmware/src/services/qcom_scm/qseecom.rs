@@ -5,8 +5,8 @@
 //! memory. The first result of a call is its status: 0, or 0xffffffff for failure; the second says
 //! what the third is.
 
-use super::{Args, Function, INVALID_ADDRESS, INVALID_ARGUMENT, Kind, Reply, Signature};
-use crate::host::Host;
+use super::{Args, Error, Function, Kind, Reply, Signature};
+use crate::platform::Platform;
 
 /// Owner of calls to applications.
 pub const APPS: u8 = 48;
@@ -73,7 +73,12 @@ pub trait App {
     ///
     /// # Errors
     /// [`Failure`] if it can make nothing of the buffers.
-    fn send(&self, host: &mut dyn Host, request: Buffer, response: Buffer) -> Result<(), Failure>;
+    fn send(
+        &self,
+        platform: &mut dyn Platform,
+        request: Buffer,
+        response: Buffer,
+    ) -> Result<(), Failure>;
 }
 
 /// [`VERSION`]: the feature's number in, `version` of QSEECOM out.
@@ -84,7 +89,7 @@ pub fn version(version: u32, args: &Args) -> Reply {
     if args[0] == FEATURE {
         Ok([u64::from(version), 0, 0])
     } else {
-        Err(INVALID_ARGUMENT)
+        Err(Error::InvalidArgument)
     }
 }
 
@@ -93,15 +98,16 @@ pub fn version(version: u32, args: &Args) -> Reply {
 /// # Errors
 /// INVALID_ARGUMENT for a name too long, INVALID_ADDRESS for one out of guest memory. A name that
 /// nobody has is a success with status failure.
-pub fn app_lookup<A: App>(host: &mut dyn Host, args: &Args) -> Reply {
+pub fn app_lookup<A: App>(platform: &mut dyn Platform, args: &Args) -> Reply {
     let mut name = [0; MAX_NAME];
     let name = usize::try_from(args[1])
         .ok()
         .filter(|&length| length < MAX_NAME)
         .and_then(|length| name.get_mut(..length))
-        .ok_or(INVALID_ARGUMENT)?;
-    host.read_memory(args[0], name)
-        .map_err(|_| INVALID_ADDRESS)?;
+        .ok_or(Error::InvalidArgument)?;
+    platform
+        .read_memory(args[0], name)
+        .map_err(|_| Error::InvalidAddress)?;
     Ok(if name == A::NAME.as_bytes() {
         [0, APP_ID, u64::from(A::ID)]
     } else {
@@ -113,7 +119,7 @@ pub fn app_lookup<A: App>(host: &mut dyn Host, args: &Args) -> Reply {
 ///
 /// # Errors
 /// None; an unknown application, or one that fails, is a success with status failure.
-pub fn app_send<A: App>(app: &A, host: &mut dyn Host, args: &Args) -> Reply {
+pub fn app_send<A: App>(app: &A, platform: &mut dyn Platform, args: &Args) -> Reply {
     let [id, request, request_size, response, response_size, ..] = *args;
     let request = Buffer {
         address: request,
@@ -123,7 +129,7 @@ pub fn app_send<A: App>(app: &A, host: &mut dyn Host, args: &Args) -> Reply {
         address: response,
         size: response_size,
     };
-    let sent = id == u64::from(A::ID) && app.send(host, request, response).is_ok();
+    let sent = id == u64::from(A::ID) && app.send(platform, request, response).is_ok();
     Ok([if sent { 0 } else { FAILURE }, 0, 0])
 }
 

@@ -9,7 +9,7 @@
 //! Firmware of one width refuses calls of the other, by which a kernel tells them apart. A call is
 //! served whether it comes as fast or as yielding.
 
-use super::{Calls, ERROR, Entry, Function, INVALID_ADDRESS, INVALID_ARGUMENT, MAX_ARGS, Reply};
+use super::{Calls, Entry, Error, Function, MAX_ARGS, Reply};
 use crate::call::Call;
 use crate::function_id::{FunctionId, owner};
 use crate::service::Service;
@@ -50,9 +50,9 @@ impl<'a, B> Smc<'a, B> {
 
     fn serve(&self, call: &mut Call<'_>) -> Reply {
         let function = Function::from_smccc(call.id());
-        let signature = self.calls.find(function).ok_or(ERROR)?;
+        let signature = self.calls.find(function).ok_or(Error::Failed)?;
         if call.arg(1) as u32 != signature.arginfo {
-            return Err(INVALID_ARGUMENT);
+            return Err(Error::InvalidArgument);
         }
         let count = signature.count().min(MAX_ARGS);
         let mut args = [0; MAX_ARGS];
@@ -68,22 +68,22 @@ impl<'a, B> Smc<'a, B> {
             let list = call.arg(FIRST + IN_REGISTERS - 1);
             self.read_list(call, list, rest)?;
         }
-        self.calls.serve(call.host(), function, &args, |id| {
+        self.calls.serve(call.platform(), function, &args, |id| {
             Function::from_smccc(FunctionId(id))
         })
     }
 
     /// Reads the arguments that did not fit into registers.
-    fn read_list(&self, call: &mut Call<'_>, list: u64, args: &mut [u64]) -> Result<(), i32> {
+    fn read_list(&self, call: &mut Call<'_>, list: u64, args: &mut [u64]) -> Result<(), Error> {
         let mut bytes = [0; 8 * MAX_ARGS];
         let width = match self.convention {
             Convention::Smc32 => 4,
             Convention::Smc64 => 8,
         };
-        let bytes = bytes.get_mut(..width * args.len()).ok_or(ERROR)?;
-        call.host()
+        let bytes = bytes.get_mut(..width * args.len()).ok_or(Error::Failed)?;
+        call.platform()
             .read_memory(list, bytes)
-            .map_err(|_| INVALID_ADDRESS)?;
+            .map_err(|_| Error::InvalidAddress)?;
         for (arg, word) in args.iter_mut().zip(bytes.chunks_exact(width)) {
             let mut wide = [0; 8];
             wide[..width].copy_from_slice(word);
@@ -102,8 +102,8 @@ impl<B: Sync> Service for Smc<'_, B> {
 
     fn handle(&self, call: &mut Call<'_>) {
         let (code, results) = match self.serve(call) {
-            Ok(results) => (0, results),
-            Err(code) => (code, [0; 3]),
+            Ok(results) => (Ok(()), results),
+            Err(error) => (Err(error), [0; 3]),
         };
         let mask = match self.convention {
             Convention::Smc32 => u64::from(u32::MAX),

@@ -31,7 +31,7 @@ pub(super) const TABLE: &[Entry<Echo>] = &[
     NONE.by(|_, _, args| Ok([args[0], 0, 0])),
     SEVEN.by(|_, _, args| Ok([args[2], args[3], args[6]])),
     TEN.by(|_, _, args| Ok([args[3], args[9], args.iter().sum()])),
-    BUSY.by(|_, _, _| Err(-12)),
+    BUSY.by(|_, _, _| Err(Error::NoMemory)),
 ];
 
 #[test]
@@ -60,10 +60,10 @@ fn is_call_avail_tells_what_the_table_has() {
         board: &Echo,
         table: TABLE,
     };
-    let mut host = crate::fake::FakeHost::new(1);
+    let mut platform = crate::fake::FakePlatform::new(1);
     let mut ask = |number| {
         calls.serve(
-            &mut host,
+            &mut platform,
             IS_CALL_AVAIL.function,
             &args([number]),
             Function::from_legacy,

@@ -20,8 +20,8 @@
 //! Source: Linux drivers/firmware/qcom/qcom_qseecom_uefisecapp.c.
 
 use super::qseecom::{App, Buffer, Failure};
-use crate::host::Host;
 use crate::lock::Lock;
+use crate::platform::Platform;
 use store::{Store, Variable};
 
 mod request;
@@ -68,11 +68,16 @@ impl App for Uefi {
     const NAME: &'static str = "qcom.tz.uefisecapp";
     const ID: u32 = 1;
 
-    fn send(&self, host: &mut dyn Host, request: Buffer, response: Buffer) -> Result<(), Failure> {
+    fn send(
+        &self,
+        platform: &mut dyn Platform,
+        request: Buffer,
+        response: Buffer,
+    ) -> Result<(), Failure> {
         let mut bytes = [0; MAX_REQUEST];
-        let request = Request::read(host, request, &mut bytes).ok_or(Failure)?;
+        let request = Request::read(platform, request, &mut bytes).ok_or(Failure)?;
         let mut response = Response {
-            host,
+            platform,
             buffer: response,
         };
         match request.command() {
@@ -162,7 +167,7 @@ impl Uefi {
 
 /// Where a response goes.
 struct Response<'a> {
-    host: &'a mut dyn Host,
+    platform: &'a mut dyn Platform,
     buffer: Buffer,
 }
 
@@ -181,11 +186,11 @@ impl Response<'_> {
         }
         let mut to = address + words as u64;
         for part in parts {
-            self.host.write_memory(to, part).map_err(|_| Failure)?;
+            self.platform.write_memory(to, part).map_err(|_| Failure)?;
             to += part.len() as u64;
         }
         for (n, field) in fields.iter().enumerate() {
-            self.host
+            self.platform
                 .write_u32(address + 4 * n as u64, *field)
                 .map_err(|_| Failure)?;
         }

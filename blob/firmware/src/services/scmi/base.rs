@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The base protocol, version 2.0 (DEN 0056, 4.2): who the firmware is and which protocols it has.
 
-use crate::host::Host;
+use crate::platform::Platform;
 use crate::services::scmi::Identity;
 use crate::services::scmi::message::{Error, Parameters, Protocol, Reply};
 
@@ -47,7 +47,7 @@ impl Protocol for Base<'_> {
         message: u8,
         parameters: Parameters<'_>,
         reply: &mut Reply<'_>,
-        _: &mut dyn Host,
+        _: &mut dyn Platform,
     ) -> Result<(), Error> {
         match message {
             DISCOVER_VENDOR => {

@@ -15,8 +15,8 @@
 //! rings. The firmware copies the whole area, answers from its copy, and frees the channel as its
 //! last act. So a caller that changes the area meanwhile harms nobody but its own answer.
 
-use crate::host::Host;
 use crate::lock::Lock;
+use crate::platform::Platform;
 use crate::services::scmi::message::{Error, Header, Parameters, Reply};
 
 const STATUS: usize = 0x4;
@@ -61,10 +61,10 @@ impl Channel {
     ///
     /// A board does this first in each call: a kernel asks for PSCI_VERSION long before it looks at
     /// the channel.
-    pub fn prepare(&self, host: &mut dyn Host) {
+    pub fn prepare(&self, platform: &mut dyn Platform) {
         self.ready.with(|ready| {
             if !*ready {
-                *ready = self.set_status(host, FREE).is_ok();
+                *ready = self.set_status(platform, FREE).is_ok();
             }
         });
     }
@@ -75,20 +75,20 @@ impl Channel {
     /// NOT_SUPPORTED if the area is not in guest memory.
     pub(crate) fn serve(
         &self,
-        host: &mut dyn Host,
-        work: impl FnOnce(Header, Parameters<'_>, &mut Reply<'_>, &mut dyn Host) -> Done,
-    ) -> Result<(), i32> {
-        let served = self.ready.with(|_| self.serve_alone(host, work));
-        served.map_err(|_| fakemon_abi::status::NOT_SUPPORTED)
+        platform: &mut dyn Platform,
+        work: impl FnOnce(Header, Parameters<'_>, &mut Reply<'_>, &mut dyn Platform) -> Done,
+    ) -> Result<(), crate::error::Error> {
+        let served = self.ready.with(|_| self.serve_alone(platform, work));
+        served.map_err(|_| crate::error::Error::NotSupported)
     }
 
     fn serve_alone(
         &self,
-        host: &mut dyn Host,
-        work: impl FnOnce(Header, Parameters<'_>, &mut Reply<'_>, &mut dyn Host) -> Done,
-    ) -> Result<(), i32> {
+        platform: &mut dyn Platform,
+        work: impl FnOnce(Header, Parameters<'_>, &mut Reply<'_>, &mut dyn Platform) -> Done,
+    ) -> Result<(), crate::error::Error> {
         let mut area = [0; LARGEST];
-        host.read_memory(self.base, &mut area[..self.size])?;
+        platform.read_memory(self.base, &mut area[..self.size])?;
         if word(&area, STATUS) & FREE != 0 {
             // Somebody rings without a message.
             return Ok(());
@@ -101,7 +101,7 @@ impl Channel {
         let result = if whole {
             let header = Header(word(&area, HEADER));
             let parameters = Parameters(&area[PAYLOAD..HEADER + length]);
-            work(header, parameters, &mut reply, host)
+            work(header, parameters, &mut reply, platform)
         } else {
             Err(Error::Protocol)
         };
@@ -112,12 +112,16 @@ impl Channel {
         let end = PAYLOAD + 4 + used;
         put(&mut answer, LENGTH, (end - HEADER) as u32);
         put(&mut answer, PAYLOAD, status.cast_unsigned());
-        host.write_memory(self.base + LENGTH as u64, &answer[LENGTH..end])?;
-        self.set_status(host, if whole { FREE } else { FREE | ERROR })
+        platform.write_memory(self.base + LENGTH as u64, &answer[LENGTH..end])?;
+        self.set_status(platform, if whole { FREE } else { FREE | ERROR })
     }
 
-    fn set_status(&self, host: &mut dyn Host, status: u32) -> Result<(), i32> {
-        host.write_u32(self.base + STATUS as u64, status)
+    fn set_status(
+        &self,
+        platform: &mut dyn Platform,
+        status: u32,
+    ) -> Result<(), crate::error::Error> {
+        platform.write_u32(self.base + STATUS as u64, status)
     }
 }
 

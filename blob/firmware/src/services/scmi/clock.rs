@@ -6,7 +6,7 @@
 //! cycle and other extended settings.
 
 use crate::clocks::{Clock, Clocks, Rates, Round};
-use crate::host::Host;
+use crate::platform::Platform;
 use crate::services::scmi::message::{Error, Parameters, Protocol, Reply};
 
 const CLOCK_ATTRIBUTES: u8 = 0x3;
@@ -74,7 +74,7 @@ impl<const N: usize> Protocol for ClockProtocol<'_, N> {
         message: u8,
         parameters: Parameters<'_>,
         reply: &mut Reply<'_>,
-        _: &mut dyn Host,
+        _: &mut dyn Platform,
     ) -> Result<(), Error> {
         match message {
             CLOCK_ATTRIBUTES => {

@@ -3,7 +3,7 @@
 //! on/off button and registers that outlive the power (Linux
 //! drivers/firmware/arm_scmi/vendors/imx/imx95.rst).
 //!
-//! The real-time clock is the host's, shifted by however much the guest has set it. Like i.MX'
+//! The real-time clock is the platform's, shifted by however much the guest has set it. Like i.MX'
 //! BBNSM it has 32 bits of seconds, which roll over in 2106, and 15 bits of ticks.
 //!
 //! An alarm is taken and remembered, but nobody hears it: events need a channel from the firmware
@@ -11,8 +11,8 @@
 //! because the kernel's driver gives up its clock otherwise. There is no button either, so it is
 //! never pressed.
 
-use crate::host::Host;
 use crate::lock::Lock;
+use crate::platform::Platform;
 use crate::services::scmi::message::{Error, Parameters, Protocol, Reply};
 
 const GPR_SET: u8 = 0x3;
@@ -51,7 +51,7 @@ pub struct ImxBbm(Lock<State>);
 
 #[derive(Debug)]
 struct State {
-    /// Nanoseconds from the host's time to the clock's, modulo 2^64.
+    /// Nanoseconds from the platform's time to the clock's, modulo 2^64.
     ahead: u64,
     /// When the alarm is due, in seconds of the clock.
     alarm: Option<u64>,
@@ -65,7 +65,7 @@ impl Default for ImxBbm {
 }
 
 impl ImxBbm {
-    /// A module whose clock shows the host's time.
+    /// A module whose clock shows the platform's time.
     pub const fn new() -> Self {
         ImxBbm(Lock::new(State {
             ahead: 0,
@@ -103,7 +103,7 @@ impl Protocol for ImxBbm {
         message: u8,
         parameters: Parameters<'_>,
         reply: &mut Reply<'_>,
-        host: &mut dyn Host,
+        platform: &mut dyn Platform,
     ) -> Result<(), Error> {
         match message {
             GPR_SET => {
@@ -123,12 +123,12 @@ impl Protocol for ImxBbm {
             RTC_TIME_SET => {
                 let [id, flags, low, high] = parameters.words()?;
                 check(id, flags, IN_TICKS)?;
-                self.set_time(flags, u64::from(high) << 32 | u64::from(low), host)
+                self.set_time(flags, u64::from(high) << 32 | u64::from(low), platform)
             }
             RTC_TIME_GET => {
                 let [id, flags] = parameters.words()?;
                 check(id, flags, IN_TICKS)?;
-                reply.double(self.time(flags, host)?)
+                reply.double(self.time(flags, platform)?)
             }
             RTC_ALARM_SET => {
                 let [id, flags, low, high] = parameters.words()?;
@@ -158,8 +158,8 @@ impl ImxBbm {
         self.0.with(found).ok_or(Error::NotFound)
     }
 
-    fn time(&self, flags: u32, host: &mut dyn Host) -> Result<u64, Error> {
-        let now = now(host)?.wrapping_add(self.0.with(|state| state.ahead)) % ROLLOVER;
+    fn time(&self, flags: u32, platform: &mut dyn Platform) -> Result<u64, Error> {
+        let now = now(platform)?.wrapping_add(self.0.with(|state| state.ahead)) % ROLLOVER;
         Ok(if flags & IN_TICKS == 0 {
             now / SECOND
         } else {
@@ -167,7 +167,7 @@ impl ImxBbm {
         })
     }
 
-    fn set_time(&self, flags: u32, time: u64, host: &mut dyn Host) -> Result<(), Error> {
+    fn set_time(&self, flags: u32, time: u64, platform: &mut dyn Platform) -> Result<(), Error> {
         let (seconds, ticks) = if flags & IN_TICKS == 0 {
             (time, 0)
         } else {
@@ -178,7 +178,7 @@ impl ImxBbm {
         }
         // Rounded up, so that the same tick reads back.
         let time = seconds * SECOND + (ticks * SECOND).div_ceil(TICKS);
-        let ahead = time.wrapping_sub(now(host)?);
+        let ahead = time.wrapping_sub(now(platform)?);
         self.0.with(|state| state.ahead = ahead);
         Ok(())
     }
@@ -204,9 +204,10 @@ fn check(id: u32, flags: u32, known: u32) -> Result<(), Error> {
     }
 }
 
-/// The host's time in nanoseconds since 1970.
-fn now(host: &mut dyn Host) -> Result<u64, Error> {
-    host.time()
+/// The platform's time in nanoseconds since 1970.
+fn now(platform: &mut dyn Platform) -> Result<u64, Error> {
+    platform
+        .time()
         .map(|(_, realtime)| realtime)
         .map_err(|_| Error::Hardware)
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A message's parts as protocols see them (DEN 0056, 4.1).
 
-use crate::host::Host;
+use crate::platform::Platform;
 
 /// Why a message is not served: the status in its answer (DEN 0056, 4.1.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,6 +154,6 @@ pub trait Protocol: Sync {
         message: u8,
         parameters: Parameters<'_>,
         reply: &mut Reply<'_>,
-        host: &mut dyn Host,
+        platform: &mut dyn Platform,
     ) -> Result<(), Error>;
 }

@@ -4,7 +4,7 @@
 use fakemon_abi::status::NOT_SUPPORTED;
 use proptest::prelude::*;
 
-use crate::fake::{FakeHost, scmi};
+use crate::fake::{FakePlatform, scmi};
 
 mod agent;
 mod clock;
@@ -71,9 +71,14 @@ fn a_message_of_another_length_is_a_protocol_error() {
         }
     }
     for length in [5, 6, 7] {
-        scmi::put(&mut agent.host, BASE, length, &[scmi::header(0x10, 0), 0]);
+        scmi::put(
+            &mut agent.platform,
+            BASE,
+            length,
+            &[scmi::header(0x10, 0), 0],
+        );
         assert_eq!(agent.ring(), 0);
-        assert_eq!(agent.host.memory_word(BASE + 0x1c).cast_signed(), -10);
+        assert_eq!(agent.platform.memory_word(BASE + 0x1c).cast_signed(), -10);
     }
 }
 
@@ -81,9 +86,9 @@ fn a_message_of_another_length_is_a_protocol_error() {
 fn a_length_that_cannot_be_frees_the_channel_with_an_error() {
     for length in [0, 3, SIZE as u32 - 0x18 + 1, 0x1000, u32::MAX] {
         let mut agent = Agent::new();
-        scmi::put(&mut agent.host, BASE, length, &[scmi::header(0x10, 0)]);
+        scmi::put(&mut agent.platform, BASE, length, &[scmi::header(0x10, 0)]);
         assert_eq!(agent.ring(), 0);
-        let word = |offset| agent.host.memory_word(BASE + offset);
+        let word = |offset| agent.platform.memory_word(BASE + offset);
         assert_eq!((word(0x4), word(0x14)), (3, 8), "{length:#x}");
         assert_eq!(word(0x1c).cast_signed(), -10);
         assert_eq!(
@@ -99,22 +104,22 @@ fn what_is_no_command_is_a_protocol_error() {
     for kind in 1..4 {
         let mut agent = Agent::new();
         let header = scmi::header(0x10, 0) | kind << 8;
-        scmi::put(&mut agent.host, BASE, 4, &[header]);
+        scmi::put(&mut agent.platform, BASE, 4, &[header]);
         assert_eq!(agent.ring(), 0);
-        assert_eq!(agent.host.memory_word(BASE + 0x1c).cast_signed(), -10);
+        assert_eq!(agent.platform.memory_word(BASE + 0x1c).cast_signed(), -10);
     }
 }
 
 #[test]
 fn a_channel_is_free_from_the_first_call_on() {
     let mut agent = Agent::new();
-    agent.channel.prepare(&mut agent.host);
-    assert_eq!(agent.host.written, [(BASE + 4, 4)]);
-    assert_eq!(agent.host.memory_word(BASE + 4), 1);
-    scmi::put(&mut agent.host, BASE, 4, &[scmi::header(0x10, 0)]);
-    agent.channel.prepare(&mut agent.host);
+    agent.channel.prepare(&mut agent.platform);
+    assert_eq!(agent.platform.written, [(BASE + 4, 4)]);
+    assert_eq!(agent.platform.memory_word(BASE + 4), 1);
+    scmi::put(&mut agent.platform, BASE, 4, &[scmi::header(0x10, 0)]);
+    agent.channel.prepare(&mut agent.platform);
     assert_eq!(
-        agent.host.memory_word(BASE + 4),
+        agent.platform.memory_word(BASE + 4),
         0,
         "and later it is the caller's"
     );
@@ -123,20 +128,20 @@ fn a_channel_is_free_from_the_first_call_on() {
 #[test]
 fn a_free_channel_has_no_message() {
     let mut agent = Agent::new();
-    agent.channel.prepare(&mut agent.host);
-    agent.host.written.clear();
+    agent.channel.prepare(&mut agent.platform);
+    agent.platform.written.clear();
     assert_eq!(agent.ring(), 0);
-    assert_eq!(agent.host.written, []);
+    assert_eq!(agent.platform.written, []);
 }
 
 #[test]
 fn a_machine_without_the_area_has_no_scmi() {
-    let mut agent = Agent::with(FakeHost::new(1).with_memory(BASE, &[0; SIZE - 1]));
+    let mut agent = Agent::with(FakePlatform::new(1).with_memory(BASE, &[0; SIZE - 1]));
     assert_eq!(agent.ring(), i64::from(NOT_SUPPORTED).cast_unsigned());
-    agent.host = FakeHost::new(1);
-    agent.channel.prepare(&mut agent.host);
+    agent.platform = FakePlatform::new(1);
+    agent.channel.prepare(&mut agent.platform);
     assert_eq!(agent.ring(), i64::from(NOT_SUPPORTED).cast_unsigned());
-    assert_eq!(agent.host.written, []);
+    assert_eq!(agent.platform.written, []);
 }
 
 proptest! {
@@ -147,18 +152,18 @@ proptest! {
         kind in prop_oneof![8 => Just(0), 1 => 0..4_u32],
         parameters in prop::collection::vec(prop_oneof![0..4_u32, any::<u32>()], 0..26),
         length in prop::option::weighted(0.2, any::<u32>()),
-        time in any::<Result<[u64; 4], i32>>(),
+        time in crate::fake::properties::answer(),
     ) {
-        let host = FakeHost::new(1).answering(move |_, _| time);
-        let mut agent = Agent::with(host.with_memory(BASE - 0x80, &[0xaa; 0x200]));
+        let platform = FakePlatform::new(1).answering(move |_| time);
+        let mut agent = Agent::with(platform.with_memory(BASE - 0x80, &[0xaa; 0x200]));
         let header = scmi::header(protocol, message) | kind << 8;
         let words: Vec<u32> = [header].iter().chain(&parameters).copied().collect();
         let right = 4 * words.len() as u32;
-        scmi::put(&mut agent.host, BASE, length.unwrap_or(right), &words);
+        scmi::put(&mut agent.platform, BASE, length.unwrap_or(right), &words);
         prop_assert_eq!(agent.ring(), 0);
-        for &(address, size) in &agent.host.written {
+        for &(address, size) in &agent.platform.written {
             prop_assert!(address >= BASE && address + size as u64 <= BASE + SIZE as u64);
         }
-        prop_assert_eq!(agent.host.memory_word(BASE + 4) & 1, 1, "it is always freed");
+        prop_assert_eq!(agent.platform.memory_word(BASE + 4) & 1, 1, "it is always freed");
     }
 }

@@ -155,7 +155,7 @@ impl Interrupted {
             None => self.at,
             Some(entry) => {
                 // Only AArch32 callers are refused, and they do not reach SDEI.
-                let _ = call.host().set_exception(pc, pstate);
+                let _ = call.platform().set_exception(pc, pstate);
                 Resume {
                     pc: entry,
                     pstate: HANDLER,

@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A guest's life with event 0.
 
-use fakemon_abi::hostcall;
-use fakemon_abi::note::Note;
-
 use super::*;
 use crate::board::Board;
-use crate::call::{Resume, Width};
+use crate::call::Resume;
 use crate::dispatch;
-use crate::fake::FakeHost;
+use crate::fake::{Asked, FakePlatform};
+use fakemon_abi::Width;
 
 struct Firmware(Sdei);
 
 impl Board for Firmware {
-    const NOTE: Note = crate::fake::NOTE;
     const NEW: Self = Firmware(Sdei::new());
 
     fn call(&self, call: &mut Call<'_>) {
@@ -31,14 +28,14 @@ const ARGUMENT: u64 = 0xaaaa;
 
 struct Guest {
     board: Firmware,
-    host: FakeHost,
+    platform: FakePlatform,
 }
 
 impl Guest {
     fn new() -> Self {
         Guest {
             board: Firmware::NEW,
-            host: FakeHost::new(2),
+            platform: FakePlatform::new(2),
         }
     }
 
@@ -58,8 +55,8 @@ impl Guest {
         }
         regs[0] = u64::from(id.0);
         regs[1..=args.len()].copy_from_slice(args);
-        self.host.resume = AT;
-        self.host.smc(&self.board, Width::AArch64, &regs)
+        self.platform.resume = AT;
+        self.platform.smc(&self.board, Width::AArch64, &regs)
     }
 
     fn call(&mut self, id: FunctionId, args: &[u64]) -> i64 {
@@ -123,7 +120,7 @@ fn a_signalled_event_interrupts_its_signaller_and_goes_back() {
         pc: HANDLER,
         pstate: 0x3c5,
     };
-    assert_eq!(guest.host.resume, handler);
+    assert_eq!(guest.platform.resume, handler);
 
     assert_eq!(
         guest.call(EVENT_STATUS, &[0]),
@@ -136,7 +133,7 @@ fn a_signalled_event_interrupts_its_signaller_and_goes_back() {
 
     let x = guest.x(EVENT_COMPLETE, &[0]);
     assert_eq!((x[0], x[1], x[2], x[17]), (0, 0, 0, 0x111));
-    assert_eq!(guest.host.resume, AT);
+    assert_eq!(guest.platform.resume, AT);
     assert_eq!(guest.call(EVENT_COMPLETE, &[0]), -3, "no handler runs");
     assert_eq!(guest.call(EVENT_CONTEXT, &[0]), -3);
 }
@@ -145,13 +142,15 @@ fn a_signalled_event_interrupts_its_signaller_and_goes_back() {
 fn a_handler_can_end_in_what_looks_like_an_exception() {
     let mut guest = Guest::ready();
     guest.call(EVENT_SIGNAL, &[0, 0]);
-    guest.host.asked.clear();
+    guest.platform.asked.clear();
     let x = guest.x(EVENT_COMPLETE_AND_RESUME, &[0x4000_0280]);
     assert_eq!((x[0], x[17]), (0, 0x111));
-    assert_eq!(guest.host.resume.pc, 0x4000_0280);
-    assert_eq!(guest.host.resume.pstate, 0x3c5);
-    let set = [AT.pc, AT.pstate, 0, 0, 0, 0];
-    assert_eq!(guest.host.asked, [(hostcall::SET_EXCEPTION, set)]);
+    assert_eq!(guest.platform.resume.pc, 0x4000_0280);
+    assert_eq!(guest.platform.resume.pstate, 0x3c5);
+    assert_eq!(
+        guest.platform.asked,
+        [Asked::SetException(AT.pc, AT.pstate)]
+    );
 }
 
 #[test]
@@ -160,16 +159,16 @@ fn an_event_waits_for_enable_and_unmask() {
     assert_eq!(guest.call(EVENT_SIGNAL, &[0, 0]), 0);
     assert_eq!(guest.call(EVENT_REGISTER, &[0, HANDLER, ARGUMENT]), 0);
     assert_eq!(guest.call(PE_UNMASK, &[]), 0);
-    assert_eq!(guest.host.resume, AT, "not enabled yet");
+    assert_eq!(guest.platform.resume, AT, "not enabled yet");
     guest.call(EVENT_ENABLE, &[0]);
-    assert_eq!(guest.host.resume.pc, HANDLER);
+    assert_eq!(guest.platform.resume.pc, HANDLER);
     // Signalled again from its handler, it is delivered once more when that is done.
     guest.call(EVENT_SIGNAL, &[0, 0]);
-    assert_eq!(guest.host.resume, AT);
+    assert_eq!(guest.platform.resume, AT);
     guest.call(EVENT_COMPLETE, &[0]);
-    assert_eq!(guest.host.resume.pc, HANDLER);
+    assert_eq!(guest.platform.resume.pc, HANDLER);
     guest.call(EVENT_COMPLETE, &[0]);
-    assert_eq!(guest.host.resume, AT);
+    assert_eq!(guest.platform.resume, AT);
 }
 
 #[test]
@@ -180,29 +179,29 @@ fn a_handler_that_unregisters_itself_runs_to_its_end() {
     assert_eq!(guest.call(EVENT_STATUS, &[0]), 4, "only running");
     assert_eq!(guest.call(EVENT_ENABLE, &[0]), -3);
     guest.call(EVENT_COMPLETE, &[0]);
-    assert_eq!(guest.host.resume, AT);
+    assert_eq!(guest.platform.resume, AT);
     assert_eq!(guest.call(EVENT_STATUS, &[0]), 0);
 }
 
 #[test]
 fn an_event_for_another_cpu_waits_there() {
     let mut guest = Guest::new();
-    guest.host.cpu = 1;
+    guest.platform.cpu = 1;
     assert_eq!(guest.call(EVENT_REGISTER, &[0, HANDLER, ARGUMENT]), 0);
     assert_eq!(guest.call(EVENT_ENABLE, &[0]), 0);
     assert_eq!(guest.call(PE_UNMASK, &[]), 0);
-    guest.host.cpu = 0;
+    guest.platform.cpu = 0;
     assert_eq!(guest.call(EVENT_SIGNAL, &[0, 1]), 0);
-    assert_eq!(guest.host.resume, AT);
+    assert_eq!(guest.platform.resume, AT);
     assert_eq!(
         guest.call(EVENT_STATUS, &[0]),
         0,
         "nothing is registered here"
     );
-    guest.host.cpu = 1;
+    guest.platform.cpu = 1;
     guest.call(EVENT_STATUS, &[0]);
-    assert_eq!(guest.host.resume.pc, HANDLER);
-    guest.host.cpu = 0;
+    assert_eq!(guest.platform.resume.pc, HANDLER);
+    guest.platform.cpu = 0;
     assert_eq!(
         guest.call(EVENT_SIGNAL, &[0, 2]),
         -2,

@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The watchdog on plain registers, with a clock that the test sets.
 
+use fakemon_abi::frame::REGS;
+use fakemon_abi::status::{DISABLED, INTERNAL_FAILURE, INVALID_PARAMETERS, NOT_SUPPORTED};
 use std::cell::Cell;
 use std::rc::Rc;
 
-use fakemon_abi::frame::REGS;
-use fakemon_abi::hostcall;
-
 use super::*;
-use crate::call::{Conduit, Resume, Trap, Width};
-use crate::fake::FakeHost;
+use crate::call::{Resume, Trap};
+use crate::error::Error;
+use crate::fake::{Asked, FakePlatform};
+use fakemon_abi::{Conduit, Width};
 
 const ID: FunctionId = FunctionId(0x8200_3d06);
 const SECOND: u64 = NS_PER_SECOND;
 
-/// A watchdog of 2 to 60 seconds, its host, and the host's clock.
+/// A watchdog of 2 to 60 seconds, its platform, and the platform's clock.
 struct Setup {
     watchdog: SmcWatchdog,
-    host: FakeHost,
+    platform: FakePlatform,
     clock: Rc<Cell<u64>>,
 }
 
@@ -27,10 +28,10 @@ impl Setup {
         let time = clock.clone();
         Setup {
             watchdog: SmcWatchdog::new(ID, 2, 60),
-            host: FakeHost::new(1).answering(move |nr, _| match nr {
-                hostcall::TIME => Ok([time.get(), 0, 0, 0]),
-                hostcall::WATCHDOG => Ok([0; 4]),
-                _ => Err(NOT_SUPPORTED),
+            platform: FakePlatform::new(1).answering(move |asked| match asked {
+                Asked::Time => Ok([time.get(), 0, 0, 0]),
+                Asked::Watchdog(_) => Ok([0; 4]),
+                _ => Err(Error::NotSupported),
             }),
             clock,
         }
@@ -45,7 +46,7 @@ impl Setup {
             immediate: 0,
         };
         let mut resume = Resume::default();
-        let mut call = Call::new(&mut regs, trap, &mut resume, &mut self.host);
+        let mut call = Call::new(&mut regs, trap, &mut resume, &mut self.platform);
         self.watchdog.handle(&mut call);
         assert_eq!(regs[3..], [7; REGS - 3]);
         regs
@@ -68,12 +69,14 @@ impl Setup {
         assert_eq!(self.call(GET_TIMELEFT, 0)[..3], [0, seconds, 0]);
     }
 
-    /// The limits that the host was given since the last time.
+    /// The limits that the platform was given since the last time.
     fn limits(&mut self) -> Vec<u64> {
-        let asked = self.host.asked.drain(..);
+        let asked = self.platform.asked.drain(..);
         asked
-            .filter(|(nr, _)| *nr == hostcall::WATCHDOG)
-            .map(|(_, args)| args[0])
+            .filter_map(|asked| match asked {
+                Asked::Watchdog(ns) => Some(ns),
+                _ => None,
+            })
             .collect()
     }
 }
@@ -151,7 +154,7 @@ fn what_it_cannot_do_is_refused_and_changes_nothing() {
 #[test]
 fn a_host_that_cannot_count_is_found_at_init() {
     let mut setup = Setup::new();
-    setup.host = FakeHost::new(1).answering(|_, _| Err(NOT_SUPPORTED));
+    setup.platform = FakePlatform::new(1).answering(|_| Err(Error::NotSupported));
     setup.refuses(INIT, 0, NOT_SUPPORTED);
     setup.refuses(ENABLE, 1, INTERNAL_FAILURE);
     setup.refuses(GET_TIMELEFT, 0, DISABLED);

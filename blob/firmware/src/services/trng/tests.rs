@@ -2,12 +2,14 @@
 //! TRNG on plain registers: what is answered, and where the bits go.
 
 use fakemon_abi::frame::REGS;
-use fakemon_abi::hostcall;
+use fakemon_abi::status::INVALID_PARAMETERS;
 use proptest::prelude::*;
 
 use super::*;
-use crate::call::{Conduit, Resume, Trap};
-use crate::fake::FakeHost;
+use crate::call::{Resume, Trap};
+use crate::error::Error;
+use crate::fake::{Asked, FakePlatform};
+use fakemon_abi::Conduit;
 
 const WORDS: [u64; 4] = [
     0xffff_ffff_ffff_ff01,
@@ -16,8 +18,8 @@ const WORDS: [u64; 4] = [
     0xffff_ffff_ffff_ff04,
 ];
 
-/// A call with `id` and one argument, to a host that has [`WORDS`] for randomness.
-fn trng(host: &mut FakeHost, width: Width, id: FunctionId, arg: u64) -> [u64; REGS] {
+/// A call with `id` and one argument, to a platform that has [`WORDS`] for randomness.
+fn trng(platform: &mut FakePlatform, width: Width, id: FunctionId, arg: u64) -> [u64; REGS] {
     let mut regs = [7; REGS];
     regs[0] = u64::from(id.0);
     regs[1] = arg;
@@ -30,18 +32,18 @@ fn trng(host: &mut FakeHost, width: Width, id: FunctionId, arg: u64) -> [u64; RE
         &mut regs,
         trap,
         &mut Resume::default(),
-        host,
+        platform,
     ));
     assert_eq!(regs[4..], [7; REGS - 4]);
     regs
 }
 
-fn host() -> FakeHost {
-    FakeHost::new(1).answering(|_, _| Ok(WORDS))
+fn platform() -> FakePlatform {
+    FakePlatform::new(1).answering(|_| Ok(WORDS))
 }
 
 fn call(id: FunctionId, arg: u64) -> [u64; REGS] {
-    trng(&mut host(), Width::AArch64, id, arg)
+    trng(&mut platform(), Width::AArch64, id, arg)
 }
 
 #[test]
@@ -64,7 +66,10 @@ fn it_owns_its_five_functions() {
 #[test]
 fn it_is_version_1_0() {
     assert_eq!(call(VERSION, 0)[0], 0x1_0000);
-    assert_eq!(trng(&mut host(), Width::AArch32, VERSION, 0)[0], 0x1_0000);
+    assert_eq!(
+        trng(&mut platform(), Width::AArch32, VERSION, 0)[0],
+        0x1_0000
+    );
 }
 
 #[test]
@@ -79,7 +84,7 @@ fn features_are_its_functions() {
         "PSCI is none of its"
     );
     let from_aarch32 =
-        |id: FunctionId| trng(&mut host(), Width::AArch32, FEATURES, u64::from(id.0))[0];
+        |id: FunctionId| trng(&mut platform(), Width::AArch32, FEATURES, u64::from(id.0))[0];
     assert_eq!(from_aarch32(RND32), 0);
     assert_eq!(
         from_aarch32(RND64),
@@ -111,7 +116,7 @@ fn the_lowest_bits_come_in_x3() {
 fn the_32_bit_form_fills_the_low_halves() {
     let low = WORDS.map(|word| word & 0xffff_ffff);
     for width in [Width::AArch64, Width::AArch32] {
-        let call = |bits| trng(&mut host(), width, RND32, bits);
+        let call = |bits| trng(&mut platform(), width, RND32, bits);
         assert_eq!(call(96)[..4], [0, low[2], low[1], low[0]]);
         assert_eq!(call(32)[..4], [0, 0, 0, low[0]]);
         assert_eq!(call(33)[..4], [0, 0, low[1] & 1, low[0]]);
@@ -141,21 +146,25 @@ fn a_number_of_bits_out_of_range_is_refused() {
 #[test]
 fn it_asks_for_no_more_than_it_needs() {
     for (bits, words) in [(1, 1), (64, 1), (65, 2), (192, 3)] {
-        let mut host = host();
-        trng(&mut host, Width::AArch64, RND64, bits);
-        assert_eq!(
-            host.asked,
-            [(hostcall::ENTROPY, [words, 0, 0, 0, 0, 0])],
-            "{bits} bits"
-        );
+        let mut platform = platform();
+        trng(&mut platform, Width::AArch64, RND64, bits);
+        assert_eq!(platform.asked, [Asked::Entropy(words)], "{bits} bits");
     }
 }
 
 #[test]
 fn a_host_without_entropy_means_try_again() {
-    let mut host = FakeHost::new(1).answering(|_, _| Err(NOT_SUPPORTED));
-    let regs = trng(&mut host, Width::AArch64, RND64, 64);
-    assert_eq!(regs[..4], [i64::from(NO_ENTROPY).cast_unsigned(), 0, 0, 0]);
+    let mut platform = FakePlatform::new(1).answering(|_| Err(Error::NotSupported));
+    let regs = trng(&mut platform, Width::AArch64, RND64, 64);
+    assert_eq!(
+        regs[..4],
+        [
+            i64::from(Refused::NoEntropy.code()).cast_unsigned(),
+            0,
+            0,
+            0
+        ]
+    );
 }
 
 proptest! {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The application that lists others: those for which the kernel makes devices.
 
-use crate::host::Host;
+use crate::platform::Platform;
 use crate::services::optee::apps::{TrustedApp, Uuid};
 use crate::services::optee::param::{Access, PARAMS, Param};
 use crate::services::optee::result::{BAD_PARAMETERS, NOT_IMPLEMENTED, SHORT_BUFFER};
@@ -17,7 +17,7 @@ impl Devices {
     pub const UUID: Uuid = 0x7011_a688_ddde_4053_a5a9_7b3c_4ddf_13b8_u128.to_be_bytes();
 
     /// Writes the list; without enough room for it, as much as fits, and says how much it takes.
-    fn list(&self, params: &mut [Param; PARAMS], host: &mut dyn Host) -> Result<(), u32> {
+    fn list(&self, params: &mut [Param; PARAMS], platform: &mut dyn Platform) -> Result<(), u32> {
         let [
             Param::Memory(Access::Output, buffer),
             Param::None,
@@ -34,7 +34,7 @@ impl Devices {
         for uuid in self.0 {
             let end = size + uuid.len() as u64;
             if end <= buffer.capacity() {
-                buffer.write(host, size, uuid)?;
+                buffer.write(platform, size, uuid)?;
             }
             size = end;
         }
@@ -55,10 +55,10 @@ impl TrustedApp for Devices {
         &self,
         command: u32,
         params: &mut [Param; PARAMS],
-        host: &mut dyn Host,
+        platform: &mut dyn Platform,
     ) -> Result<(), u32> {
         match command {
-            GET_DEVICES => self.list(params, host),
+            GET_DEVICES => self.list(params, platform),
             // Lists of devices that need a daemon, or its storage: the real one has commands for
             // these, but nothing here does.
             _ => Err(NOT_IMPLEMENTED),

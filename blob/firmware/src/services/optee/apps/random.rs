@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The application that gives out random numbers, for Linux' optee-rng. They are the host's.
+//! The application that gives out random numbers, for Linux' optee-rng. They are the platform's.
 
-use crate::host::Host;
+use crate::platform::Platform;
 use crate::services::optee::apps::{TrustedApp, Uuid};
 use crate::services::optee::param::{Access, Buffer, PARAMS, Param};
 use crate::services::optee::result::{BAD_PARAMETERS, GENERIC, NOT_IMPLEMENTED, NOT_SUPPORTED};
@@ -29,7 +29,7 @@ impl Random {
     /// ab7a617c-b8e7-4d8f-8301-d09b61036b64.
     pub const UUID: Uuid = 0xab7a_617c_b8e7_4d8f_8301_d09b_6103_6b64_u128.to_be_bytes();
 
-    fn fill(buffer: &Buffer, host: &mut dyn Host) -> Result<(), u32> {
+    fn fill(buffer: &Buffer, platform: &mut dyn Platform) -> Result<(), u32> {
         if buffer.is_null() {
             return Err(BAD_PARAMETERS);
         }
@@ -43,9 +43,9 @@ impl Random {
             let mut bytes = [0; WRITTEN];
             let bytes = &mut bytes[..size as usize];
             for drawn in bytes.chunks_mut(DRAWN) {
-                draw(drawn, host)?;
+                draw(drawn, platform)?;
             }
-            buffer.write(host, offset, bytes)?;
+            buffer.write(platform, offset, bytes)?;
             offset += size;
         }
         Ok(())
@@ -53,9 +53,9 @@ impl Random {
 }
 
 /// Fills up to [`DRAWN`] bytes.
-fn draw(bytes: &mut [u8], host: &mut dyn Host) -> Result<(), u32> {
+fn draw(bytes: &mut [u8], platform: &mut dyn Platform) -> Result<(), u32> {
     let words = bytes.len().div_ceil(8) as u64;
-    let random = host.entropy(words).map_err(|_| GENERIC)?;
+    let random = platform.entropy(words).map_err(|_| GENERIC)?;
     for (some, word) in bytes.chunks_mut(8).zip(random) {
         some.copy_from_slice(&word.to_le_bytes()[..some.len()]);
     }
@@ -71,12 +71,12 @@ impl TrustedApp for Random {
         &self,
         command: u32,
         params: &mut [Param; PARAMS],
-        host: &mut dyn Host,
+        platform: &mut dyn Platform,
     ) -> Result<(), u32> {
         use Param::None;
         match (command, params) {
             (GET_ENTROPY, [Param::Memory(Access::Both, buffer), None, None, None]) => {
-                Self::fill(buffer, host)
+                Self::fill(buffer, platform)
             }
             (GET_RNG_INFO, [Param::Value(Access::Output, value), None, None, None]) => {
                 *value = [self.rate, self.quality];

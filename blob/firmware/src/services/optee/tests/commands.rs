@@ -2,6 +2,8 @@
 //! Sessions and commands, in messages as the kernel makes them.
 
 use super::*;
+use crate::error::Error;
+use crate::fake::Asked;
 use crate::services::optee::result::{
     BAD_PARAMETERS, GENERIC, ITEM_NOT_FOUND, NOT_IMPLEMENTED, NOT_SUPPORTED, OUT_OF_MEMORY,
     SHORT_BUFFER, SUCCESS,
@@ -36,7 +38,7 @@ fn the_kernel_finds_the_random_numbers() {
     let answer = caller.expect(&list(session, BUFFER, 4096), SUCCESS, 4);
     assert_eq!(answer.params[0], [MEMORY_OUT, BUFFER, 16, 1]);
     assert_eq!(
-        caller.host.memory(BUFFER, 17),
+        caller.platform.memory(BUFFER, 17),
         [
             0xab, 0x7a, 0x61, 0x7c, 0xb8, 0xe7, 0x4d, 0x8f, 0x83, 0x01, 0xd0, 0x9b, 0x61, 0x03,
             0x6b, 0x64, 0
@@ -51,7 +53,7 @@ fn a_list_that_does_not_fit_is_not_written_beyond_its_buffer() {
     let session = caller.open(Devices::UUID);
     let answer = caller.expect(&list(session, BUFFER, 15), SHORT_BUFFER, 4);
     assert_eq!(answer.params[0][2], 16);
-    assert_eq!(caller.host.memory(BUFFER, 16), [0; 16]);
+    assert_eq!(caller.platform.memory(BUFFER, 16), [0; 16]);
     caller.expect(&list(session, 0, 16), BAD_PARAMETERS, 4);
 }
 
@@ -71,12 +73,12 @@ fn random_numbers_come_from_the_host() {
     let answer = caller.expect(&draw(session, BUFFER, 13), SUCCESS, 4);
     assert_eq!(answer.params[0], [MEMORY_BOTH, BUFFER, 13, 1]);
     assert_eq!(
-        caller.host.memory(BUFFER, 14),
+        caller.platform.memory(BUFFER, 14),
         [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 0]
     );
     assert_eq!(
-        caller.host.asked,
-        [(hostcall::ENTROPY, [2, 0, 0, 0, 0, 0])],
+        caller.platform.asked,
+        [Asked::Entropy(2)],
         "no more words than it takes"
     );
     caller.expect(&draw(session, BUFFER, 0), SUCCESS, 4);
@@ -87,10 +89,10 @@ fn a_page_of_random_numbers_is_the_most() {
     let mut caller = Caller::new();
     let session = caller.open(Random::UUID);
     caller.expect(&draw(session, BUFFER, 4096), SUCCESS, 4);
-    let drawn = caller.host.memory(BUFFER, 4096);
+    let drawn = caller.platform.memory(BUFFER, 4096);
     let block: Vec<u8> = (1..=32).collect();
     assert!(drawn.chunks(32).all(|chunk| chunk == block));
-    assert_eq!(caller.host.asked.len(), 4096 / 32);
+    assert_eq!(caller.platform.asked.len(), 4096 / 32);
     caller.expect(&draw(session, BUFFER, 4097), NOT_SUPPORTED, 4);
     caller.expect(&draw(session, 0, 0), BAD_PARAMETERS, 4);
 }
@@ -98,12 +100,12 @@ fn a_page_of_random_numbers_is_the_most() {
 #[test]
 fn a_host_without_entropy_is_an_error() {
     let mut caller = Caller::new();
-    caller.host = FakeHost::new(1)
+    caller.platform = FakePlatform::new(1)
         .with_memory(POOL, &[0; POOL_SIZE])
-        .answering(|_, _| Err(-1));
+        .answering(|_| Err(Error::NotSupported));
     let session = caller.open(Random::UUID);
     caller.expect(&draw(session, BUFFER, 16), GENERIC, 4);
-    assert_eq!(caller.host.memory(BUFFER, 16), [0; 16]);
+    assert_eq!(caller.platform.memory(BUFFER, 16), [0; 16]);
 }
 
 #[test]
@@ -135,7 +137,7 @@ fn wrong_sessions_are_refused() {
     for id in [0, session + 1, u32::MAX] {
         caller.expect(&draw(id, BUFFER, 16), BAD_PARAMETERS, 3);
     }
-    assert_eq!(caller.host.memory(BUFFER, 16), [0; 16]);
+    assert_eq!(caller.platform.memory(BUFFER, 16), [0; 16]);
     let params = [NO];
     caller.expect(&Sent::new(CLOSE, 0, session, &params), BAD_PARAMETERS, 3);
     caller.expect(&Sent::new(CANCEL, 0, session, &params), BAD_PARAMETERS, 3);
@@ -189,15 +191,22 @@ fn a_session_needs_an_application_and_a_login() {
 fn only_what_is_a_result_is_written() {
     let mut caller = Caller::new();
     let session = caller.open(Random::UUID);
-    assert_eq!(caller.host.written, [(MESSAGE + 8, 4), (MESSAGE + 20, 8)]);
+    assert_eq!(
+        caller.platform.written,
+        [(MESSAGE + 8, 4), (MESSAGE + 20, 8)]
+    );
     caller.send(&draw(session, BUFFER, 16));
     assert_eq!(
-        caller.host.written,
+        caller.platform.written,
         [(BUFFER, 16), (MESSAGE + 48, 8), (MESSAGE + 20, 8)]
     );
     let input = [[VALUE_IN, 1, 2, 3], [MEMORY_IN, BUFFER, 16, 0]];
     caller.send(&Sent::new(INVOKE, 1, session, &input));
-    assert_eq!(caller.host.written, [(MESSAGE + 20, 8)]);
+    assert_eq!(caller.platform.written, [(MESSAGE + 20, 8)]);
     let (code, _) = caller.try_send(&Sent::new(OPEN + 9, 0, 0, &[]));
-    assert_eq!((code, caller.host.written.len()), (5, 0), "no such command");
+    assert_eq!(
+        (code, caller.platform.written.len()),
+        (5, 0),
+        "no such command"
+    );
 }

@@ -27,7 +27,7 @@ fn a_message_outside_the_pool_is_refused() {
     ] {
         let mut caller = Caller::new();
         assert_eq!(caller.call_at(address), EBADADDR, "{address:#x}");
-        assert_eq!(caller.host.written, []);
+        assert_eq!(caller.platform.written, []);
     }
 }
 
@@ -90,7 +90,7 @@ fn a_buffer_outside_the_pool_is_refused_before_anything_is_done() {
         let sent = Sent::new(1, 0, session, &[[kind, address, size, 1]]);
         let answer = caller.expect(&sent, BAD_PARAMETERS, 3);
         assert_eq!(answer.params, sent.params, "{kind:#x}");
-        assert_eq!(caller.host.written, [(MESSAGE + 20, 8)]);
+        assert_eq!(caller.platform.written, [(MESSAGE + 20, 8)]);
     }
     let cached = Sent::new(1, 0, session, &[[MEMORY_BOTH | 1 << 16, BUFFER, 16, 1]]);
     caller.expect(&cached, 0, 4);
@@ -151,7 +151,7 @@ proptest! {
                     handed_over.push((*address, *size));
                 }
             }
-            for &(address, size) in &caller.host.written {
+            for &(address, size) in &caller.platform.written {
                 let inside = handed_over.iter().any(|&(start, whole)| {
                     address >= start && address - start <= whole
                         && size as u64 <= whole - (address - start)

@@ -3,7 +3,7 @@
 
 use super::super::tests::args;
 use super::*;
-use crate::fake::FakeHost;
+use crate::fake::FakePlatform;
 
 /// Where the lists are: stretches, then at +0x100 the present and at +0x200 the new owners.
 const LISTS: u64 = 0x8000_0000;
@@ -32,13 +32,13 @@ fn assign(
         bytes
     };
     put(0x200, new.iter().flat_map(new_owner).collect());
-    let mut host = FakeHost::new(1)
+    let mut platform = FakePlatform::new(1)
         .with_memory(LISTS, &lists)
         .with_memory(MEMORY, &[0; 0x8000]);
     let sizes = [16 * stretches.len(), 4 * present.len(), 24 * new.len()];
     let [stretches, present, new] = sizes.map(|size| size as u64);
     let reply = assignments.assign(
-        &mut host,
+        &mut platform,
         &args([
             LISTS,
             stretches,
@@ -49,7 +49,7 @@ fn assign(
             0,
         ]),
     );
-    assert_eq!(host.written, []);
+    assert_eq!(platform.written, []);
     reply
 }
 
@@ -69,7 +69,7 @@ fn the_modem_gets_its_memory_and_gives_it_back() {
     assert_eq!(owners_of(&all, STRETCH_A), 1 << HLOS | 1 << MODEM);
     assert_eq!(
         assign(&all, &[STRETCH_A], &[HLOS], BACK),
-        Err(INVALID_ARGUMENT),
+        Err(Error::InvalidArgument),
         "not HLOS's alone"
     );
     assert_eq!(assign(&all, &[STRETCH_A], &[HLOS, MODEM], BACK), Ok([0; 3]));
@@ -83,7 +83,10 @@ fn what_is_assigned_is_assigned_as_a_whole() {
     assert_eq!(assign(&all, &[STRETCH_A], &[HLOS], BOTH), Ok([0; 3]));
     for part in [(MEMORY, 0x1000), (MEMORY + 0x1000, 0x2000)] {
         for present in [&[HLOS][..], &[HLOS, MODEM]] {
-            assert_eq!(assign(&all, &[part], present, BOTH), Err(INVALID_ARGUMENT));
+            assert_eq!(
+                assign(&all, &[part], present, BOTH),
+                Err(Error::InvalidArgument)
+            );
         }
     }
 }
@@ -95,7 +98,7 @@ fn all_stretches_change_hands_or_none() {
     assert_eq!(assign(&all, &[other], &[HLOS], &[(MODEM, 4)]), Ok([0; 3]));
     assert_eq!(
         assign(&all, &[STRETCH_A, other], &[HLOS], BOTH),
-        Err(INVALID_ARGUMENT)
+        Err(Error::InvalidArgument)
     );
     assert_eq!(owners_of(&all, STRETCH_A), 1 << HLOS);
     assert_eq!(owners_of(&all, other), 1 << MODEM);
@@ -119,39 +122,45 @@ fn there_is_room_for_so_many() {
             };
         }
     });
-    assert_eq!(assign(&one, &[page(0)], &[HLOS], BOTH), Err(NO_MEMORY));
+    assert_eq!(
+        assign(&one, &[page(0)], &[HLOS], BOTH),
+        Err(Error::NoMemory)
+    );
 }
 
 #[test]
 fn malformed_calls_are_refused() {
     let all = Assignments::new();
     for (stretch, code) in [
-        ((MEMORY, 0), INVALID_ARGUMENT),
-        ((MEMORY + 1, 0x1000), INVALID_ARGUMENT),
-        ((MEMORY, 0x1001), INVALID_ARGUMENT),
-        ((0x1000, 0x1000), INVALID_ADDRESS),
-        ((MEMORY, 0x9000), INVALID_ADDRESS),
-        ((u64::MAX - 0xfff, 0x1000), INVALID_ADDRESS),
-        ((u64::MAX - 0xfff, 0x2000), INVALID_ADDRESS),
+        ((MEMORY, 0), Error::InvalidArgument),
+        ((MEMORY + 1, 0x1000), Error::InvalidArgument),
+        ((MEMORY, 0x1001), Error::InvalidArgument),
+        ((0x1000, 0x1000), Error::InvalidAddress),
+        ((MEMORY, 0x9000), Error::InvalidAddress),
+        ((u64::MAX - 0xfff, 0x1000), Error::InvalidAddress),
+        ((u64::MAX - 0xfff, 0x2000), Error::InvalidAddress),
     ] {
         assert_eq!(assign(&all, &[stretch], &[HLOS], BOTH), Err(code));
     }
     for new in [&[(64, 6)][..], &[(MODEM, 0)], &[(MODEM, 8)], &[]] {
         assert_eq!(
             assign(&all, &[STRETCH_A], &[HLOS], new),
-            Err(INVALID_ARGUMENT)
+            Err(Error::InvalidArgument)
         );
     }
     assert_eq!(
         assign(&all, &[STRETCH_A], &[64], BOTH),
-        Err(INVALID_ARGUMENT)
+        Err(Error::InvalidArgument)
     );
-    let mut host = FakeHost::new(1).with_memory(LISTS, &[0; 0x300]);
+    let mut platform = FakePlatform::new(1).with_memory(LISTS, &[0; 0x300]);
     for sizes in [[15, 4, 24], [16, 3, 24], [16, 4, 25], [16 * 9, 4, 24]] {
         let [a, b, c] = sizes;
         let args = args([LISTS, a, LISTS, b, LISTS, c, 0]);
-        assert_eq!(all.assign(&mut host, &args), Err(INVALID_ARGUMENT));
+        assert_eq!(
+            all.assign(&mut platform, &args),
+            Err(Error::InvalidArgument)
+        );
     }
     let args = args([0, 16, 0, 4, 0, 24, 0]);
-    assert_eq!(all.assign(&mut host, &args), Err(INVALID_ADDRESS));
+    assert_eq!(all.assign(&mut platform, &args), Err(Error::InvalidAddress));
 }

@@ -3,7 +3,7 @@
 
 use super::Buffer;
 use super::status::{INVALID_PARAMETER, NOT_FOUND};
-use crate::host::Host;
+use crate::platform::Platform;
 
 /// A copy of a request, of the size that it claims.
 #[derive(Debug)]
@@ -12,10 +12,14 @@ pub(super) struct Request<'a>(&'a [u8]);
 impl<'a> Request<'a> {
     /// Copies a request into `to`. [`None`] if it is not in guest memory, if there is too much of
     /// it, or if it does not claim a size that the buffer has.
-    pub(super) fn read(host: &mut dyn Host, buffer: Buffer, to: &'a mut [u8]) -> Option<Self> {
+    pub(super) fn read(
+        platform: &mut dyn Platform,
+        buffer: Buffer,
+        to: &'a mut [u8],
+    ) -> Option<Self> {
         let size = usize::try_from(buffer.size).ok()?;
         let to = to.get_mut(..size)?;
-        host.read_memory(buffer.address, to).ok()?;
+        platform.read_memory(buffer.address, to).ok()?;
         let claimed = Request(to).field(1)?;
         let to = to.get(..usize::try_from(claimed).ok()?)?;
         (to.len() >= 8).then_some(Request(to))

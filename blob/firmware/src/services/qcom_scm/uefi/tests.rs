@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::fake::FakeHost;
+use crate::fake::FakePlatform;
 
 const REQUEST: u64 = 0x8000_0000;
 const RESPONSE: u64 = 0x8000_1000;
@@ -19,7 +19,7 @@ fn utf16(name: &str) -> Vec<u8> {
 fn send(uefi: &Uefi, words: &[u32], rest: &[u8], room: u64) -> Result<Vec<u32>, Failure> {
     let mut request: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
     request.extend(rest);
-    let mut host = FakeHost::new(1)
+    let mut platform = FakePlatform::new(1)
         .with_memory(REQUEST, &request)
         .with_memory(RESPONSE, &[0; 0x1000]);
     let request = Buffer {
@@ -30,8 +30,8 @@ fn send(uefi: &Uefi, words: &[u32], rest: &[u8], room: u64) -> Result<Vec<u32>, 
         address: RESPONSE,
         size: room,
     };
-    uefi.send(&mut host, request, response)?;
-    let bytes = host.memory(RESPONSE, room as usize);
+    uefi.send(&mut platform, request, response)?;
+    let bytes = platform.memory(RESPONSE, room as usize);
     let word = |word: &[u8]| u32::from_le_bytes(word.try_into().expect("four bytes"));
     Ok(bytes.chunks_exact(4).map(word).collect())
 }
@@ -135,12 +135,12 @@ fn requests_that_make_no_sense_fail() {
     assert!(fails(&[QUERY, 12, 7], 39), "no room for the response");
     assert!(fails(&[QUERY], 40));
     assert!(fails(&[0; 0x401], 40), "too long");
-    let mut host = FakeHost::new(1);
+    let mut platform = FakePlatform::new(1);
     let nowhere = Buffer {
         address: u64::MAX,
         size: 12,
     };
-    assert_eq!(uefi.send(&mut host, nowhere, nowhere), Err(Failure));
+    assert_eq!(uefi.send(&mut platform, nowhere, nowhere), Err(Failure));
 }
 
 #[test]
@@ -175,13 +175,13 @@ proptest! {
             words[0] = 0x8000 | command;
             words[1] = 4 * words.len() as u32;
             let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-            let mut host = FakeHost::new(1)
+            let mut platform = FakePlatform::new(1)
                 .with_memory(REQUEST, &bytes)
                 .with_memory(RESPONSE, &[0; 0x1000]);
             let request = Buffer { address: REQUEST, size: bytes.len() as u64 };
             let response = Buffer { address: RESPONSE, size: room };
-            let _ = uefi.send(&mut host, request, response);
-            for (address, size) in host.written {
+            let _ = uefi.send(&mut platform, request, response);
+            for (address, size) in platform.written {
                 prop_assert!(address >= RESPONSE);
                 prop_assert!(address + size as u64 <= RESPONSE + room);
             }

@@ -3,14 +3,15 @@
 
 use fakemon_abi::frame::REGS;
 
-use crate::call::{Call, Conduit, Resume, Trap, Width};
+use crate::call::{Call, Resume, Trap};
 use crate::clocks::{Clock, Clocks, Rates};
-use crate::fake::{FakeHost, scmi};
+use crate::fake::{FakePlatform, scmi};
 use crate::function_id::FunctionId;
 use crate::service::Service;
 use crate::services::scmi::clock::ClockProtocol;
 use crate::services::scmi::imx_bbm::ImxBbm;
 use crate::services::scmi::{Channel, Identity, Scmi};
+use fakemon_abi::{Conduit, Width};
 
 pub(super) const BASE: u64 = 0xd000_0000;
 pub(super) const SIZE: usize = 0x80;
@@ -57,7 +58,7 @@ static CLOCKS: [Clock; 3] = [
 
 /// The firmware of a board, and a kernel that talks to it.
 pub(super) struct Agent {
-    pub(super) host: FakeHost,
+    pub(super) platform: FakePlatform,
     pub(super) channel: Channel,
     clocks: Clocks<3>,
     pub(super) bbm: ImxBbm,
@@ -65,12 +66,12 @@ pub(super) struct Agent {
 
 impl Agent {
     pub(super) fn new() -> Self {
-        Agent::with(FakeHost::new(1).with_memory(BASE - 0x80, &[0; 0x200]))
+        Agent::with(FakePlatform::new(1).with_memory(BASE - 0x80, &[0; 0x200]))
     }
 
-    pub(super) fn with(host: FakeHost) -> Self {
+    pub(super) fn with(platform: FakePlatform) -> Self {
         Agent {
-            host,
+            platform,
             channel: Channel::new(BASE, SIZE),
             clocks: Clocks::new(&CLOCKS),
             bbm: ImxBbm::new(),
@@ -93,7 +94,12 @@ impl Agent {
         };
         assert!(service.owns(DOORBELL) && !service.owns(FunctionId(0xc200_00fd)));
         let mut resume = Resume::default();
-        service.handle(&mut Call::new(&mut regs, trap, &mut resume, &mut self.host));
+        service.handle(&mut Call::new(
+            &mut regs,
+            trap,
+            &mut resume,
+            &mut self.platform,
+        ));
         assert_eq!(regs[1..], [9; REGS - 1], "x0 alone changes");
         regs[0]
     }
@@ -105,13 +111,19 @@ impl Agent {
         message: u8,
         parameters: &[u32],
     ) -> Result<Vec<u32>, i32> {
-        let mut host = std::mem::replace(&mut self.host, FakeHost::new(1));
-        let (status, data) = scmi::send(&mut host, BASE, (protocol, message), parameters, |host| {
-            std::mem::swap(host, &mut self.host);
-            assert_eq!(self.ring(), 0);
-            std::mem::swap(host, &mut self.host);
-        });
-        self.host = host;
+        let mut platform = std::mem::replace(&mut self.platform, FakePlatform::new(1));
+        let (status, data) = scmi::send(
+            &mut platform,
+            BASE,
+            (protocol, message),
+            parameters,
+            |platform| {
+                std::mem::swap(platform, &mut self.platform);
+                assert_eq!(self.ring(), 0);
+                std::mem::swap(platform, &mut self.platform);
+            },
+        );
+        self.platform = platform;
         let (words, rest) = data.as_chunks::<4>();
         assert!(rest.is_empty(), "answers are words");
         let words = words.iter().copied().map(u32::from_le_bytes).collect();

@@ -1,24 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The battery-backed module, message by message, on a host whose clock the tests move.
+//! The battery-backed module, message by message, on a platform whose clock the tests move.
 
 use std::cell::Cell;
 use std::rc::Rc;
-
-use fakemon_abi::hostcall;
 
 use super::*;
 
 const SECOND: u64 = 1_000_000_000;
 
-/// An agent, and the host's time in nanoseconds.
+/// An agent, and the platform's time in nanoseconds.
 fn at(nanoseconds: u64) -> (Agent, Rc<Cell<u64>>) {
     let time = Rc::new(Cell::new(nanoseconds));
     let clock = Rc::clone(&time);
-    let host = FakeHost::new(1).answering(move |nr, _| {
-        assert_eq!(nr, hostcall::TIME);
+    let platform = FakePlatform::new(1).answering(move |asked| {
+        assert_eq!(asked, crate::fake::Asked::Time);
         Ok([7, clock.get(), 0, 0])
     });
-    (Agent::with(host.with_memory(BASE, &[0; SIZE])), time)
+    (Agent::with(platform.with_memory(BASE, &[0; SIZE])), time)
 }
 
 #[test]
@@ -75,8 +73,8 @@ fn a_time_beyond_its_range_is_refused() {
 
 #[test]
 fn a_host_without_time_is_a_hardware_error() {
-    let host = FakeHost::new(1).answering(|_, _| Err(-1));
-    let mut agent = Agent::with(host.with_memory(BASE, &[0; SIZE]));
+    let platform = FakePlatform::new(1).answering(|_| Err(crate::error::Error::NotSupported));
+    let mut agent = Agent::with(platform.with_memory(BASE, &[0; SIZE]));
     assert_eq!(agent.send(0x81, 6, &[0, 0, 1, 0]), Err(-9));
     assert_eq!(agent.send(0x81, 7, &[0, 0]), Err(-9));
 }

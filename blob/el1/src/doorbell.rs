@@ -15,33 +15,36 @@ use fakemon_abi::frame::{Frame, PanicRecord};
 use fakemon_abi::hostcall::{self, HostCall};
 use fakemon_abi::layout::{DOORBELL, DOORBELL_CALL, FRAME};
 use fakemon_abi::status::{INTERNAL_FAILURE, SUCCESS};
+use fakemon_firmware::memory::{self, Region};
+use fakemon_firmware::{Error, Lock};
 
-use crate::host::Host;
-use crate::lock::Lock;
-use crate::memory::{self, Stretch};
+use crate::platform::{Doorbell, Host};
 
 /// How far below the frame the doorbell's register for host calls lies, in bytes.
 const DOORBELL_DISTANCE: usize = (FRAME - DOORBELL - DOORBELL_CALL) as usize;
 
-/// The most stretches of guest memory that a blob knows; further ones are out of its reach.
-const MOST: usize = 16;
+/// The most regions of guest memory that a blob knows; further ones are out of its reach.
+const MAX_REGIONS: usize = 16;
 
 /// The guest's memory. It is the same as long as the guest runs, and asking for it costs a trip to
-/// the host for each stretch.
-static STRETCHES: Lock<Option<[Stretch; MOST]>> = Lock::new(None);
+/// the host for each region.
+static REGIONS: Lock<Option<[Region; MAX_REGIONS]>> = Lock::new(None);
+
+/// The access that GUEST_MEMORY tells of where the blob may write.
+const ACCESS_WRITE: u64 = 2;
 
 /// The frame of the vCPU that runs, which the host reads and writes as well: hence volatile
 /// accesses, no references.
 #[derive(Debug)]
-pub(crate) struct FrameHost {
+pub(crate) struct FrameDoorbell {
     frame: *mut Frame,
 }
 
-impl FrameHost {
+impl FrameDoorbell {
     /// Finds the frame of the vCPU that runs: the gate has put its address into TPIDR_EL1.
     pub(crate) fn current() -> Self {
         // The shim made the frame, so no object of this program lends its provenance.
-        FrameHost {
+        FrameDoorbell {
             frame: core::ptr::with_exposed_provenance_mut(TPIDR_EL1.get() as usize),
         }
     }
@@ -54,27 +57,36 @@ impl FrameHost {
         unsafe { place.write_volatile(record) };
         loop {
             // The host does not come back from this; should it, asking again is all there is to do.
-            let _ = self.call(hostcall::PANIC, [0; 6]);
+            let _ = self.ring(0, 0, 0, 0, hostcall::PANIC);
         }
     }
 
     /// Checks that `size` bytes from `address` are memory of the guest's.
-    fn reach(&mut self, address: u64, size: usize, write: bool) -> Result<(), i32> {
-        let stretches = match STRETCHES.get() {
+    fn reach(&mut self, address: u64, size: usize, write: bool) -> Result<(), Error> {
+        let regions = match REGIONS.get() {
             Some(known) => known,
             None => {
-                let host: &mut dyn Host = self;
-                let found = (0..).map_while(|n| host.guest_memory(n).ok());
-                // What is not there holds nothing.
-                let mut asked = [Stretch::default(); MOST];
-                for (place, stretch) in asked.iter_mut().zip(found) {
-                    *place = stretch;
+                let found = (0..).map_while(|n| self.region(n).ok());
+                // A place that is left over is a region of no bytes.
+                let mut asked = [Region::default(); MAX_REGIONS];
+                for (place, region) in asked.iter_mut().zip(found) {
+                    *place = region;
                 }
-                STRETCHES.set(Some(asked));
+                REGIONS.set(Some(asked));
                 asked
             }
         };
-        memory::find(stretches, address, size, write).map(drop)
+        memory::find(regions, address, size, write).map(drop)
+    }
+
+    /// Returns the guest's `n`-th region of memory as far as the blob may reach it.
+    fn region(&mut self, n: u64) -> Result<Region, Error> {
+        self.ring(n, 0, 0, 0, hostcall::GUEST_MEMORY)?;
+        Ok(Region {
+            base: self.result(0),
+            size: self.result(1),
+            writable: self.result(2) == ACCESS_WRITE,
+        })
     }
 
     fn field<T>(&self, offset: usize) -> *mut T {
@@ -85,7 +97,7 @@ impl FrameHost {
         self.field(offset_of!(Frame, call) + offset)
     }
 
-    fn ring(&self) {
+    fn touch(&self) {
         let doorbell = self.frame.wrapping_byte_sub(DOORBELL_DISTANCE);
         // SAFETY: the doorbell page of this vCPU is mapped, and a load from it changes no register.
         // The host reads and writes the frame meanwhile, which an asm block without `nomem` lets
@@ -118,38 +130,44 @@ fn clean_and_invalidate(start: *const u8, size: usize) {
     barrier::dsb(barrier::SY);
 }
 
-impl Host for FrameHost {
-    fn call(&mut self, nr: u64, args: [u64; 6]) -> Result<[u64; 4], i32> {
+impl Doorbell for FrameDoorbell {
+    #[inline(never)]
+    fn ring(&mut self, a: u64, b: u64, c: u64, d: u64, nr: u64) -> Result<(), Error> {
         let place = self.field::<HostCall>(offset_of!(Frame, call));
         let asked = HostCall {
             nr,
-            args,
+            args: [a, b, c, d, 0, 0],
             status: i64::from(INTERNAL_FAILURE),
             results: [0; 4],
         };
         // SAFETY: `place` is the host call of this vCPU's frame, which the shim keeps mapped and
         // aligned.
         unsafe { place.write_volatile(asked) };
-        self.ring();
+        self.touch();
         // SAFETY: as above; the host writes there, but not while this vCPU runs, and any bits are
         // an integer.
         let status = unsafe {
             self.answer::<i64>(offset_of!(HostCall, status))
                 .read_volatile()
         };
-        // SAFETY: as above.
-        let results = unsafe {
-            self.answer::<[u64; 4]>(offset_of!(HostCall, results))
-                .read_volatile()
-        };
         match i32::try_from(status) {
-            Ok(SUCCESS) => Ok(results),
-            Ok(code) => Err(code),
-            Err(_) => Err(INTERNAL_FAILURE),
+            Ok(SUCCESS) => Ok(()),
+            Ok(code) => Err(Error::from_code(code)),
+            Err(_) => Err(Error::InternalFailure),
         }
     }
 
-    fn read_memory(&mut self, address: u64, to: &mut [u8]) -> Result<(), i32> {
+    fn result(&self, n: usize) -> u64 {
+        let results = self.answer::<u64>(offset_of!(HostCall, results));
+        // Of no more than there are.
+        let place = results.wrapping_add(n & 3);
+        // SAFETY: `place` is one of the four results in this vCPU's frame, which the shim keeps mapped
+        // and aligned; the host writes there, but not while this vCPU runs, and any bits are an
+        // integer.
+        unsafe { place.read_volatile() }
+    }
+
+    fn read_memory(&mut self, address: u64, to: &mut [u8]) -> Result<(), Error> {
         self.reach(address, to.len(), false)?;
         let from = core::ptr::with_exposed_provenance::<u8>(address as usize);
         clean_and_invalidate(from, to.len());
@@ -161,7 +179,7 @@ impl Host for FrameHost {
         Ok(())
     }
 
-    fn write_memory(&mut self, address: u64, from: &[u8]) -> Result<(), i32> {
+    fn write_memory(&mut self, address: u64, from: &[u8]) -> Result<(), Error> {
         self.reach(address, from.len(), true)?;
         let to = core::ptr::with_exposed_provenance_mut::<u8>(address as usize);
         clean_and_invalidate(to, from.len());
@@ -174,13 +192,16 @@ impl Host for FrameHost {
         Ok(())
     }
 
-    fn cpu(&self) -> u32 {
+    fn cpus(&self) -> (u32, u32) {
         // SAFETY: the shim keeps the frame mapped and aligned, and never changes this word.
-        unsafe { self.field::<u32>(offset_of!(Frame, cpu)).read_volatile() }
+        let cpu = unsafe { self.field::<u32>(offset_of!(Frame, cpu)).read_volatile() };
+        // SAFETY: as above.
+        let cpus = unsafe { self.field::<u32>(offset_of!(Frame, cpus)).read_volatile() };
+        (cpu, cpus)
     }
+}
 
-    fn cpus(&self) -> u32 {
-        // SAFETY: the shim keeps the frame mapped and aligned, and never changes this word.
-        unsafe { self.field::<u32>(offset_of!(Frame, cpus)).read_volatile() }
-    }
+/// Returns the host as the firmware sees it from the vCPU that runs.
+pub(crate) fn host() -> Host<FrameDoorbell> {
+    Host(FrameDoorbell::current())
 }

@@ -6,7 +6,7 @@ use core::panic::PanicInfo;
 
 use fakemon_abi::frame::PanicRecord;
 
-use crate::hostcall::FrameHost;
+use crate::doorbell::FrameDoorbell;
 
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
@@ -19,7 +19,7 @@ fn panic(info: &PanicInfo<'_>) -> ! {
     if let Some(message) = info.message().as_str() {
         (record.message, record.message_len) = text(message);
     }
-    FrameHost::current().panic(record)
+    FrameDoorbell::current().panic(record)
 }
 
 /// Address and length of a text that lives as long as the blob.

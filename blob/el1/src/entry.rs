@@ -30,24 +30,21 @@ const _: () = {
 
 /// Serves the call that the vectors have saved. Called by [`blob!`](crate::blob) alone.
 #[cfg(target_os = "none")]
-pub fn enter<B: crate::Board>(board: &B, saved: &mut Saved) {
+pub fn enter<B: fakemon_firmware::Board>(board: &B, saved: &mut Saved) {
     use aarch64_cpu::registers::{ELR_EL1, ESR_EL1, Readable, SPSR_EL1, Writeable};
     use fakemon_abi::frame::SPSR_IL;
-
-    use crate::call::{Call, Resume, Trap};
+    use fakemon_firmware::{Call, Resume, Trap, dispatch};
 
     let Some(trap) = Trap::from_esr(ESR_EL1.get()) else {
         panic!("entered by an exception that is neither SMC nor HVC");
     };
-    let mut host = crate::hostcall::FrameHost::current();
+    let mut host = crate::doorbell::host();
     let mut resume = Resume {
         pc: ELR_EL1.get(),
         pstate: SPSR_EL1.get() & !SPSR_IL,
     };
-    crate::dispatch::dispatch(
-        board,
-        &mut Call::new(&mut saved.x, trap, &mut resume, &mut host),
-    );
+    let mut call = Call::new(&mut saved.x, trap, &mut resume, &mut host);
+    dispatch::dispatch(board, &mut call);
     // The bit that makes the return trap (decisions/0002-il-trap.md) is not a service's to choose.
     ELR_EL1.set(resume.pc);
     SPSR_EL1.set(resume.pstate | SPSR_IL);

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The macro that makes a blob of a board.
+
+/// Makes the program of a board's blob: its note, and the door from the vectors to the dispatcher.
+///
+/// The note is the constant `NOTE` that the build script of the board has left in `note.rs`.
+///
+/// On a target with an operating system, where nothing of that means anything, it makes a program
+/// that says so.
+#[macro_export]
+macro_rules! blob {
+    ($board:ty) => {
+        #[cfg(target_os = "none")]
+        mod fakemon_note {
+            include!(concat!(env!("OUT_DIR"), "/note.rs"));
+
+            #[used]
+            #[unsafe(link_section = ".note.FakeMonitor")]
+            static ELF_NOTE: $crate::abi::note::ElfNote = $crate::abi::note::ElfNote::new(NOTE);
+        }
+
+        #[cfg(target_os = "none")]
+        const _: () = {
+            #[unsafe(no_mangle)]
+            extern "C" fn fakemon_dispatch(saved: &mut $crate::entry::Saved) {
+                static BOARD: $board = <$board as $crate::firmware::Board>::NEW;
+                $crate::entry::enter(&BOARD, saved);
+            }
+        };
+
+        #[cfg(not(target_os = "none"))]
+        fn main() {
+            eprintln!("a blob runs in a monitor VM; build it with `cargo xtask blob`");
+            std::process::exit(2);
+        }
+    };
+}
