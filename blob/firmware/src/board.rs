@@ -2,6 +2,7 @@
 //! What a board is to its firmware's runtime.
 
 use crate::call::Call;
+use crate::context::Context;
 use crate::error::Error;
 
 /// The entry points of a board's secure firmware.
@@ -19,5 +20,13 @@ pub trait Board: Sync {
     /// Serves an SMC or HVC with another immediate, which SMCCC reserves.
     fn call_with_immediate(&self, call: &mut Call<'_>) {
         call.answer(Error::NotSupported);
+    }
+
+    /// Looks what is due for a CPU that has entered the firmware without a call: because of
+    /// [`Platform::interrupt`](crate::Platform::interrupt), of
+    /// [`Platform::timer`](crate::Platform::timer), or for no reason. What the CPU was doing goes on
+    /// unless this changes `context`.
+    fn interrupt(&self, context: &mut Context<'_>) {
+        let _ = context;
     }
 }

@@ -6,9 +6,11 @@ use fakemon_abi::frame::REGS;
 use fakemon_abi::{Conduit, Width};
 use tock_registers::LocalRegisterCopy;
 
+use crate::context::{Context, Resume};
 use crate::error::Code;
 use crate::function_id::FunctionId;
 use crate::platform::Platform;
+use crate::service::{PowerChange, Service};
 
 /// How a call came in, from the syndrome register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,21 +49,11 @@ impl Trap {
     }
 }
 
-/// Where the caller goes on after the call, and how.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Resume {
-    /// Its PC; past the SMC or HVC unless a service changes it.
-    pub pc: u64,
-    /// Its PSTATE, as an SPSR holds it, without IL.
-    pub pstate: u64,
-}
-
 /// A call that a service handles.
 pub struct Call<'a> {
-    regs: &'a mut [u64; REGS],
+    context: Context<'a>,
     trap: Trap,
-    resume: &'a mut Resume,
-    platform: &'a mut dyn Platform,
+    services: &'a [&'a dyn Service],
 }
 
 impl<'a> Call<'a> {
@@ -73,16 +65,37 @@ impl<'a> Call<'a> {
         platform: &'a mut dyn Platform,
     ) -> Self {
         Call {
-            regs,
+            context: Context::new(regs, trap.width, resume, platform),
             trap,
-            resume,
-            platform,
+            services: &[],
         }
+    }
+
+    /// Returns the same call as a board's `services` see it.
+    pub(crate) fn among<'b>(&'b mut self, services: &'b [&'b dyn Service]) -> Call<'b> {
+        Call {
+            context: self.context.reborrow(),
+            trap: self.trap,
+            services,
+        }
+    }
+
+    /// Tells all services of the board that the calling CPU's power is about to change.
+    pub fn cpu_power(&mut self, change: PowerChange) {
+        let cpu = self.platform().cpu();
+        for service in self.services {
+            service.cpu_power(cpu, change);
+        }
+    }
+
+    /// Returns the caller, as it is without the call.
+    pub fn context(&mut self) -> &mut Context<'a> {
+        &mut self.context
     }
 
     /// Returns the function that w0 or r0 names, without the SVE hint.
     pub fn id(&self) -> FunctionId {
-        FunctionId(self.regs[0] as u32).without_hint()
+        FunctionId(self.register(0) as u32).without_hint()
     }
 
     /// Returns how the call came in.
@@ -97,17 +110,17 @@ impl<'a> Call<'a> {
 
     /// Returns where the caller goes on, which a service may change (docs/abi.md, "Return").
     pub fn resume(&mut self) -> &mut Resume {
-        self.resume
+        self.context.resume()
     }
 
     /// Returns the platform, for what the machine must do.
     pub fn platform(&mut self) -> &mut (dyn Platform + 'a) {
-        self.platform
+        self.context.platform()
     }
 
-    /// Returns register `n` as it is; 0 beyond x17.
+    /// Returns register `n` as it is; 0 past x17.
     pub fn register(&self, n: usize) -> u64 {
-        self.regs.get(n).copied().unwrap_or(0)
+        self.context.register(n)
     }
 
     /// Returns argument `n`, from x`n`: 64 bits if the function's convention is 64-bit, else 32.
@@ -122,13 +135,7 @@ impl<'a> Call<'a> {
     /// Sets register `n` to a result, of which an AArch32 caller gets the low half. Nothing past
     /// x17 is set.
     pub fn set(&mut self, n: usize, value: u64) {
-        let seen = match self.width() {
-            Width::AArch64 => value,
-            Width::AArch32 => value & 0xffff_ffff,
-        };
-        if let Some(register) = self.regs.get_mut(n) {
-            *register = seen;
-        }
+        self.context.set(n, value);
     }
 
     /// Answers with a code in x0 or r0: the one place where an error becomes a number.
@@ -143,9 +150,8 @@ impl<'a> Call<'a> {
 impl core::fmt::Debug for Call<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Call")
-            .field("regs", self.regs)
+            .field("context", &self.context)
             .field("trap", &self.trap)
-            .field("resume", self.resume)
             .finish_non_exhaustive()
     }
 }

@@ -5,6 +5,7 @@ use fakemon_abi::Width;
 
 use crate::board::Board;
 use crate::call::Call;
+use crate::context::Context;
 use crate::error::Error;
 use crate::service::Service;
 
@@ -17,6 +18,12 @@ pub fn dispatch<B: Board>(board: &B, call: &mut Call<'_>) {
     }
 }
 
+/// Looks what is due for a CPU that has entered a board's firmware without a call (docs/abi.md, "Entry
+/// without a call").
+pub fn interrupt<B: Board>(board: &B, context: &mut Context<'_>) {
+    board.interrupt(context);
+}
+
 /// Serves a call of SMCCC's by the first service that owns its function.
 ///
 /// A function that nobody owns is answered NOT_SUPPORTED, and so is one of the 64-bit convention
@@ -25,7 +32,7 @@ pub fn smccc(services: &[&dyn Service], call: &mut Call<'_>) {
     let id = call.id();
     let unreachable = id.is_64() && call.width() == Width::AArch32;
     match services.iter().find(|service| service.owns(id)) {
-        Some(service) if !unreachable => service.handle(call),
+        Some(service) if !unreachable => service.handle(&mut call.among(services)),
         _ => call.answer(Error::NotSupported),
     }
 }

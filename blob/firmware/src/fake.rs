@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::vec::Vec;
 
 use crate::board::Board;
-use crate::call::{Call, Resume, Trap};
+use crate::call::{Call, Trap};
+use crate::context::Resume;
 use crate::dispatch;
 use crate::error::Error;
 use crate::function_id::FunctionId;

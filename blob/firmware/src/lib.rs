@@ -29,6 +29,7 @@
 mod board;
 mod call;
 pub mod clocks;
+mod context;
 pub mod dispatch;
 mod error;
 #[cfg(any(test, feature = "fakes"))]
@@ -37,16 +38,18 @@ mod function_id;
 mod immediate;
 mod lock;
 pub mod memory;
+pub mod mpidr;
 mod platform;
 mod service;
 pub mod services;
 
 pub use board::Board;
-pub use call::{Call, Resume, Trap};
+pub use call::{Call, Trap};
+pub use context::{Context, Resume};
 pub use error::{Code, Error};
 pub use fakemon_abi as abi;
 pub use fakemon_abi::{Conduit, Width};
 pub use function_id::{FunctionId, owner};
 pub use lock::{Lock, PerCpu};
 pub use platform::{Platform, PowerState};
-pub use service::Service;
+pub use service::{PowerChange, Service};

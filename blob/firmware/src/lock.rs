@@ -60,7 +60,7 @@ impl<T: Copy> Lock<T> {
 
 /// One value for each of the first `N` CPUs.
 #[derive(Debug)]
-pub struct PerCpu<T, const N: usize = 64>(Lock<[T; N]>);
+pub struct PerCpu<T, const N: usize>(Lock<[T; N]>);
 
 impl<T: Copy, const N: usize> PerCpu<T, N> {
     /// Gives each CPU a copy of `value`.

@@ -13,4 +13,20 @@ pub trait Service: Sync {
     ///
     /// A register that is not set comes back to the caller as it was.
     fn handle(&self, call: &mut Call<'_>);
+
+    /// Hears that the power of CPU number `cpu` is about to change, on that CPU: whoever keeps
+    /// something for each CPU brings it up to date.
+    fn cpu_power(&self, cpu: u32, change: PowerChange) {
+        let _ = (cpu, change);
+    }
+}
+
+/// What happens to a CPU's power.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PowerChange {
+    /// It goes off, and is like new when it is on again.
+    Off,
+    /// It loses its registers and goes on elsewhere when it wakes up; what the firmware has promised
+    /// it stands.
+    PowerDown,
 }

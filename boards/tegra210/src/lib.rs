@@ -4,7 +4,7 @@
 
 #![cfg_attr(not(test), no_std)]
 
-use fakemon_firmware::services::psci::Psci;
+use fakemon_firmware::services::psci::{Psci, StateFormat};
 use fakemon_firmware::{Board, Call, dispatch};
 
 mod pmc;
@@ -22,9 +22,12 @@ impl Board for Tegra210 {
     const NEW: Self = Tegra210 { pmc: Pmc::new() };
 
     fn call(&self, call: &mut Call<'_>) {
-        dispatch::smccc(&[&Psci::new(), &self.pmc], call);
+        dispatch::smccc(&[&PSCI, &self.pmc], call);
     }
 }
+
+/// The device tree's idle states are in the extended format.
+const PSCI: Psci = Psci::new().with_states(StateFormat::Extended);
 
 #[cfg(test)]
 mod tests;

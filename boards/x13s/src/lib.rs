@@ -4,7 +4,7 @@
 
 #![cfg_attr(not(test), no_std)]
 
-use fakemon_firmware::services::psci::Psci;
+use fakemon_firmware::services::psci::{Psci, StateFormat};
 use fakemon_firmware::services::qcom_scm::assign::{self, Assignments};
 use fakemon_firmware::services::qcom_scm::boot::{self, Boot};
 use fakemon_firmware::services::qcom_scm::smc::{Convention, Smc};
@@ -46,9 +46,12 @@ impl Board for X13s {
 
     fn call(&self, call: &mut Call<'_>) {
         let scm = Smc::new(self, CALLS, Convention::Smc64);
-        dispatch::smccc(&[&Psci::new(), &scm], call);
+        dispatch::smccc(&[&PSCI, &scm], call);
     }
 }
+
+/// The device tree's idle states are in the extended format.
+const PSCI: Psci = Psci::new().with_states(StateFormat::Extended);
 
 #[cfg(test)]
 mod tests;

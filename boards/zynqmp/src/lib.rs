@@ -9,7 +9,7 @@
 #![cfg_attr(not(test), no_std)]
 
 use fakemon_firmware::services::arm_arch::{ArmArch, SocId};
-use fakemon_firmware::services::psci::Psci;
+use fakemon_firmware::services::psci::{Psci, StateFormat};
 use fakemon_firmware::{Board, Call, dispatch};
 
 pub mod api;
@@ -40,9 +40,12 @@ impl Board for Zynqmp {
 
     fn call(&self, call: &mut Call<'_>) {
         let arch = ArmArch::new().with_soc(SOC);
-        dispatch::smccc(&[&Psci::new(), &arch, &self.eemi, &self.ipi], call);
+        dispatch::smccc(&[&PSCI, &arch, &self.eemi, &self.ipi], call);
     }
 }
+
+/// The device tree's idle states are in the extended format.
+const PSCI: Psci = Psci::new().with_states(StateFormat::Extended);
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,8 @@ use fakemon_abi::frame::REGS;
 use proptest::prelude::*;
 
 use super::*;
-use crate::call::{Resume, Trap};
+use crate::call::Trap;
+use crate::context::Resume;
 use crate::fake::FakePlatform;
 use crate::function_id::{FunctionId, owner};
 use crate::services::owner::OwnerQueries;

@@ -9,11 +9,14 @@ use fakemon_abi::Width;
 use crate::call::Call;
 use crate::error::{Code, Error};
 use crate::function_id::{FunctionId, owner};
+use crate::mpidr;
 use crate::service::Service;
 
 mod power;
+mod state;
 
 pub(crate) use power::{cpu_off, cpu_on, cpu_suspend};
+pub use state::StateFormat;
 
 /// Defines the function IDs of PSCI that this service knows by name, all of the 32-bit convention.
 macro_rules! functions {
@@ -60,6 +63,7 @@ const NUMBERS: core::ops::RangeInclusive<u16> = 0x00..=0x1f;
 #[derive(Clone, Copy, Debug)]
 pub struct Psci {
     mpidr: fn(u32) -> u64,
+    states: StateFormat,
 }
 
 impl Default for Psci {
@@ -71,20 +75,36 @@ impl Default for Psci {
 impl Psci {
     /// PSCI for a machine whose CPUs have the MPIDRs that KVM gives them.
     pub const fn new() -> Self {
-        Psci::with_mpidr(kvm_mpidr)
+        Psci::with_mpidr(mpidr::kvm)
     }
 
     /// PSCI for a machine where `mpidr` tells the affinity fields of the CPU of a number.
     pub const fn with_mpidr(mpidr: fn(u32) -> u64) -> Self {
-        Psci { mpidr }
+        Psci {
+            mpidr,
+            states: StateFormat::Original,
+        }
     }
-}
 
-/// The affinity fields that KVM/arm64 gives vCPU `cpu`: sixteen to a cluster (`reset_mpidr()` in
-/// Linux' sys_regs.c).
-pub(crate) fn kvm_mpidr(cpu: u32) -> u64 {
-    let cpu = u64::from(cpu);
-    (cpu & 0xf) | (cpu >> 4 & 0xff) << 8 | (cpu >> 12 & 0xff) << 16
+    /// The same with power states in this format.
+    #[must_use]
+    pub const fn with_states(mut self, states: StateFormat) -> Self {
+        self.states = states;
+        self
+    }
+
+    /// PSCI_FEATURES. OS-initiated mode is not here; the flags of SYSTEM_RESET2 and the others have no
+    /// meaning.
+    fn features(self, call: &Call<'_>) -> Result<i32, Error> {
+        let asked = FunctionId(call.arg(1) as u32);
+        let reachable = !asked.is_64() || call.width() == Width::AArch64;
+        let there = asked == SMCCC_VERSION || is_implemented(asked) && reachable;
+        match asked.as_32() {
+            _ if !there => Err(Error::NotSupported),
+            CPU_SUSPEND => Ok(self.states.feature()),
+            _ => Ok(0),
+        }
+    }
 }
 
 impl Service for Psci {
@@ -101,14 +121,14 @@ impl Service for Psci {
         }
         let code = match id.as_32() {
             PSCI_VERSION => return call.set(0, VERSION_1_1),
-            CPU_SUSPEND => cpu_suspend(call, None).code(),
+            CPU_SUSPEND => cpu_suspend(call, self.states, None).code(),
             CPU_OFF => cpu_off(call).code(),
             CPU_ON => cpu_on(call).code(),
             AFFINITY_INFO => power::affinity_info(call).code(),
             MIGRATE_INFO_TYPE => NO_MIGRATION,
             SYSTEM_OFF => call.platform().system_off().code(),
             SYSTEM_RESET => call.platform().system_reset(0, 0).code(),
-            PSCI_FEATURES => features(call).code(),
+            PSCI_FEATURES => self.features(call).code(),
             SYSTEM_SUSPEND => power::system_suspend(call, self.mpidr).code(),
             SYSTEM_RESET2 => power::system_reset2(call).code(),
             _ => Error::NotSupported.code(),
@@ -129,18 +149,6 @@ fn is_implemented(id: FunctionId) -> bool {
             !id.is_64()
         }
         _ => false,
-    }
-}
-
-/// PSCI_FEATURES. The flags of CPU_SUSPEND are all zero: original format of the power state, no
-/// OS-initiated mode; those of SYSTEM_RESET2 and the others have no meaning.
-fn features(call: &Call<'_>) -> Result<(), Error> {
-    let asked = FunctionId(call.arg(1) as u32);
-    let reachable = !asked.is_64() || call.width() == Width::AArch64;
-    if asked == SMCCC_VERSION || is_implemented(asked) && reachable {
-        Ok(())
-    } else {
-        Err(Error::NotSupported)
     }
 }
 

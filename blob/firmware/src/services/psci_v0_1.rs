@@ -6,7 +6,7 @@ use crate::call::Call;
 use crate::error::Error;
 use crate::function_id::FunctionId;
 use crate::service::Service;
-use crate::services::psci::{cpu_off, cpu_on, cpu_suspend};
+use crate::services::psci::{StateFormat, cpu_off, cpu_on, cpu_suspend};
 
 /// The PSCI 0.1 service with a board's own function IDs; a function without one is not there.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +33,7 @@ impl Service for PsciV0_1 {
     fn handle(&self, call: &mut Call<'_>) {
         let id = Some(call.id());
         let code = if id == self.cpu_suspend {
-            cpu_suspend(call, self.machine_level)
+            cpu_suspend(call, StateFormat::Original, self.machine_level)
         } else if id == self.cpu_off {
             Err(cpu_off(call))
         } else if id == self.cpu_on {

@@ -53,7 +53,8 @@ mod tests {
     use fakemon_abi::frame::REGS;
 
     use super::*;
-    use crate::call::{Resume, Trap};
+    use crate::call::Trap;
+    use crate::context::Resume;
     use crate::fake::{Asked, FakePlatform};
     use fakemon_abi::{Conduit, Width};
 

@@ -4,24 +4,36 @@
 //!
 //! The guest registers a handler for an event. When the event occurs, the CPU leaves what it was
 //! doing and runs the handler, with everything masked; the handler tells the firmware that it is
-//! done, and the firmware puts the CPU back. There is one event here, number 0, which every SDEI
-//! has: private to each CPU and signalled by software.
+//! done, and the firmware puts the CPU back. Every SDEI has event 0, which is private to each CPU and
+//! signalled by a call; a board may define others and raise them by [`Sdei::raise`].
 //!
-//! A blob is entered by calls alone. An event for the calling CPU is delivered by the return of the
-//! call that makes it deliverable. One that is signalled to another CPU waits for that CPU's next
-//! call of SDEI.
-
-use fakemon_abi::status::{DENIED, INVALID_PARAMETERS, NOT_SUPPORTED, SUCCESS};
+//! An event for the calling CPU is delivered by the return of the call that makes it deliverable. For
+//! one that another CPU takes, that CPU is [interrupted](crate::Platform::interrupt), and delivers it
+//! by the return from there. An event stays pending while its handler is disabled or runs, and while
+//! its CPU is masked; one that occurs before there is a handler is lost. So is a signal to a CPU that
+//! is off, whose sender is told by DENIED.
+//!
+//! Not here: entry points relative to a vector base (version 1.1), and interrupts as events, which
+//! would take the interrupt controller away from the guest.
 
 use crate::call::Call;
+use crate::context::Context;
+use crate::error::Code;
 use crate::function_id::{FunctionId, owner};
-use crate::lock::PerCpu;
-use crate::service::Service;
-use crate::services::psci::kvm_mpidr;
+use crate::lock::Lock;
+use crate::mpidr;
+use crate::platform::{Platform, PowerState};
+use crate::service::{PowerChange, Service};
 
-mod cpu;
+mod event;
+mod handler;
+mod interrupted;
+mod state;
 
-use cpu::Cpu;
+pub use event::{Event, Priority};
+use handler::{Handler, Route};
+use interrupted::Interrupted;
+use state::State;
 
 /// Defines the function IDs (DEN 0054, 5.1), all of the 64-bit convention.
 macro_rules! functions {
@@ -73,17 +85,50 @@ functions! {
 
 /// Version 1.0 of vendor 0.
 const VERSION_1_0: u64 = 1 << 48;
-/// No room for what was asked (DEN 0054, 5.1.1.1).
-const OUT_OF_RESOURCE: i32 = -10;
-/// The event is still being handled.
-pub(crate) const PENDING: i32 = -5;
-/// The event of every SDEI: private, normal priority, signalled by software.
-const SOFTWARE_SIGNALLED: u64 = 0;
+/// Flags of a shared event: it goes to any CPU, or to one.
+const ROUTE_ANY: u64 = 0;
+const ROUTE_CPU: u64 = 1;
+/// Handlers are A64 code.
+const ENTRY_ALIGN: u64 = 4;
+
+/// Why a call is refused (DEN 0054, 5.1.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum Error {
+    /// There is no such function.
+    NotSupported = -1,
+    /// An argument is out of range.
+    InvalidParameters = -2,
+    /// Not in this state.
+    Denied = -3,
+    /// The event is still being handled.
+    Pending = -5,
+    /// No room for what was asked.
+    OutOfResource = -10,
+}
+
+impl Code for Error {
+    fn code(&self) -> i32 {
+        *self as i32
+    }
+}
+
+impl From<crate::Error> for Error {
+    fn from(error: crate::Error) -> Self {
+        match error {
+            crate::Error::NotSupported => Error::NotSupported,
+            crate::Error::InvalidParameters => Error::InvalidParameters,
+            _ => Error::Denied,
+        }
+    }
+}
 
 /// The SDEI service of a machine whose CPUs have the MPIDRs that KVM gives them.
 #[derive(Debug)]
-pub struct Sdei {
-    cpus: PerCpu<Cpu>,
+pub struct Sdei<const PRIVATE: usize = 1, const SHARED: usize = 0> {
+    private: [Event; PRIVATE],
+    shared: [Event; SHARED],
+    state: Lock<State<PRIVATE, SHARED>>,
 }
 
 impl Default for Sdei {
@@ -93,33 +138,215 @@ impl Default for Sdei {
 }
 
 impl Sdei {
-    /// SDEI as it comes out of reset: nothing registered, all CPUs masked.
+    /// SDEI with event 0 alone, as it comes out of reset: nothing registered, all CPUs masked.
     pub const fn new() -> Self {
-        Sdei {
-            cpus: PerCpu::new(Cpu::NEW),
-        }
-    }
-
-    /// Does something with the state of the calling CPU.
-    fn here(&self, call: &mut Call<'_>, work: impl FnOnce(&mut Cpu) -> i32) -> i32 {
-        let number = call.platform().cpu();
-        self.cpus.with(number, work).unwrap_or(DENIED)
-    }
-
-    /// EVENT_SIGNAL: for another CPU the event stays pending there.
-    fn signal(&self, call: &mut Call<'_>) -> i32 {
-        let (event, target) = (call.arg(1), call.arg(2));
-        let cpus = call.platform().cpus();
-        let number = (0..cpus).find(|&number| kvm_mpidr(number) == target);
-        let (Some(number), SOFTWARE_SIGNALLED) = (number, event) else {
-            return INVALID_PARAMETERS;
-        };
-        let signalled = self.cpus.with(number, |cpu| cpu.pending = true);
-        signalled.map_or(INVALID_PARAMETERS, |()| SUCCESS)
+        Sdei::with_events([Event::SOFTWARE_SIGNALLED], [])
     }
 }
 
-impl Service for Sdei {
+impl<const PRIVATE: usize, const SHARED: usize> Sdei<PRIVATE, SHARED> {
+    /// SDEI with these private events, of which event 0 is the first, and these shared ones.
+    ///
+    /// # Panics
+    /// If event 0 is not the first private one. In a board's constant that is a compile error.
+    pub const fn with_events(private: [Event; PRIVATE], shared: [Event; SHARED]) -> Self {
+        assert!(PRIVATE > 0 && private[0].number == 0, "event 0 comes first");
+        Sdei {
+            private,
+            shared,
+            state: Lock::new(State::NEW),
+        }
+    }
+
+    /// The event of `index`, which is one that [`Sdei::find`] has found.
+    fn event(&self, index: usize) -> Event {
+        match index.checked_sub(PRIVATE) {
+            Some(shared) => self.shared[shared],
+            None => self.private[index],
+        }
+    }
+
+    /// Finds an event by its number.
+    fn find(&self, number: u64) -> Result<usize, Error> {
+        (0..PRIVATE + SHARED)
+            .find(|&index| u64::from(self.event(index).number) == number)
+            .ok_or(Error::InvalidParameters)
+    }
+
+    /// Does something with the handler of the event that x1 names, as the calling CPU sees it.
+    fn handler<R>(
+        &self,
+        call: &mut Call<'_>,
+        work: impl FnOnce(&mut Handler) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        let index = self.find(call.arg(1))?;
+        let cpu = call.platform().cpu();
+        self.state.with(|state| work(state.handler(cpu, index)?))
+    }
+
+    /// EVENT_REGISTER(event, entry, argument, flags, affinity).
+    fn register(&self, call: &mut Call<'_>) -> Result<(), Error> {
+        let (entry, argument) = (call.arg(2), call.arg(3));
+        if entry == 0 || !entry.is_multiple_of(ENTRY_ALIGN) {
+            return Err(Error::InvalidParameters);
+        }
+        let route = route(call.arg(4), call.arg(5), call.platform())?;
+        let is_shared = self.find(call.arg(1))? >= PRIVATE;
+        // A private event has nowhere else to go.
+        let route = if is_shared { route } else { Route::Any };
+        self.handler(call, |handler| handler.register(entry, argument, route))
+    }
+
+    /// EVENT_ROUTING_SET(event, flags, affinity), of a shared event.
+    fn reroute(&self, call: &mut Call<'_>) -> Result<(), Error> {
+        let route = route(call.arg(2), call.arg(3), call.platform())?;
+        self.shared(call.arg(1))?;
+        self.handler(call, |handler| handler.reroute(route))
+    }
+
+    fn shared(&self, number: u64) -> Result<(), Error> {
+        if self.find(number)? < PRIVATE {
+            return Err(Error::InvalidParameters);
+        }
+        Ok(())
+    }
+
+    /// EVENT_GET_INFO(event, what).
+    fn info(&self, call: &mut Call<'_>) -> Result<u64, Error> {
+        let index = self.find(call.arg(1))?;
+        let is_shared = index >= PRIVATE;
+        match call.arg(2) {
+            // Type.
+            0 => Ok(is_shared.into()),
+            // Signalled by software: event 0 alone.
+            1 => Ok((self.event(index).number == 0).into()),
+            2 => Ok(self.event(index).priority as u64),
+            // Routing.
+            what @ (3 | 4) => {
+                self.shared(call.arg(1))?;
+                match (what, self.handler(call, |handler| handler.route())?) {
+                    (3, Route::Any) => Ok(ROUTE_ANY),
+                    (3, Route::Cpu(_)) => Ok(ROUTE_CPU),
+                    (_, Route::Cpu(cpu)) => Ok(mpidr::kvm(cpu)),
+                    (_, Route::Any) => Err(Error::InvalidParameters),
+                }
+            }
+            _ => Err(Error::InvalidParameters),
+        }
+    }
+
+    /// EVENT_SIGNAL(event, MPIDR).
+    fn signal(&self, call: &mut Call<'_>) -> Result<(), Error> {
+        let (event, target) = (call.arg(1), call.arg(2));
+        let platform = call.platform();
+        let target = mpidr::number(target, platform.cpus()).ok_or(Error::InvalidParameters)?;
+        if event != u64::from(Event::SOFTWARE_SIGNALLED.number) {
+            return Err(Error::InvalidParameters);
+        }
+        self.raise_private(platform, 0, target)
+    }
+
+    /// Makes private event `index` occur on CPU number `target`.
+    fn raise_private(
+        &self,
+        platform: &mut dyn Platform,
+        index: usize,
+        target: u32,
+    ) -> Result<(), Error> {
+        let own = target == platform.cpu();
+        if !own && platform.cpu_affinity(mpidr::kvm(target), 0)? != PowerState::On {
+            return Err(Error::Denied);
+        }
+        let set = |pending| {
+            self.state.with(|state| -> Result<(), Error> {
+                state.handler(target, index)?.set_pending(pending);
+                Ok(())
+            })
+        };
+        set(true)?;
+        if own {
+            return Ok(());
+        }
+        platform.interrupt(mpidr::kvm(target)).map_err(|error| {
+            // Nobody will come for it.
+            let _ = set(false);
+            error.into()
+        })
+    }
+
+    /// Makes an event of the board's occur, in the course of a call or an interrupt: a private one on
+    /// the calling CPU. The caller finds itself in the handler if it is the one to take the event.
+    ///
+    /// # Errors
+    /// [`Error::InvalidParameters`] if there is no such event; what keeps the platform from
+    /// interrupting the CPU that would take it.
+    pub fn raise(&self, context: &mut Context<'_>, number: u32) -> Result<(), Error> {
+        let index = self.find(number.into())?;
+        let cpu = context.platform().cpu();
+        self.state.with(|state| -> Result<(), Error> {
+            state.handler(cpu, index)?.set_pending(true);
+            Ok(())
+        })?;
+        self.interrupt(context);
+        self.pass_on(context.platform())
+    }
+
+    /// Has each shared event that is due delivered by a CPU that can take it.
+    fn pass_on(&self, platform: &mut dyn Platform) -> Result<(), Error> {
+        let cpus = platform.cpus();
+        for index in PRIVATE..PRIVATE + SHARED {
+            let priority = self.event(index).priority;
+            let taker = self.state.with(|state| state.taker(index, priority, cpus));
+            if let Some(cpu) = taker {
+                platform.interrupt(mpidr::kvm(cpu))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// EVENT_CONTEXT: x0 to x17 of what was interrupted.
+    fn context(&self, call: &mut Call<'_>) -> Result<u64, Error> {
+        let (cpu, register) = (call.platform().cpu(), call.arg(1));
+        self.state.with(|state| state.context(cpu, register))
+    }
+
+    /// Ends the handler of the calling CPU; a call without one has no effect.
+    fn complete(&self, call: &mut Call<'_>) {
+        let cpu = call.platform().cpu();
+        let Some(interrupted) = self.state.with(|state| state.end(cpu)) else {
+            return call.answer(Error::Denied);
+        };
+        let elsewhere = (call.id() == EVENT_COMPLETE_AND_RESUME).then(|| call.arg(1));
+        interrupted.restore(call.context(), elsewhere);
+    }
+
+    /// Sends the CPU into a handler if an event is due. A board does this where its firmware was
+    /// entered without a call.
+    pub fn interrupt(&self, context: &mut Context<'_>) {
+        let cpu = context.platform().cpu();
+        let interrupted = Interrupted::of(context);
+        let events = |index| self.event(index);
+        let due = self
+            .state
+            .with(|state| state.begin(cpu, &events, &interrupted));
+        if let Some((index, entry, argument)) = due {
+            interrupted.enter(context, self.event(index).number, entry, argument);
+        }
+    }
+}
+
+/// Where the flags and the affinity of a call send a shared event.
+fn route(flags: u64, affinity: u64, platform: &mut dyn Platform) -> Result<Route, Error> {
+    match flags {
+        ROUTE_ANY => Ok(Route::Any),
+        ROUTE_CPU => mpidr::number(affinity, platform.cpus())
+            .map(Route::Cpu)
+            .ok_or(Error::InvalidParameters),
+        _ => Err(Error::InvalidParameters),
+    }
+}
+
+impl<const PRIVATE: usize, const SHARED: usize> Service for Sdei<PRIVATE, SHARED> {
     fn owns(&self, id: FunctionId) -> bool {
         // DEN 0054 reserves 32 numbers.
         id == FunctionId::fast64(owner::STANDARD, id.number())
@@ -127,94 +354,66 @@ impl Service for Sdei {
     }
 
     fn handle(&self, call: &mut Call<'_>) {
-        let event_is_ours = call.arg(1) == SOFTWARE_SIGNALLED;
-        let code = match call.id() {
-            VERSION => return call.set(0, VERSION_1_0),
-            EVENT_REGISTER | EVENT_ENABLE | EVENT_DISABLE | EVENT_UNREGISTER | EVENT_STATUS
-            | EVENT_GET_INFO
-                if !event_is_ours =>
-            {
-                INVALID_PARAMETERS
+        let cpu = call.platform().cpu();
+        let done: Result<u64, Error> = match call.id() {
+            VERSION => Ok(VERSION_1_0),
+            EVENT_REGISTER => self.register(call).map(|()| 0),
+            EVENT_ENABLE => self
+                .handler(call, |handler| handler.enable(true))
+                .map(|()| 0),
+            EVENT_DISABLE => self
+                .handler(call, |handler| handler.enable(false))
+                .map(|()| 0),
+            EVENT_UNREGISTER => self.handler(call, Handler::unregister).map(|()| 0),
+            EVENT_STATUS => self.handler(call, |handler| Ok(handler.status() as u64)),
+            EVENT_GET_INFO => self.info(call),
+            EVENT_CONTEXT => self.context(call),
+            EVENT_ROUTING_SET => self.reroute(call).map(|()| 0),
+            EVENT_COMPLETE | EVENT_COMPLETE_AND_RESUME => {
+                self.complete(call);
+                return self.deliver(call);
             }
-            EVENT_REGISTER => {
-                let (entry, argument) = (call.arg(2), call.arg(3));
-                self.here(call, |cpu| cpu.register(entry, argument))
-            }
-            EVENT_ENABLE => self.here(call, |cpu| cpu.enable(true)),
-            EVENT_DISABLE => self.here(call, |cpu| cpu.enable(false)),
-            EVENT_UNREGISTER => self.here(call, Cpu::unregister),
-            EVENT_STATUS => self.here(call, |cpu| cpu.status()),
-            EVENT_GET_INFO => info(call.arg(2)),
-            EVENT_CONTEXT => return self.context(call),
-            EVENT_COMPLETE | EVENT_COMPLETE_AND_RESUME => return self.complete(call),
-            // Both are for shared events, of which there are none.
-            EVENT_ROUTING_SET | INTERRUPT_RELEASE => INVALID_PARAMETERS,
-            INTERRUPT_BIND => OUT_OF_RESOURCE,
-            PE_MASK => self.here(call, |cpu| {
-                i32::from(!core::mem::replace(&mut cpu.masked, true))
-            }),
-            PE_UNMASK => self.here(call, |cpu| {
-                cpu.masked = false;
-                SUCCESS
-            }),
-            EVENT_SIGNAL => self.signal(call),
+            // There is no event to make of an interrupt.
+            INTERRUPT_BIND => Err(Error::OutOfResource),
+            INTERRUPT_RELEASE => Err(Error::InvalidParameters),
+            // 1 if this had an effect.
+            PE_MASK => self
+                .state
+                .with(|state| state.unmask(cpu, false))
+                .map(u64::from),
+            PE_UNMASK => self.state.with(|state| state.unmask(cpu, true)).map(|_| 0),
+            EVENT_SIGNAL => self.signal(call).map(|()| 0),
             // Feature 0 counts the slots for bound interrupts.
-            FEATURES if call.arg(1) == 0 => 0,
-            FEATURES => INVALID_PARAMETERS,
-            PRIVATE_RESET => self.here(call, Cpu::reset),
-            SHARED_RESET => SUCCESS,
-            _ => NOT_SUPPORTED,
+            FEATURES if call.arg(1) == 0 => Ok(0),
+            FEATURES => Err(Error::InvalidParameters),
+            PRIVATE_RESET => self
+                .state
+                .with(|state| state.reset_private(cpu))
+                .map(|()| 0),
+            SHARED_RESET => self.state.with(State::reset_shared).map(|()| 0),
+            _ => Err(Error::NotSupported),
         };
-        call.answer(code);
-        self.deliver(call);
-    }
-}
-
-impl Sdei {
-    /// EVENT_CONTEXT: x0 to x17 of what was interrupted.
-    fn context(&self, call: &mut Call<'_>) {
-        let (number, register) = (call.platform().cpu(), call.arg(1));
-        let value = self.cpus.with(number, |cpu| cpu.context(register));
-        match value.unwrap_or(Err(DENIED)) {
+        match done {
             Ok(value) => call.set(0, value),
-            Err(code) => call.answer(code),
+            Err(error) => call.answer(error),
         }
-    }
-
-    /// Ends the handler of the calling CPU; a call without one has no effect.
-    fn complete(&self, call: &mut Call<'_>) {
-        let number = call.platform().cpu();
-        let ended = self.cpus.with(number, Cpu::complete).flatten();
-        let Some(interrupted) = ended else {
-            return call.answer(DENIED);
-        };
-        let elsewhere = (call.id() == EVENT_COMPLETE_AND_RESUME).then(|| call.arg(1));
-        interrupted.restore(call, elsewhere);
         self.deliver(call);
     }
 
-    /// Sends the caller into its handler if an event is due.
-    fn deliver(&self, call: &mut Call<'_>) {
-        let number = call.platform().cpu();
-        let interrupted = cpu::Interrupted::of(call);
-        let due = self.cpus.with(number, |cpu| cpu.begin(interrupted));
-        if let Some((entry, argument)) = due.flatten() {
-            interrupted.enter(call, entry, SOFTWARE_SIGNALLED, argument);
-        }
+    fn cpu_power(&self, cpu: u32, change: PowerChange) {
+        self.state.with(|state| match change {
+            PowerChange::Off => state.off(cpu),
+            PowerChange::PowerDown => state.power_down(cpu),
+        });
     }
 }
 
-/// EVENT_GET_INFO of event 0.
-fn info(what: u64) -> i32 {
-    match what {
-        // Private to a CPU.
-        0 => 0,
-        // Signalled by software.
-        1 => 1,
-        // Normal priority.
-        2 => 0,
-        // Routing is for shared events.
-        _ => INVALID_PARAMETERS,
+impl<const PRIVATE: usize, const SHARED: usize> Sdei<PRIVATE, SHARED> {
+    /// Delivers what a call has made deliverable, here and elsewhere.
+    fn deliver(&self, call: &mut Call<'_>) {
+        self.interrupt(call.context());
+        // It is the platform that could not; the event stays pending.
+        let _ = self.pass_on(call.platform());
     }
 }
 

@@ -4,7 +4,8 @@
 use fakemon_abi::frame::REGS;
 
 use super::*;
-use crate::call::{Resume, Trap};
+use crate::call::Trap;
+use crate::context::Resume;
 use crate::error::Error;
 use crate::fake::{Asked, FakePlatform};
 use fakemon_abi::{Conduit, Width};

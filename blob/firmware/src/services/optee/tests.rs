@@ -5,7 +5,8 @@ use fakemon_abi::frame::REGS;
 
 use super::apps::{Devices, Random};
 use super::*;
-use crate::call::{Resume, Trap};
+use crate::call::Trap;
+use crate::context::Resume;
 use crate::fake::{Asked, FakePlatform};
 use crate::platform::Platform;
 use fakemon_abi::{Conduit, Width};

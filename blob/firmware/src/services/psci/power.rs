@@ -6,22 +6,15 @@
 use fakemon_abi::Width;
 
 use super::refused;
+use super::state::StateFormat;
 use crate::call::Call;
 use crate::error::Error;
+use crate::mpidr::AFFINITY;
 use crate::platform::PowerState;
+use crate::service::PowerChange;
 
-/// The affinity fields of an MPIDR (DEN 0022, 5.1.4): the others are zero in an argument.
-const AFFINITY: u64 = 0xff_00ff_ffff;
-/// The highest affinity level.
+/// The highest affinity level, which is the highest power level as well.
 const MAX_LEVEL: u64 = 3;
-
-/// Power state of CPU_SUSPEND, original format (DEN 0022, 5.4.2): bits that are zero.
-const STATE_RESERVED: u64 = 0xfcfe_0000;
-/// Power state: the CPU loses its registers.
-const STATE_POWER_DOWN: u64 = 1 << 16;
-/// Power state: where the level lies. CPU, cluster and system are 0 to 2.
-const STATE_LEVEL_SHIFT: u32 = 24;
-const STATE_MAX_LEVEL: u64 = 2;
 
 /// SYSTEM_RESET2: the types from here on are the vendor's.
 const RESET_VENDOR: u64 = 1 << 31;
@@ -30,32 +23,41 @@ const RESET_WARM: u64 = 0;
 
 /// CPU_SUSPEND(power state, entry, context). A power-down at `machine_level` or above is the whole
 /// machine's.
-pub(crate) fn cpu_suspend(call: &mut Call<'_>, machine_level: Option<u64>) -> Result<(), Error> {
+pub(crate) fn cpu_suspend(
+    call: &mut Call<'_>,
+    format: StateFormat,
+    machine_level: Option<u64>,
+) -> Result<(), Error> {
     // The power state is 32 bits wide in either convention.
-    let state = call.arg(1) & 0xffff_ffff;
-    let level = state >> STATE_LEVEL_SHIFT;
+    let state = format
+        .decode(call.arg(1) as u32)
+        .ok_or(Error::InvalidParameters)?;
     let (entry, context) = (call.arg(2), call.arg(3));
-    if state & STATE_RESERVED != 0 || level > STATE_MAX_LEVEL {
-        return Err(Error::InvalidParameters);
-    }
-    let power_down = state & STATE_POWER_DOWN != 0;
-    if power_down && !is_entry(call.width(), entry) {
+    if state.power_down && !is_entry(call.width(), entry) {
         return Err(Error::InvalidAddress);
     }
-    let platform = call.platform();
-    if power_down && machine_level.is_some_and(|machine| machine <= level) {
-        return Err(refused(platform.system_suspend(entry, context)));
+    if state.power_down && machine_level.is_some_and(|machine| machine <= state.level) {
+        return Err(suspend(call, entry, context));
     }
-    match platform.wait_for_interrupt() {
-        Err(_) => Err(Error::InternalFailure),
-        Ok(()) if power_down => Err(refused(platform.cpu_resume(entry, context))),
-        Ok(()) => Ok(()),
+    let waited = call.platform().wait_for_interrupt();
+    waited.map_err(|_| Error::InternalFailure)?;
+    if !state.power_down {
+        return Ok(());
     }
+    call.cpu_power(PowerChange::PowerDown);
+    Err(refused(call.platform().cpu_resume(entry, context)))
+}
+
+/// Puts the whole machine to sleep, of which the calling CPU wakes up at `entry`.
+fn suspend(call: &mut Call<'_>, entry: u64, context: u64) -> Error {
+    call.cpu_power(PowerChange::PowerDown);
+    refused(call.platform().system_suspend(entry, context))
 }
 
 /// CPU_OFF().
 pub(crate) fn cpu_off(call: &mut Call<'_>) -> Error {
     // DENIED is the only code that the specification lets this function return.
+    call.cpu_power(PowerChange::Off);
     let _ = call.platform().cpu_off();
     Error::Denied
 }
@@ -63,22 +65,19 @@ pub(crate) fn cpu_off(call: &mut Call<'_>) -> Error {
 /// CPU_ON(target, entry, context).
 pub(crate) fn cpu_on(call: &mut Call<'_>) -> Result<(), Error> {
     let (target, entry, context) = (call.arg(1), call.arg(2), call.arg(3));
-    if target & !AFFINITY != 0 {
-        return Err(Error::InvalidParameters);
-    }
     if !is_entry(call.width(), entry) {
         return Err(Error::InvalidAddress);
     }
-    call.platform().cpu_on(target, entry, context)
+    call.platform().cpu_on(target & AFFINITY, entry, context)
 }
 
 /// AFFINITY_INFO(target, lowest level).
 pub(super) fn affinity_info(call: &mut Call<'_>) -> Result<i32, Error> {
     let (target, level) = (call.arg(1), call.arg(2));
-    if target & !AFFINITY != 0 || level > MAX_LEVEL {
+    if level > MAX_LEVEL {
         return Err(Error::InvalidParameters);
     }
-    let state = call.platform().cpu_affinity(target, level)?;
+    let state = call.platform().cpu_affinity(target & AFFINITY, level)?;
     Ok(state as i32)
 }
 
@@ -95,7 +94,7 @@ pub(super) fn system_suspend(call: &mut Call<'_>, mpidr: fn(u32) -> u64) -> Erro
             return Error::Denied;
         }
     }
-    refused(platform.system_suspend(entry, context))
+    suspend(call, entry, context)
 }
 
 /// SYSTEM_RESET2(type, cookie).

@@ -8,9 +8,12 @@ use fakemon_abi::status::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::call::{Resume, Trap};
+use crate::call::Trap;
+use crate::context::Resume;
 use crate::error::Error;
 use crate::fake::{Asked, FakePlatform, properties};
+use crate::lock::Lock;
+use crate::service::PowerChange;
 use fakemon_abi::Conduit;
 
 const CPU_SUSPEND_64: FunctionId = FunctionId(0xc400_0001);
@@ -244,12 +247,23 @@ fn cpu_on_passes_the_hosts_code_on() {
 }
 
 #[test]
-fn cpu_on_refuses_bits_that_are_no_affinity() {
-    for target in [1 << 31, 1 << 24, 1 << 30] {
-        refuses(CPU_ON, &[target, 0x8000, 0], INVALID_PARAMETERS);
-        refuses(CPU_ON_64, &[target, 0x8000, 0], INVALID_PARAMETERS);
+fn only_the_affinity_bits_of_a_target_are_looked_at() {
+    // Bit 31 is one in every MPIDR; bit 30 says uniprocessor, bit 24 multithreading.
+    for other in [1 << 31, 1 << 30, 1 << 24] {
+        let mut platform = FakePlatform::new(4);
+        assert_eq!(call(&mut platform, CPU_ON_64, &[other | 3, 0x8000, 0]), 0);
+        assert_eq!(call(&mut platform, AFFINITY_INFO_64, &[other | 3, 0]), 0);
+        assert_eq!(
+            platform.asked,
+            [Asked::CpuOn(3, 0x8000, 0), Asked::CpuAffinity(3, 0)]
+        );
     }
-    refuses(CPU_ON_64, &[1 << 40, 0x8000, 0], INVALID_PARAMETERS);
+    let mut platform = FakePlatform::new(4);
+    assert_eq!(
+        call(&mut platform, CPU_ON_64, &[0xff_00ff_ffff, 0x8000, 0]),
+        0
+    );
+    assert_eq!(platform.asked, [Asked::CpuOn(0xff_00ff_ffff, 0x8000, 0)]);
 }
 
 #[test]
@@ -309,7 +323,6 @@ fn affinity_info_is_the_hosts_answer() {
             INVALID_PARAMETERS
         );
         refuses(id, &[0, 4], INVALID_PARAMETERS);
-        refuses(id, &[1 << 31, 0], INVALID_PARAMETERS);
     }
     refuses(AFFINITY_INFO_64, &[0, 1 << 32], INVALID_PARAMETERS);
 }
@@ -337,7 +350,7 @@ fn power_down_waits_and_resumes_at_the_entry() {
         (CPU_SUSPEND, 0x8000, 0xffff_ffff),
         (CPU_SUSPEND_64, 0xff_0000_8000, u64::MAX),
     ] {
-        for level in 0..=2 {
+        for level in 0..=3 {
             let mut platform = FakePlatform::new(4);
             let code = call(
                 &mut platform,
@@ -362,7 +375,6 @@ fn a_power_state_has_its_reserved_bits_zero() {
         for bit in (17..24).chain(26..32) {
             refuses(id, &[1 << bit, 0x8000, 0], INVALID_PARAMETERS);
         }
-        refuses(id, &[3 << 24, 0x8000, 0], INVALID_PARAMETERS);
     }
 }
 
@@ -421,16 +433,7 @@ fn the_machine_is_not_suspended_while_another_cpu_is_on() {
 }
 
 #[test]
-fn cpus_are_numbered_as_kvm_does() {
-    for (cpu, mpidr) in [
-        (0, 0),
-        (15, 15),
-        (16, 0x100),
-        (511, 0x1f0f),
-        (4096, 0x1_0000),
-    ] {
-        assert_eq!(kvm_mpidr(cpu), mpidr, "{cpu}");
-    }
+fn a_board_may_number_its_cpus_itself() {
     fn boards_own(cpu: u32) -> u64 {
         0x900 + u64::from(cpu)
     }
@@ -449,6 +452,97 @@ fn cpus_are_numbered_as_kvm_does() {
         &mut platform,
     ));
     assert_eq!(platform.asked, [Asked::CpuAffinity(0x901, 0)]);
+}
+
+#[test]
+fn a_board_may_have_extended_power_states() {
+    let mut board = Watched::default();
+    let extended = Psci::new().with_states(StateFormat::Extended);
+    let feature = 0xc400_0001;
+    assert_eq!(board.call(extended, &[0x8400_000a, feature]), 1 << 1);
+    assert_eq!(board.call(Psci::new(), &[0x8400_000a, feature]), 0);
+    let down = [0xc400_0001, 0x4000_0002, 0x8000, 7];
+    assert_eq!(board.call(extended, &down), INTERNAL_FAILURE);
+    assert_eq!(
+        board.platform.asked,
+        [Asked::WaitForInterrupt, Asked::CpuResume(0x8000, 7)]
+    );
+    assert_eq!(board.call(Psci::new(), &down), INVALID_PARAMETERS);
+    let standby = [0xc400_0001, 2, 0, 0];
+    assert_eq!(board.call(extended, &standby), SUCCESS);
+}
+
+/// A board with another service that keeps something for each CPU.
+struct Watched {
+    platform: FakePlatform,
+    keeper: Keeper,
+}
+
+/// Remembers what it has heard of, and of which CPU.
+struct Keeper(Lock<Vec<(u32, PowerChange)>>);
+
+impl Service for Keeper {
+    fn owns(&self, _: FunctionId) -> bool {
+        false
+    }
+
+    fn handle(&self, _: &mut Call<'_>) {}
+
+    fn cpu_power(&self, cpu: u32, change: PowerChange) {
+        self.0.with(|heard| heard.push((cpu, change)));
+    }
+}
+
+impl Default for Watched {
+    fn default() -> Self {
+        Watched {
+            platform: FakePlatform::new(4).answering(|asked| match asked {
+                Asked::CpuAffinity(..) => Ok([1, 0, 0, 0]),
+                _ => Ok([0; 4]),
+            }),
+            keeper: Keeper(Lock::new(Vec::new())),
+        }
+    }
+}
+
+impl Watched {
+    fn call(&mut self, psci: Psci, args: &[u64]) -> i32 {
+        let mut regs = [0; REGS];
+        regs[..args.len()].copy_from_slice(args);
+        let trap = Trap {
+            width: Width::AArch64,
+            conduit: Conduit::Smc,
+            immediate: 0,
+        };
+        let mut resume = Resume::default();
+        let mut call = Call::new(&mut regs, trap, &mut resume, &mut self.platform);
+        crate::dispatch::smccc(&[&psci, &self.keeper], &mut call);
+        regs[0] as i32
+    }
+
+    /// What the other service has heard since the last time.
+    fn heard(&mut self) -> Vec<(u32, PowerChange)> {
+        self.keeper.0.with(std::mem::take)
+    }
+}
+
+#[test]
+fn other_services_hear_of_a_cpus_power() {
+    use PowerChange::{Off, PowerDown};
+
+    let mut board = Watched::default();
+    board.platform.cpu = 3;
+    for (args, heard) in [
+        (&[0x8400_0002][..], &[(3, Off)][..]),
+        (&[0xc400_0001, POWER_DOWN, 0x8000, 0], &[(3, PowerDown)]),
+        (&[0xc400_0001, STANDBY, 0, 0], &[]),
+        (&[0xc400_0001, POWER_DOWN, 0x8001, 0], &[]),
+        (&[0xc400_000e, 0x8000, 0], &[(3, PowerDown)]),
+        (&[0xc400_0003, 1, 0x8000, 0], &[]),
+    ] {
+        board.call(Psci::new(), args);
+        assert_eq!(board.heard(), heard, "{args:x?}");
+    }
 }
 
 proptest! {

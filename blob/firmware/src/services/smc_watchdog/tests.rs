@@ -7,7 +7,8 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use super::*;
-use crate::call::{Resume, Trap};
+use crate::call::Trap;
+use crate::context::Resume;
 use crate::error::Error;
 use crate::fake::{Asked, FakePlatform};
 use fakemon_abi::{Conduit, Width};

@@ -6,7 +6,8 @@ use fakemon_abi::status::INVALID_PARAMETERS;
 use proptest::prelude::*;
 
 use super::*;
-use crate::call::{Resume, Trap};
+use crate::call::Trap;
+use crate::context::Resume;
 use crate::error::Error;
 use crate::fake::{Asked, FakePlatform};
 use fakemon_abi::Conduit;

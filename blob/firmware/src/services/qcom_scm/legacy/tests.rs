@@ -6,7 +6,8 @@ use proptest::prelude::*;
 
 use super::super::tests::{Echo, TABLE};
 use super::*;
-use crate::call::{Resume, Trap};
+use crate::call::Trap;
+use crate::context::Resume;
 use crate::dispatch;
 use crate::fake::FakePlatform;
 use fakemon_abi::{Conduit, Width};

@@ -5,7 +5,8 @@ use fakemon_abi::frame::REGS;
 
 use super::super::tests::{BUSY, Echo, NONE, ONE, SEVEN, TABLE, TEN};
 use super::*;
-use crate::call::{Resume, Trap};
+use crate::call::Trap;
+use crate::context::Resume;
 use crate::dispatch;
 use crate::fake::FakePlatform;
 use fakemon_abi::{Conduit, Width};

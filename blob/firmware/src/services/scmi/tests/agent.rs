@@ -3,8 +3,9 @@
 
 use fakemon_abi::frame::REGS;
 
-use crate::call::{Call, Resume, Trap};
+use crate::call::{Call, Trap};
 use crate::clocks::{Clock, Clocks, Rates};
+use crate::context::Resume;
 use crate::fake::{FakePlatform, scmi};
 use crate::function_id::FunctionId;
 use crate::service::Service;
