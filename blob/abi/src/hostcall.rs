@@ -79,6 +79,15 @@ pub const SET_EXCEPTION: u64 = 19;
 /// functions.
 pub const WORKAROUND: u64 = 20;
 
+/// `(mpidr)`: enters the blob on that CPU at its FIQ vector without a call, as soon as that CPU is not
+/// in a call. SUCCESS for a CPU that is off, too, which is not entered; INVALID_PARAMETERS if there is
+/// no such CPU, NOT_SUPPORTED by a host that cannot.
+pub const INTERRUPT: u64 = 21;
+/// `(deadline)`: enters the blob on the calling CPU at its FIQ vector, in the same way, when the
+/// monotonic clock of [`TIME`] has reached `deadline` in nanoseconds; 0 takes that back. There is one
+/// such timer for each CPU. NOT_SUPPORTED by a host that cannot.
+pub const TIMER: u64 = 22;
+
 /// SMCCC_ARCH_WORKAROUND_1, 2 and 3, the functions that [`WORKAROUND`] knows. A guest calls them
 /// for mitigations of its CPU, which are KVM's work.
 pub const WORKAROUNDS: [u32; 3] = [0x8000_8000, 0x8000_7fff, 0x8000_3fff];

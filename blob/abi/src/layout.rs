@@ -61,6 +61,10 @@ pub const HYP_VECTORS: u64 = 0x800;
 pub const VECTOR_LOWER_AARCH64: u64 = 0x400;
 /// Offset in a vector table of a synchronous exception from an AArch32 caller.
 pub const VECTOR_LOWER_AARCH32: u64 = 0x600;
+/// Offset in a vector table of an FIQ that has interrupted an AArch64 guest: an entry without a call.
+pub const VECTOR_FIQ_AARCH64: u64 = 0x500;
+/// Offset in a vector table of an FIQ that has interrupted an AArch32 guest.
+pub const VECTOR_FIQ_AARCH32: u64 = 0x700;
 /// Alignment in bytes that the architecture demands of a vector table.
 pub const VECTOR_ALIGN: u64 = 0x800;
 

@@ -28,7 +28,7 @@ pub use caller::{Conduit, Width};
 ///
 /// The shim takes a blob of its own major version and of a minor version that is not newer than its
 /// own.
-pub const ABI_VERSION: u32 = version(1, 2);
+pub const ABI_VERSION: u32 = version(1, 3);
 
 /// Packs a version: `major` and `minor` become the high and the low 16 bits.
 pub const fn version(major: u16, minor: u16) -> u32 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The macro that makes a blob of a board.
 
-/// Makes the program of a board's blob: its note, and the door from the vectors to the dispatcher.
+/// Makes the program of a board's blob: its note, and the doors from the vectors to the firmware.
 ///
 /// The note is the constant `NOTE` that the build script of the board has left in `note.rs`.
 ///
@@ -21,10 +21,16 @@ macro_rules! blob {
 
         #[cfg(target_os = "none")]
         const _: () = {
+            static BOARD: $board = <$board as $crate::firmware::Board>::NEW;
+
             #[unsafe(no_mangle)]
             extern "C" fn fakemon_dispatch(saved: &mut $crate::entry::Saved) {
-                static BOARD: $board = <$board as $crate::firmware::Board>::NEW;
                 $crate::entry::enter(&BOARD, saved);
+            }
+
+            #[unsafe(no_mangle)]
+            extern "C" fn fakemon_interrupt(saved: &mut $crate::entry::Saved, aarch32: u32) {
+                $crate::entry::interrupt(&BOARD, saved, aarch32 != 0);
             }
         };
 

@@ -9,7 +9,7 @@ use fakemon_firmware::services::psci::Psci;
 use fakemon_firmware::services::pv_time::{self, PvTime};
 use fakemon_firmware::services::sdei::Sdei;
 use fakemon_firmware::services::trng::Trng;
-use fakemon_firmware::{Board, Call, dispatch, owner};
+use fakemon_firmware::{Board, Call, Context, dispatch, owner};
 
 /// The board.
 #[derive(Debug)]
@@ -25,6 +25,10 @@ impl Board for Virt {
             &[&Psci::new(), &ARCH, &Trng, &self.sdei, &PvTime, &QUERIES],
             call,
         );
+    }
+
+    fn interrupt(&self, context: &mut Context<'_>) {
+        self.sdei.interrupt(context);
     }
 }
 

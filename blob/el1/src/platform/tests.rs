@@ -70,6 +70,11 @@ fn each_has_its_number() {
         ask(|h| h.wait_for_interrupt()),
         ((nr::WAIT_FOR_INTERRUPT, [0; 4]), Ok(()))
     );
+    assert_eq!(
+        ask(|h| h.interrupt(7)),
+        ((nr::INTERRUPT, [7, 0, 0, 0]), Ok(()))
+    );
+    assert_eq!(ask(|h| h.timer(7)), ((nr::TIMER, [7, 0, 0, 0]), Ok(())));
     assert_eq!(ask(|h| h.time()), ((nr::TIME, [0; 4]), Ok((1, 2))));
     assert_eq!(
         ask(|h| h.entropy(3)),
