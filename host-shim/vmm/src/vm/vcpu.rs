@@ -306,7 +306,7 @@ impl Vcpu {
     fn note(&mut self, record: &CallRecord) {
         let args = &record.before[..record.inputs.max(1)];
         let board = &self.shared.board;
-        self.counts.add(board.function_id(args));
+        self.counts.add(board, args);
         if let Some(tracer) = &self.shared.tracer {
             let results = if record.returned {
                 &record.after[..record.outputs]
