@@ -7,11 +7,11 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::error::ManifestError;
-use crate::guest::Guest;
+use crate::guest::{Arch, Guest};
 use crate::machine::Machine;
 use crate::note::{Note, Window};
 use crate::replay::Replay;
-use crate::{check, number, standard};
+use crate::{check, number, standard, text};
 
 /// A board, read from its directory and checked.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -93,7 +93,7 @@ impl Board {
     /// A file cannot be read, is not of the schema, or contradicts itself.
     pub fn load(dir: &Path) -> Result<Board, ManifestError> {
         let path = dir.join("board.toml");
-        let text = std::fs::read_to_string(&path).map_err(|source| ManifestError::Read {
+        let text = text::read(&path).map_err(|source| ManifestError::Read {
             path: path.clone(),
             source,
         })?;
@@ -120,6 +120,15 @@ impl Board {
         })?;
         check::board(&board, dir_name)?;
         Ok(board)
+    }
+
+    /// The most bytes of RAM that the machine can have; a 32-bit kernel reaches 4 GiB.
+    pub fn memory_limit(&self) -> u64 {
+        let limit = self.machine.memory_limit();
+        match self.guest.arch {
+            Arch::Arm64 => limit,
+            Arch::Armhf => limit.min((1_u64 << 32).saturating_sub(self.machine.ram_base)),
+        }
     }
 
     /// The function ID that a call carries in `regs` (x0 or r0 first), 32 bits.

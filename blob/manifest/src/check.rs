@@ -10,6 +10,10 @@ use crate::error::ManifestError;
 use crate::family;
 use crate::guest::{Arch, Guest};
 use crate::note::Caller;
+use crate::text::is_name;
+
+/// The most characters of a node's path: none has more than a kernel's names of devices.
+const MAX_PATH: usize = 1024;
 
 /// A dotted key and what is wrong with its value.
 type Fault = (String, String);
@@ -52,9 +56,9 @@ fn head(board: &Board, dir_name: &str) -> Result<(), Fault> {
     )?;
     let description = board.description.trim();
     ensure(
-        !description.is_empty() && !description.contains('\n'),
+        is_name(description),
         "description",
-        "is one line that says what the board is",
+        "is one line of at most 100 characters that says what the board is",
     )?;
     ensure(
         !board.sources.is_empty(),
@@ -101,7 +105,11 @@ fn function_id(board: &Board) -> Result<(), Fault> {
             field(),
             "is not a 32-bit function ID",
         )?;
-        ensure(!name.is_empty(), field(), "has an empty name")?;
+        ensure(
+            is_name(name),
+            field(),
+            "is a name of 1 to 100 printable characters",
+        )?;
     }
     Ok(())
 }
@@ -142,13 +150,19 @@ fn guest(board: &Board) -> Result<(), Fault> {
     )?;
     for (at, change) in guest.dt.iter().enumerate() {
         let field = format!("guest.dt[{at}]");
+        let printable = change.path.bytes().all(|byte| byte.is_ascii_graphic());
         ensure(
-            change.path.starts_with('/') && !change.path.contains("//"),
+            change.path.starts_with('/') && !change.path.contains("//") && printable,
             format!("{field}.path"),
             format!(
                 "{:?} is not a full path such as \"/soc/serial@0\"",
                 change.path
             ),
+        )?;
+        ensure(
+            change.path.len() <= MAX_PATH,
+            format!("{field}.path"),
+            format!("has more than {MAX_PATH} characters"),
         )?;
         let changes = !change.set.is_empty() || !change.delete.is_empty();
         ensure(

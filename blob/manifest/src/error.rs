@@ -3,6 +3,8 @@
 
 use std::path::PathBuf;
 
+use crate::text::quote;
+
 /// Why a `board.toml` was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
@@ -15,7 +17,7 @@ pub enum ManifestError {
         source: std::io::Error,
     },
     /// The file is not TOML, or not of the schema; the source shows the line.
-    #[error("board.toml of {board}: {source}")]
+    #[error("board.toml of {board}: {}", quote(&source.to_string()))]
     Syntax {
         /// The board's directory.
         board: String,
@@ -23,7 +25,7 @@ pub enum ManifestError {
         source: Box<toml::de::Error>,
     },
     /// The list of calls is not TOML, not of the schema, or makes no sense.
-    #[error("{}: {problem}", path.display())]
+    #[error("{}: {}", path.display(), quote(problem))]
     Replay {
         /// The file.
         path: PathBuf,
@@ -31,7 +33,7 @@ pub enum ManifestError {
         problem: String,
     },
     /// The file is well-formed, but a value makes no sense.
-    #[error("board.toml of {board}: {field}: {problem}")]
+    #[error("board.toml of {board}: {}: {}", quote(field), quote(problem))]
     Invalid {
         /// The board's directory.
         board: String,

@@ -28,6 +28,7 @@ mod number;
 mod pattern;
 mod replay;
 pub mod standard;
+mod text;
 
 pub use board::{Board, FunctionIdRule, Register, TestKind};
 pub use dt::{Cell, DtChange, DtValue};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use fakemon_abi::layout::MONITOR_BASE;
 use serde::Deserialize;
 
 use crate::number;
@@ -113,6 +114,10 @@ pub enum PowerAction {
 #[serde(try_from = "toml::Value")]
 pub struct Size(pub u64);
 
+/// The address space of one GICv3 redistributor.
+const REDISTRIBUTOR: u64 = 0x2_0000;
+/// The most CPUs that a GICv2 serves.
+const GICV2_CPUS: usize = 8;
 /// Bytes of a stolen time structure with its padding, which KVM wants aligned so.
 const STOLEN_TIME: u64 = 64;
 
@@ -191,8 +196,39 @@ impl Machine {
             .map(|region| region.base)
             .filter(|&base| base >= self.ram_base)
             .min()
-            .unwrap_or(fakemon_abi::layout::MONITOR_BASE)
+            .unwrap_or(MONITOR_BASE)
             .saturating_sub(self.ram_base)
+    }
+
+    /// The most CPUs that the machine can have with version `gic` of its interrupt controller, or
+    /// with any, and why, as the rest of a sentence.
+    pub fn cpus_limit(&self, gic: Option<u32>) -> (usize, &'static str) {
+        let numbered = self.mpidr.as_ref().map_or(usize::MAX, Vec::len);
+        let is_v2 = gic == Some(2) || !self.gic.versions.contains(&3);
+        let (served, why) = match is_v2 {
+            true => (GICV2_CPUS, " with a GICv2"),
+            false => (
+                self.redistributors(),
+                " (another device lies after their redistributors)",
+            ),
+        };
+        if numbered < served {
+            (numbered, " (its board.toml numbers no more)")
+        } else {
+            (served, why)
+        }
+    }
+
+    /// How many GICv3 redistributors fit before what comes next, device or memory.
+    fn redistributors(&self) -> usize {
+        let Some(redist) = self.gic.redist else {
+            return usize::MAX;
+        };
+        let others = self.devices().map(|region| region.base);
+        let pages = self.pages.iter().map(|page| page.base);
+        let next = others.chain(pages).chain([self.ram_base, MONITOR_BASE]);
+        let next = next.filter(|&base| base > redist).min();
+        next.map_or(0, |next| ((next - redist) / REDISTRIBUTOR) as usize)
     }
 
     /// Where the stolen time structure of CPU number `cpu` is, if the machine has one.
@@ -229,7 +265,7 @@ impl Machine {
             (
                 "machine.gic.redist",
                 gic.redist,
-                0x2_0000 * u64::from(self.cpus),
+                REDISTRIBUTOR * u64::from(self.cpus),
             ),
             ("machine.uart", Some(self.uart.base), 0x1000),
         ]

@@ -21,7 +21,7 @@ use serde::Deserialize;
 
 use crate::board::Register;
 use crate::error::ManifestError;
-use crate::number;
+use crate::{number, text};
 
 /// Registers that a call carries: r0 to r12.
 const REGISTERS: u8 = 13;
@@ -139,7 +139,7 @@ impl Replay {
     /// The file cannot be read, is not of the schema, or contradicts itself.
     pub fn load(dir: &Path) -> Result<Replay, ManifestError> {
         let path = dir.join("replay.toml");
-        let text = std::fs::read_to_string(&path).map_err(|source| ManifestError::Read {
+        let text = text::read(&path).map_err(|source| ManifestError::Read {
             path: path.clone(),
             source,
         })?;

@@ -95,6 +95,29 @@ fn refused(from: &str, to: &str, words: &str) {
 }
 
 #[test]
+fn a_machine_has_room_for_so_many_cpus() {
+    let mut board = Board::parse(GOOD, "virt").expect("a good board");
+    let machine = &mut board.machine;
+    machine.gic.versions = vec![3, 2];
+    machine.gic.redist = Some(0x80a_0000);
+    machine.uart.base = 0x900_0000;
+    machine.pages.clear();
+    machine.mpidr = None;
+    assert_eq!(machine.cpus_limit(None).0, 123);
+    assert_eq!(machine.cpus_limit(Some(2)), (8, " with a GICv2"));
+    // A page, the distributor or RAM in the way counts as much as the console.
+    machine.gic.dist = 0x80a_0000 + 5 * 0x2_0000;
+    assert_eq!(machine.cpus_limit(None).0, 5);
+    machine.ram_base = 0x80a_0000 + 4 * 0x2_0000;
+    assert_eq!(machine.cpus_limit(Some(3)).0, 4);
+    machine.mpidr = Some(vec![0, 1]);
+    assert_eq!(
+        machine.cpus_limit(None),
+        (2, " (its board.toml numbers no more)")
+    );
+}
+
+#[test]
 fn a_good_board_is_read_whole() {
     let board = Board::parse(GOOD, "virt").expect("good");
     assert_eq!(board.machine.cpus, 4);

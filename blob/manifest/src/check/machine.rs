@@ -7,11 +7,17 @@ use fakemon_abi::layout::{MAX_VCPUS, MONITOR_BASE};
 
 use super::{Fault, ensure, listed_once};
 use crate::machine::{Gic, Machine, Page, PageKind, Region};
+use crate::text::is_name;
 
 /// The bits of MPIDR_EL1 that hold affinity fields (Arm ARM D24.2.118).
 const AFFINITY: u64 = 0xff_00ff_ffff;
-/// The largest SPI of a GIC, counted from 0.
-const MAX_SPI: u32 = 987;
+/// The largest SPI, counted from 0, of a GIC in KVM: one has 992 interrupts at most, private ones
+/// included (Documentation/virt/kvm/devices/arm-vgic.rst, KVM_DEV_ARM_VGIC_GRP_NR_IRQS).
+const MAX_SPI: u32 = 959;
+/// The most pages of a machine, each of which is a device or a piece of memory.
+const MAX_PAGES: usize = 128;
+/// The most bytes of pages that keep what is written, all together.
+const MAX_STORAGE: u64 = 256 << 20;
 
 pub(super) fn machine(machine: &Machine) -> Result<(), Fault> {
     ensure(
@@ -59,10 +65,30 @@ pub(super) fn machine(machine: &Machine) -> Result<(), Fault> {
             "has affinity fields only (bits 0-23 and 32-39)",
         )?;
     }
-    for one in &machine.pages {
+    ensure(
+        machine.pages.len() <= MAX_PAGES,
+        "machine.pages",
+        format!("are more than {MAX_PAGES}"),
+    )?;
+    for (at, one) in machine.pages.iter().enumerate() {
+        ensure(
+            is_name(&one.name),
+            format!("machine.pages[{at}].name"),
+            "is a name of 1 to 100 printable characters",
+        )?;
         page(one)
             .map_err(|(key, problem)| (format!("machine.pages {:?}{key}", one.name), problem))?;
     }
+    let kept = machine.pages.iter().filter(|page| page.is_memory());
+    let storage = kept.fold(0, |sum: u64, page| sum.saturating_add(page.size));
+    ensure(
+        storage <= MAX_STORAGE,
+        "machine.pages",
+        format!(
+            "of the kinds \"ram\" and \"stolen-time\" have {storage:#x} bytes together, at most \
+             {MAX_STORAGE:#x} are possible; RAM is machine.memory"
+        ),
+    )?;
     overlaps(machine)
 }
 
@@ -144,6 +170,11 @@ fn overlaps(machine: &Machine) -> Result<(), Fault> {
     };
     let mut taken = vec![ram];
     for device in machine.devices() {
+        ensure(
+            device.base <= MONITOR_BASE && device.size <= MONITOR_BASE - device.base,
+            device.name.clone(),
+            format!("must end at or below {MONITOR_BASE:#x}, where the monitor begins"),
+        )?;
         apart(&taken, &device)?;
         taken.push(device);
     }

@@ -120,7 +120,7 @@ fn bad_function_names_are_refused() {
         "\"0x100000000\"",
         "is not a 32-bit function ID",
     );
-    refused("\"L2_CONTROL\"", "\"\"", "has an empty name");
+    refused("\"L2_CONTROL\"", "\"\"", "is a name of 1 to 100");
     refused(
         "[\"x7\", \"x0\"]",
         "[]",
@@ -169,7 +169,7 @@ fn a_bad_machine_is_refused() {
         "redist = 0x08fe0000",
         "machine.uart: lies on machine.gic.redist",
     );
-    refused("irq = 1", "irq = 988", "machine.uart.irq");
+    refused("irq = 1", "irq = 960", "machine.uart.irq");
     refused(
         "mpidr = [0, 1, 2, 0x100]",
         "mpidr = [0, 1]",
@@ -300,4 +300,85 @@ fn a_bad_guest_is_refused() {
     refused("n = 7", "n = 0x100000000", "does not fit a 32-bit cell");
     refused("{ bytes = [1, 255] }", "{ bytes = [1, 256] }", "0 to 255");
     refused("{ bytes = [1, 255] }", "{ bits = [1] }", "0 to 255");
+}
+
+#[test]
+fn what_would_take_any_amount_of_memory_is_refused() {
+    let page = |n: u64, size: u64| {
+        format!(
+            "\n[[machine.pages]]\nname = \"p{n}\"\nbase = {:#x}\nsize = {size:#x}\nkind = \"ram\"\n",
+            0x10_0000_0000 + n * 0x1000
+        )
+    };
+    let huge = page(0, 256 << 30) + &page(1, 0x1000);
+    let error = refusal(&format!("{GOOD}{huge}"));
+    assert!(error.contains("bytes together, at most"), "{error}");
+    let nested: String = (0..100)
+        .map(|n| page(n, (512 << 20) - n * 0x2000))
+        .collect();
+    let error = refusal(&format!("{GOOD}{nested}"));
+    assert!(error.contains("bytes together, at most"), "{error}");
+    let many: String = (0..200).map(|n| page(n, 0x1000)).collect();
+    let error = refusal(&format!("{GOOD}{many}"));
+    assert!(error.contains("are more than 128"), "{error}");
+}
+
+#[test]
+fn devices_past_the_end_of_memory_are_refused() {
+    refused(
+        "dist = 0x08000000",
+        "dist = 0xffffffff0000",
+        "machine.gic.dist: must end",
+    );
+    refused(
+        "redist = 0x080a0000",
+        "redist = 0xffffffff0000",
+        "machine.gic.redist: must end",
+    );
+}
+
+#[test]
+fn text_that_would_not_print_is_refused_and_not_shown() {
+    let escape = "\\u001b[2J";
+    refused(
+        "\"a machine for tests\"",
+        &format!("\"{escape}\""),
+        "description: is one line",
+    );
+    refused("\"PSCI_VERSION\"", &format!("\"{escape}\""), "printable");
+    refused(
+        "\"PSCI_VERSION\"",
+        &format!("\"{}\"", "x".repeat(200)),
+        "printable",
+    );
+    let change = format!("{GOOD}\n[[guest.dt]]\npath = \"/{escape}\"\n");
+    let error = refusal(&change);
+    assert!(error.contains("is not a full path"), "{error}");
+    // The parser quotes what it does not like.
+    for text in [
+        format!("x = \x1b[2J{}", "y".repeat(100_000)),
+        "[".repeat(100_000),
+    ] {
+        let error = refusal(&text);
+        assert!(error.len() < 4_000, "{}", error.len());
+        assert!(!error.contains('\x1b'), "{error:?}");
+    }
+}
+
+#[test]
+fn deep_nesting_is_an_error_and_no_crash() {
+    for text in [
+        format!("x = {}1{}", "[".repeat(100_000), "]".repeat(100_000)),
+        format!("x = {}1{}", "{a=".repeat(50_000), "}".repeat(50_000)),
+        format!("x{} = 1", ".a".repeat(100_000)),
+        format!("[x{}]\nb = 1", ".a".repeat(100_000)),
+        format!("[[x{}]]\nb = 1", ".a".repeat(100_000)),
+        format!(
+            "[[guest.dt]]\npath = \"/x\"\nset{} = 1",
+            ".a".repeat(100_000)
+        ),
+    ] {
+        assert!(refusal(&text).starts_with("board.toml of virt: "));
+        assert!(refusal(&format!("{GOOD}\n{text}")).starts_with("board.toml of virt: "));
+    }
 }
