@@ -10,9 +10,9 @@ use fakemon_abi::layout::{
 };
 use fakemon_abi::note::{self, MAX_RANGES, Note, Range};
 use fakemon_abi::{ABI_VERSION, compatible};
+use object::LittleEndian;
 use object::elf::{self, ProgramHeader64};
-use object::read::elf::{ElfFile64, FileHeader, ProgramHeader};
-use object::{LittleEndian, Object, ObjectSymbol, SymbolKind};
+use object::read::elf::{ElfFile64, FileHeader, ProgramHeader, SectionHeader, Sym};
 
 use crate::tables::{Access, PAGE};
 use crate::width::{Conduit, Width};
@@ -57,6 +57,11 @@ pub enum BlobError {
     #[error("the blob has {0} bytes of text and data, at most {BLOB_MAX_IMAGE} are allowed")]
     TooLarge(u64),
 }
+
+/// The most symbols that are taken from a blob: real ones have a few hundred.
+const MAX_SYMBOLS: usize = 1 << 16;
+/// The most characters of a symbol's name that are shown.
+const MAX_SYMBOL: usize = 200;
 
 /// One loadable segment.
 #[derive(Clone, Debug)]
@@ -110,7 +115,7 @@ impl Blob {
             segments,
             note,
             vectors,
-            symbols: symbols(&file),
+            symbols: symbols(&file, bytes).unwrap_or_default(),
         })
     }
 
@@ -278,6 +283,7 @@ fn load_segments(
     bytes: &[u8],
 ) -> Result<Vec<Segment>, BlobError> {
     let mut segments: Vec<Segment> = Vec::new();
+    let mut image = 0_u64;
     for header in headers
         .iter()
         .filter(|h| h.p_type(LittleEndian) == elf::PT_LOAD)
@@ -315,16 +321,17 @@ fn load_segments(
         {
             return refuse("shares a page with another segment");
         }
+        // Before it is copied: any number of segments can have the same bytes of the file.
+        image += data.len() as u64;
+        if image > BLOB_MAX_IMAGE {
+            return Err(BlobError::TooLarge(image));
+        }
         segments.push(Segment {
             address,
             data: data.to_vec(),
             size,
             access,
         });
-    }
-    let image: u64 = segments.iter().map(|s| s.data.len() as u64).sum();
-    if image > BLOB_MAX_IMAGE {
-        return Err(BlobError::TooLarge(image));
     }
     Ok(segments)
 }
@@ -338,17 +345,41 @@ fn is_code(segments: &[Segment], address: u64, size: u64) -> bool {
     })
 }
 
-/// Functions by address, for fault reports; a file without symbols is as good.
-fn symbols(file: &ElfFile64<LittleEndian>) -> Vec<(u64, String)> {
-    let mut list: Vec<(u64, String)> = file
-        .symbols()
-        .filter(|symbol| symbol.kind() == SymbolKind::Text || symbol.kind() == SymbolKind::Label)
-        .filter_map(|symbol| Some((symbol.address(), symbol.name().ok()?)))
-        .filter(|(_, name)| !name.is_empty() && !name.starts_with('$'))
-        .map(|(address, name)| (address, name.to_owned()))
+/// Functions by address, for fault reports; a file without symbols is as good. Names are cut and made
+/// printable here, so that a report may show them as they are.
+fn symbols(file: &ElfFile64<LittleEndian>, bytes: &[u8]) -> Option<Vec<(u64, String)>> {
+    let sections = file.elf_section_table();
+    let table = sections
+        .symbols(LittleEndian, bytes, elf::SHT_SYMTAB)
+        .ok()?;
+    let strings = sections.section(table.string_section()).ok()?;
+    let strings = strings.data(LittleEndian, bytes).ok()?;
+    let is_code = |symbol: &&elf::Sym64<LittleEndian>| {
+        matches!(symbol.st_type(), elf::STT_FUNC | elf::STT_NOTYPE)
+    };
+    let code = table.iter().filter(is_code).take(MAX_SYMBOLS);
+    let mut list: Vec<(u64, String)> = code
+        .filter_map(|symbol| {
+            let name = strings.get(symbol.st_name(LittleEndian) as usize..)?;
+            Some((symbol.st_value(LittleEndian), symbol_name(name)?))
+        })
         .collect();
     list.sort();
-    list
+    Some(list)
+}
+
+/// The name that a string table has from here on, unless it is none of a function's.
+fn symbol_name(strings: &[u8]) -> Option<String> {
+    // No further than is shown: names may share a table of any size.
+    let strings = &strings[..strings.len().min(MAX_SYMBOL)];
+    let name = strings.split(|&byte| byte == 0).next()?;
+    let printable = |&byte: &u8| match byte.is_ascii_graphic() {
+        true => char::from(byte),
+        false => '?',
+    };
+    // `$x` and the like mark where code begins.
+    let is_function = !name.is_empty() && !name.starts_with(b"$");
+    is_function.then(|| name.iter().map(printable).collect())
 }
 
 #[cfg(test)]

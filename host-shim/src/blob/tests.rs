@@ -105,6 +105,75 @@ fn a_sound_blob_is_taken_apart() {
     );
 }
 
+/// An ELF file with symbols, as (address, offset of the name), and a table of their names.
+fn elf_with_symbols(symbols: &[(u64, u32)], strings: &[u8]) -> Vec<u8> {
+    const SYMBOL: usize = 24;
+    let mut bytes = elf(note(), segments(), MONITOR_BASE);
+    let (symbols_at, strings_at) = (bytes.len(), bytes.len() + symbols.len() * SYMBOL);
+    for &(address, name) in symbols {
+        bytes.extend(name.to_le_bytes());
+        bytes.extend([2, 0, 1, 0]);
+        bytes.extend(address.to_le_bytes());
+        bytes.extend(0_u64.to_le_bytes());
+    }
+    bytes.extend(strings);
+    bytes.resize(bytes.len().next_multiple_of(8), 0);
+    let headers_at = bytes.len() as u64;
+    // Type, offset, size, link and size of an entry: nothing, the symbols, their names.
+    let (symbols_size, strings_size) = (symbols.len() * SYMBOL, strings.len());
+    for (kind, offset, size, link, entry) in [
+        (0, 0, 0, 0, 0),
+        (2, symbols_at, symbols_size, 2, SYMBOL),
+        (3, strings_at, strings_size, 0, 0),
+    ] {
+        bytes.extend([0, kind as u32].map(u32::to_le_bytes).concat());
+        let [offset, size, entry] = [offset, size, entry].map(|number| number as u64);
+        bytes.extend([0, 0, offset, size].map(u64::to_le_bytes).concat());
+        bytes.extend([link as u32, 1].map(u32::to_le_bytes).concat());
+        bytes.extend([8, entry].map(u64::to_le_bytes).concat());
+    }
+    bytes[0x28..0x30].copy_from_slice(&headers_at.to_le_bytes());
+    bytes[0x3c..0x40].copy_from_slice(&[3, 0, 2, 0]);
+    bytes
+}
+
+#[test]
+fn symbols_are_short_and_printable_however_they_are_in_the_file() {
+    let mut strings = b"\0cpu_on\0\x1b[2J\x07evil\xff\0$x\0".to_vec();
+    let long = strings.len() as u32;
+    strings.extend(vec![b'a'; 1 << 20]);
+    let code = MONITOR_BASE;
+    let symbols = [
+        (code, 1),
+        (code + 0x10, 8),
+        (code + 0x20, long),
+        (code + 0x30, 18),
+    ];
+    let blob = Blob::parse(&elf_with_symbols(&symbols, &strings)).expect("sound");
+    assert_eq!(blob.symbol(code + 4), Some(("cpu_on", 4)));
+    assert_eq!(blob.symbol(code + 0x10), Some(("?[2J?evil?", 0)));
+    let a = "a".repeat(MAX_SYMBOL);
+    assert_eq!(blob.symbol(code + 0x24), Some((a.as_str(), 4)));
+    assert_eq!(
+        blob.symbol(code + 0x38),
+        Some((a.as_str(), 0x18)),
+        "$x is none"
+    );
+}
+
+#[test]
+fn a_large_table_of_names_is_not_copied_for_each_symbol() {
+    let symbols: Vec<(u64, u32)> = (0..100_000).map(|n| (MONITOR_BASE + n, n as u32)).collect();
+    let strings = vec![b'a'; 1 << 20];
+    let blob = Blob::parse(&elf_with_symbols(&symbols, &strings)).expect("sound");
+    assert_eq!(blob.symbols.len(), MAX_SYMBOLS);
+    assert!(
+        blob.symbols
+            .iter()
+            .all(|(_, name)| name.len() <= MAX_SYMBOL)
+    );
+}
+
 #[test]
 fn other_files_are_refused_by_name() {
     assert!(matches!(Blob::parse(b""), Err(BlobError::Elf(_))));
