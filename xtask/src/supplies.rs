@@ -2,15 +2,16 @@
 //! What host VMs and guests are made of: QEMU, kernels and busybox, from the cache or fetched into
 //! it, or from the paths that the user gives.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use fakemon_manifest::{Arch, Board};
+use fakemon_manifest::{Arch, Board, TestKind};
 use xshell::{Shell, cmd};
 
-use crate::cache::{Cache, Check, remove_dir};
+use crate::cache::{Cache, Check, files_below, remove_dir};
 use crate::debian::{Choice, Missing, Packages, Want};
 use crate::engine::Engine;
 use crate::inputs::{self, GuestKernel};
@@ -18,6 +19,7 @@ use crate::kernel::own_kernel;
 use crate::machine::Cpu;
 use crate::machine::qemu::Qemu;
 use crate::progress::Progress;
+use crate::workspace;
 
 mod guest_kernel;
 
@@ -191,6 +193,30 @@ impl Supplies {
             remove_dir(&dir.join("usr"))
         })?;
         Ok(dir.join("busybox"))
+    }
+
+    /// The device trees of the kernels that boards are made for, a directory for each package; none if
+    /// the user gives kernels that are no packages.
+    pub(crate) fn device_trees(&self) -> Result<Vec<PathBuf>> {
+        if given("FAKEMON_KERNELS")?.is_some() {
+            return Ok(Vec::new());
+        }
+        let boards = workspace::boards()?;
+        let debians = boards.iter().filter(|board| board.test == TestKind::Driver);
+        let wants = debians.map(|board| inputs::kernel_want(board, inputs::LINUX).map_err(Lacks));
+        let wants: BTreeSet<Want> = wants.collect::<Result<_, _>>()?;
+        let take = |dir: &Path| {
+            let files = files_below(dir)?;
+            for file in files
+                .iter()
+                .filter(|file| file.extension() != Some("dtb".as_ref()))
+            {
+                fs::remove_file(file)?;
+            }
+            Ok(())
+        };
+        let trees = |want| Ok(self.component("device-trees", want, "", take)?.0);
+        wants.iter().map(trees).collect()
     }
 
     fn debian_kernel(&self, board: &Board, name: &str) -> Result<Kernel> {

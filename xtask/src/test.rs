@@ -153,7 +153,15 @@ impl Test {
         let shared = ["test", "--package", "fakemon-tests", "--lib", "--"];
         if !boards_only {
             let place = Place::host();
-            collect(&place, cargo::cargo(&host).args(filter), summary)?;
+            let mut command = cargo::cargo(&host);
+            // Boots need the packages as well.
+            if !self.quick {
+                let trees = Supplies::open(Check::Quick)?.device_trees()?;
+                if !trees.is_empty() {
+                    command.env("FAKEMON_DEVICE_TREES", std::env::join_paths(trees)?);
+                }
+            }
+            collect(&place, command.args(filter), summary)?;
             collect(&place, cargo::cargo(&shared).args(filter), summary)?;
         }
         for engine in engines {

@@ -9,7 +9,8 @@ use serde::Deserialize;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct DtChange {
-    /// The node's full path.
+    /// The node's full path; one that ends in `*` stands for all nodes that there are with such a
+    /// name, as `/cpus/cpu@*` for every CPU.
     pub path: String,
     /// Removes the node and all below it.
     #[serde(default)]

@@ -9,19 +9,16 @@
 mod change;
 mod fit;
 mod generate;
+mod read;
 mod tree;
 
 use std::ops::Range;
 
-use dtoolkit::fdt::Fdt;
 use dtoolkit::model::DeviceTree;
 use fakemon_manifest::Board;
 
 use crate::loader::Isa;
 use crate::loader::layout::DTB_SPACE;
-
-/// The deepest nesting of nodes that is taken from a file; Linux itself stops at 64.
-const MAX_DEPTH: u32 = 64;
 
 /// What the tree has to describe.
 #[derive(Clone, Debug)]
@@ -54,7 +51,7 @@ pub enum DtError {
         why: String,
     },
     /// The tree is too big for the room that kernels give it.
-    #[error("the device tree has {0} bytes, a kernel takes 2 MiB at most")]
+    #[error("the device tree has {0} bytes with this many CPUs, a kernel takes 2 MiB at most")]
     TooBig(usize),
     /// A change or a reference names a node that is not there.
     #[error("board {board}: the device tree has no node {path}; correct [[guest.dt]]")]
@@ -77,6 +74,19 @@ pub enum DtError {
     /// The base tree lacks what every tree has.
     #[error("the given device tree has no {0}, so it cannot be made to fit this machine")]
     Unfit(&'static str),
+    /// The tree is that of a machine whose kernel would find no interrupts or time here.
+    #[error(
+        "the device tree has no {what} ({compatible}), which board {board} has: it is another \
+         machine's, whose kernel would hang without a word; give one that has it, or none"
+    )]
+    OtherMachine {
+        /// The board's name.
+        board: String,
+        /// What is missing.
+        what: &'static str,
+        /// How nodes of it are called.
+        compatible: &'static str,
+    },
 }
 
 /// Reads a DTB; `file` is its name for messages.
@@ -84,17 +94,10 @@ pub enum DtError {
 /// # Errors
 /// When it is not one.
 pub fn read(file: &str, bytes: &[u8]) -> Result<DeviceTree, DtError> {
-    let not = |why: String| DtError::NotDtb {
+    read::parse(bytes).map_err(|why| DtError::NotDtb {
         file: file.into(),
         why,
-    };
-    let fdt = Fdt::new(bytes).map_err(|error| not(error.to_string()))?;
-    if !tree::shallow(&fdt.root(), MAX_DEPTH) {
-        return Err(not(format!(
-            "its nodes are nested more than {MAX_DEPTH} deep"
-        )));
-    }
-    Ok(DeviceTree::from_fdt(&fdt))
+    })
 }
 
 /// Makes the guest's DTB from `base`, or from nothing.
@@ -112,6 +115,7 @@ pub fn build(what: &Description<'_>, base: Option<DeviceTree>) -> Result<Vec<u8>
     fit::memory(&mut tree, what);
     fit::chosen(&mut tree, what);
     change::apply(&mut tree, &what.board.name, &what.board.guest.dt)?;
+    fit::check(&tree, what)?;
     let bytes = tree.to_dtb();
     if bytes.len() as u64 > DTB_SPACE {
         return Err(DtError::TooBig(bytes.len()));

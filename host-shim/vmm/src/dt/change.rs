@@ -3,6 +3,9 @@
 //!
 //! A reference may point to a node that a later change makes, so all nodes are made and removed
 //! first, and properties are set when every node is in its place.
+//!
+//! A path that ends in `*` stands for all nodes that there are with such a name: `/cpus/cpu@*` is every
+//! CPU, however many `--smp` asks for.
 
 use dtoolkit::Node;
 use dtoolkit::model::{DeviceTree, DeviceTreeProperty};
@@ -18,24 +21,27 @@ pub(super) fn apply(dt: &mut DeviceTree, board: &str, changes: &[DtChange]) -> R
         why,
     };
     for change in changes {
-        let path = &change.path;
-        if change.remove {
-            // A tree that never had the node is as good.
-            tree::remove(dt, path);
-        } else {
-            tree::make(dt, path).map_err(|why| bad_name(path, why))?;
+        for path in tree::matching(dt, &change.path) {
+            if change.remove {
+                // A tree that never had the node is as good.
+                tree::remove(dt, &path);
+            } else {
+                tree::make(dt, &path).map_err(|why| bad_name(&path, why))?;
+            }
         }
     }
     for change in changes.iter().filter(|change| !change.remove) {
-        for (name, value) in &change.set {
-            let bytes = encode(dt, board, value)?;
-            let property = DeviceTreeProperty::new(name, bytes)
-                .map_err(|error| bad_name(&change.path, error.to_string()))?;
-            target(dt, board, &change.path)?.add_property(property);
-        }
-        let node = target(dt, board, &change.path)?;
-        for name in &change.delete {
-            node.remove_property(name);
+        for path in tree::matching(dt, &change.path) {
+            for (name, value) in &change.set {
+                let bytes = encode(dt, board, value)?;
+                tree::check_name(name, false).map_err(|why| bad_name(&path, why))?;
+                let property = DeviceTreeProperty::new_unchecked(name, bytes);
+                target(dt, board, &path)?.add_property(property);
+            }
+            let node = target(dt, board, &path)?;
+            for name in &change.delete {
+                node.remove_property(name);
+            }
         }
     }
     Ok(())

@@ -4,8 +4,10 @@
 use dtoolkit::model::{DeviceTree, DeviceTreeNode};
 use dtoolkit::{Node, Property};
 
-use super::tree::{cell, cells, in_cells, node, pair, strings};
+use super::tree::{self, cell, cells, in_cells, node, pair, strings};
 use super::{Description, DtError};
+use crate::loader::Isa;
+use crate::loader::layout::DTB_SPACE;
 
 /// Gives a base tree as many CPU nodes as the machine has CPUs. Nodes that are missing are copies
 /// of the first one.
@@ -17,6 +19,12 @@ pub(super) fn cpus(tree: &mut DeviceTree, what: &Description<'_>) -> Result<(), 
     let is_cpu = |node: &&DeviceTreeNode| has_type(node, b"cpu\0");
     let nodes: Vec<DeviceTreeNode> = parent.children().filter(is_cpu).cloned().collect();
     let first = nodes.first().ok_or(DtError::Unfit("CPU node"))?.clone();
+    // Copies of a large node could take any amount of memory.
+    let copies = what.mpidr.len().saturating_sub(nodes.len());
+    let size = copies.saturating_mul(tree::size(&first));
+    if size as u64 > DTB_SPACE {
+        return Err(DtError::TooBig(size));
+    }
     for node in &nodes {
         parent.remove_child(node.name());
     }
@@ -77,6 +85,39 @@ pub(super) fn chosen(tree: &mut DeviceTree, what: &Description<'_>) {
         chosen.add_property(cells("linux,initrd-end", &pair(initrd.end)));
     }
     tree.root.add_child(chosen);
+}
+
+/// Refuses a tree without the interrupt controller and the timer that KVM has: its kernel could not
+/// even say what it misses.
+pub(super) fn check(tree: &DeviceTree, what: &Description<'_>) -> Result<(), DtError> {
+    let (timer, timers) = match what.isa {
+        Isa::Arm64 => ("arm,armv8-timer", ["arm,armv8-timer"].as_slice()),
+        Isa::Arm32 => (
+            "arm,armv7-timer",
+            ["arm,armv7-timer", "arm,armv8-timer"].as_slice(),
+        ),
+    };
+    let is_timer = |node: &DeviceTreeNode| tree::is_compatible(node, |name| timers.contains(&name));
+    // Version 2 has many names; what they share is enough to know it from other controllers.
+    let (gic, compatible, v3) = match what.gic {
+        2 => ("GICv2", "such as arm,gic-400", false),
+        _ => ("GICv3", "arm,gic-v3", true),
+    };
+    let is_gic = |node: &DeviceTreeNode| {
+        let is_v3 = tree::is_compatible(node, |name| name == "arm,gic-v3");
+        let is_any = tree::is_compatible(node, |name| name.contains("gic") || name == "arm,pl390");
+        node.property("interrupt-controller").is_some() && is_any && is_v3 == v3
+    };
+    let need = |there: bool, what_is: &'static str, compatible: &'static str| match there {
+        true => Ok(()),
+        false => Err(DtError::OtherMachine {
+            board: what.board.name.clone(),
+            what: what_is,
+            compatible,
+        }),
+    };
+    need(tree::any(&tree.root, &is_gic), gic, compatible)?;
+    need(tree::any(&tree.root, &is_timer), "generic timer", timer)
 }
 
 fn has_type(node: &DeviceTreeNode, kind: &[u8]) -> bool {

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Device trees as a kernel would read them.
 
+use dtoolkit::fdt::Fdt;
+use dtoolkit::model::{DeviceTreeNode, DeviceTreeProperty};
 use dtoolkit::{Node, Property};
 use fakemon_manifest::Board;
+use proptest::prelude::*;
 
 use super::*;
 use crate::testing::board;
@@ -111,6 +114,36 @@ set = { flag = true, interrupt-parent = "&/intc@8000000" }
 }
 
 #[test]
+fn a_star_at_the_end_of_a_path_is_every_such_node() {
+    let board = board(
+        r#"
+[[guest.dt]]
+path = "/cpus/sleep"
+[[guest.dt]]
+path = "/cpus/cpu@*"
+set = { cpu-idle-states = "&/cpus/sleep" }
+[[guest.dt]]
+path = "/none/*"
+set = { never = true }
+[[guest.dt]]
+path = "/pl011@*"
+remove = true
+"#,
+    );
+    let dtb = build(&describe(&board, &[0, 1, 0x100]), None).expect("built");
+    let sleep = cells(&dtb, "/cpus/sleep", "phandle");
+    for cpu in ["cpu@0", "cpu@1", "cpu@100"] {
+        assert_eq!(
+            cells(&dtb, &format!("/cpus/{cpu}"), "cpu-idle-states"),
+            sleep
+        );
+    }
+    assert_eq!(value(&dtb, "/cpus/sleep", "cpu-idle-states"), None);
+    assert_eq!(value(&dtb, "/pl011@9000000", "reg"), None);
+    assert_eq!(value(&dtb, "/none", "never"), None);
+}
+
+#[test]
 fn a_base_tree_keeps_its_devices_and_gets_this_machines_cpus_and_memory() {
     let plain = board("");
     let base = build(&describe(&plain, &[0, 1]), None).expect("built");
@@ -178,9 +211,9 @@ fn a_file_that_is_no_device_tree_is_refused() {
             "{error}"
         );
     }
-    let mut deep = dtoolkit::model::DeviceTreeNode::new_unchecked("n");
-    for _ in 0..MAX_DEPTH {
-        let mut outer = dtoolkit::model::DeviceTreeNode::new_unchecked("n");
+    let mut deep = DeviceTreeNode::new_unchecked("n");
+    for _ in 0..64 {
+        let mut outer = DeviceTreeNode::new_unchecked("n");
         outer.add_child(deep);
         deep = outer;
     }
@@ -190,4 +223,102 @@ fn a_file_that_is_no_device_tree_is_refused() {
         .expect_err("too deep")
         .to_string();
     assert!(error.ends_with("nested more than 64 deep"), "{error}");
+}
+
+/// A property with more characters than the specification lets it have, as half of Linux's trees.
+const LONG: &str = "snps,dis-u2-freeclk-exists-quirk";
+
+#[test]
+fn names_may_be_as_long_as_linux_has_them() {
+    let board = board(&format!(
+        "[[guest.dt]]\npath = \"/{LONG}@0\"\nset = {{ \"{LONG}\" = 7 }}"
+    ));
+    let dtb = build(&describe(&board, &[0]), None).expect("built");
+    let tree = read("x.dtb", &dtb).expect("a device tree");
+    let node = tree.root.child(&format!("{LONG}@0")).expect("the node");
+    let property = node.property(LONG).expect("the property");
+    assert_eq!(property.value(), [0, 0, 0, 7]);
+}
+
+#[test]
+fn what_is_read_is_what_was_written() {
+    let board = board("");
+    let written = build(&describe(&board, &[0, 1]), None).expect("built");
+    let mut tree = read("x.dtb", &written).expect("a device tree");
+    assert_eq!(tree.to_dtb(), written);
+    let reservation = dtoolkit::memreserve::MemoryReservation::new(0x4000_0000, 0x1000);
+    tree.memory_reservations.push(reservation);
+    let read = read("x.dtb", &tree.to_dtb()).expect("a device tree");
+    assert_eq!(read.memory_reservations, [reservation]);
+}
+
+#[test]
+fn a_large_node_is_not_copied_for_every_cpu() {
+    let board = board("");
+    let base = build(&describe(&board, &[0]), None).expect("built");
+    let mut tree = read("x.dtb", &base).expect("a device tree");
+    let cpu = tree
+        .root
+        .child_mut("cpus")
+        .and_then(|cpus| cpus.child_mut("cpu@0"));
+    let large = DeviceTreeProperty::new_unchecked("large", vec![0_u8; 1 << 20]);
+    cpu.expect("a CPU").add_property(large);
+    let mpidr: Vec<u64> = (0..123).collect();
+    let mut what = describe(&board, &mpidr);
+    what.bootargs = "";
+    let error = build(&what, Some(tree)).expect_err("too large").to_string();
+    assert!(
+        error.contains("with this many CPUs, a kernel takes 2 MiB at most"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_tree_of_a_machine_with_other_interrupts_or_timers_is_refused() {
+    let board = board("");
+    let base = build(&describe(&board, &[0]), None).expect("built");
+    for (path, word) in [
+        ("/timer", "generic timer (arm,armv8-timer)"),
+        ("/intc@8000000", "GICv3"),
+    ] {
+        let mut tree = read("x.dtb", &base).expect("a device tree");
+        tree::remove(&mut tree, path);
+        let error = build(&describe(&board, &[0]), Some(tree))
+            .expect_err("a hang")
+            .to_string();
+        assert!(error.starts_with("the device tree has no "), "{error}");
+        assert!(
+            error.contains(word) && error.contains("another machine's"),
+            "{error}"
+        );
+    }
+    // A GICv3's tree for a guest that has a GICv2.
+    let mut what = describe(&board, &[0]);
+    what.gic = 2;
+    let tree = read("x.dtb", &base).expect("a device tree");
+    let error = build(&what, Some(tree)).expect_err("a hang").to_string();
+    assert!(error.contains("no GICv2"), "{error}");
+}
+
+proptest! {
+    /// Whatever is in a file, reading it ends, and what was taken for a tree can be used.
+    #[test]
+    fn damaged_trees_do_no_harm(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+        cut in any::<prop::sample::Index>(),
+        is_cut in any::<bool>(),
+    ) {
+        let board = board("");
+        let mut bytes = build(&describe(&board, &[0, 1]), None).expect("built");
+        for (at, value) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = value;
+        }
+        if is_cut {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        if let Ok(tree) = read("x.dtb", &bytes) {
+            let _refused = build(&describe(&board, &[0, 1, 2]), Some(tree));
+        }
+    }
 }

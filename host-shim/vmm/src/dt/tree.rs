@@ -4,9 +4,40 @@
 use dtoolkit::model::{DeviceTree, DeviceTreeNode, DeviceTreeProperty};
 use dtoolkit::{Node, Property};
 
-/// Tells whether no node below `node` is nested more than `depth` deep.
-pub(super) fn shallow<N: Node>(node: &N, depth: u32) -> bool {
-    depth > 0 && node.children().all(|child| shallow(&child, depth - 1))
+/// Bytes that a node with all below it takes up at least.
+pub(super) fn size(node: &DeviceTreeNode) -> usize {
+    let own: usize = node.properties().map(|p| 12 + p.value().len()).sum();
+    let below: usize = node.children().map(size).sum();
+    8 + node.name().len() + own + below
+}
+
+/// Tells whether a node, or one below it, satisfies `wanted`.
+pub(super) fn any(node: &DeviceTreeNode, wanted: &impl Fn(&DeviceTreeNode) -> bool) -> bool {
+    wanted(node) || node.children().any(|child| any(child, wanted))
+}
+
+/// Tells whether a node is compatible with something of which `wanted` is true.
+pub(super) fn is_compatible(node: &DeviceTreeNode, wanted: impl Fn(&str) -> bool) -> bool {
+    let list = node.property("compatible");
+    list.is_some_and(|list| {
+        let mut names = list.value().split(|&byte| byte == 0);
+        names.any(|name| std::str::from_utf8(name).is_ok_and(&wanted))
+    })
+}
+
+/// Tells why a board may not give a node (`of_node`) or property this name: the characters are the
+/// specification's, and nobody but the specification has a limit of their number.
+pub(super) fn check_name(name: &str, of_node: bool) -> Result<(), String> {
+    let (more, what) = if of_node {
+        ("@", "node")
+    } else {
+        ("?#", "property")
+    };
+    let good = |c: char| c.is_ascii_alphanumeric() || ",._+-".contains(c) || more.contains(c);
+    if name.is_empty() || !name.chars().all(good) || name.matches('@').count() > 1 {
+        return Err(format!("a {what} cannot be called {name:?}"));
+    }
+    Ok(())
 }
 
 /// A new node, with properties.
@@ -64,6 +95,24 @@ pub(super) fn find<'a>(tree: &'a mut DeviceTree, path: &str) -> Option<&'a mut D
     parts(path).try_fold(&mut tree.root, |node, name| node.child_mut(name))
 }
 
+/// The paths that a path stands for: all nodes that there are, if it ends in `*`, or itself.
+pub(super) fn matching(tree: &mut DeviceTree, path: &str) -> Vec<String> {
+    let Some((parent, start)) = path
+        .strip_suffix('*')
+        .and_then(|start| start.rsplit_once('/'))
+    else {
+        return vec![path.to_owned()];
+    };
+    let names = find(tree, parent).into_iter().flat_map(|node| {
+        let names = node.children().map(|child| child.name().to_owned());
+        names.collect::<Vec<_>>()
+    });
+    names
+        .filter(|name| name.starts_with(start))
+        .map(|name| format!("{parent}/{name}"))
+        .collect()
+}
+
 /// The node at a path; what is missing is made. An error is a name that no node may have.
 pub(super) fn make<'a>(
     tree: &'a mut DeviceTree,
@@ -71,7 +120,8 @@ pub(super) fn make<'a>(
 ) -> Result<&'a mut DeviceTreeNode, String> {
     parts(path).try_fold(&mut tree.root, |node, name| {
         if node.child_mut(name).is_none() {
-            node.add_child(DeviceTreeNode::new(name).map_err(|error| error.to_string())?);
+            check_name(name, true)?;
+            node.add_child(DeviceTreeNode::new_unchecked(name));
         }
         node.child_mut(name)
             .ok_or_else(|| "the node is gone".to_owned())
