@@ -85,12 +85,14 @@ pub enum Request {
 pub enum PowerEvent {
     /// The guest's vCPU is off until another one starts it.
     CpuOff,
-    /// Reset the guest's vCPU and start it at `entry` with `context` in its first register
-    /// ([`Registers::start_at`](crate::regs::Registers::start_at)).
+    /// The guest's vCPU comes back from a power-down: start it at `entry` with `context` in its first
+    /// register.
     ///
-    /// This is a wake-up from a power-down state. KVM_ARM_VCPU_INIT clears more than the hardware
-    /// would, so keep over it what is outside the core's power domain: the virtual and physical
-    /// timers' compare values and controls, by which the guest is waiting to be woken.
+    /// It has its MMU and caches off: SCTLR_EL1 as after a reset, then
+    /// [`Registers::start_at`](crate::regs::Registers::start_at). Its timers (CNTV and CNTP, control
+    /// and deadline), its part of the GIC and its MPIDR_EL1 are what they were, or the interrupt that
+    /// has woken it is lost; all other registers may be. So do not call KVM_ARM_VCPU_INIT, which
+    /// clears the timers and, before Linux 6.10, MPIDR_EL1.
     CpuResume {
         /// Guest physical address.
         entry: u64,
@@ -106,7 +108,8 @@ pub enum PowerEvent {
         /// The guest's cookie.
         cookie: u64,
     },
-    /// The guest is suspended; on wake-up its vCPU starts at `entry`, as for
+    /// The guest is suspended until an interrupt is pending for its vCPU, or something else that
+    /// wakes such a machine happens; then its vCPU starts at `entry`, as for
     /// [`PowerEvent::CpuResume`].
     SystemSuspend {
         /// Guest physical address.

@@ -63,8 +63,12 @@ const fn core(word: u64) -> Register {
     arm64(0x10, word)
 }
 
-/// A 64-bit system register.
-const fn sysreg(op0: u64, op1: u64, crn: u64, crm: u64, op2: u64) -> Register {
+/// A 64-bit system register, by its encoding.
+///
+/// # Panics
+/// A field has more bits than the encoding has for it.
+pub const fn sysreg(op0: u64, op1: u64, crn: u64, crm: u64, op2: u64) -> Register {
+    assert!(op0 < 4 && op1 < 8 && crn < 16 && crm < 16 && op2 < 8);
     arm64(0x13, op0 << 14 | op1 << 11 | crn << 7 | crm << 3 | op2)
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! How a run of the guest ends, and the pause of a suspended one.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Why the vCPUs stopped.
@@ -21,10 +21,18 @@ pub enum Outcome {
     Signal(i32),
 }
 
+/// A suspended guest.
+#[derive(Clone, Copy, Debug)]
+struct Sleep {
+    /// When it wakes up by itself.
+    until: Option<Instant>,
+}
+
 #[derive(Debug, Default)]
 struct State {
     outcome: Option<Outcome>,
-    wake_ups: u64,
+    /// Set while the guest is suspended.
+    sleep: Option<Sleep>,
     /// When the guest is reset unless its firmware says otherwise before.
     deadline: Option<Instant>,
 }
@@ -33,14 +41,12 @@ struct State {
 #[derive(Debug, Default)]
 pub struct Control {
     state: Mutex<State>,
-    changed: Condvar,
 }
 
 impl Control {
     /// Ends the run; the first reason counts.
     pub fn stop(&self, outcome: Outcome) {
         self.lock().outcome.get_or_insert(outcome);
-        self.changed.notify_all();
     }
 
     /// The reason for which the run ends, if it does.
@@ -66,25 +72,26 @@ impl Control {
             .is_some_and(|deadline| deadline <= Instant::now())
     }
 
-    /// Wakes a suspended guest.
-    pub fn wake(&self) {
-        self.lock().wake_ups += 1;
-        self.changed.notify_all();
+    /// Notes that the guest is suspended from now, for `limit` or until somebody wakes it.
+    pub fn suspend(&self, limit: Option<Duration>) {
+        let until = limit.and_then(|limit| Instant::now().checked_add(limit));
+        self.lock().sleep = Some(Sleep { until });
     }
 
-    /// Sleeps until somebody wakes the guest, the run ends or `limit` is over.
-    pub fn suspend(&self, limit: Duration) {
-        let end = Instant::now() + limit;
-        let mut state = self.lock();
-        let before = state.wake_ups;
-        while state.outcome.is_none() && state.wake_ups == before {
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
-            let waited = self.changed.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
+    /// Tells whether the guest is suspended.
+    pub fn is_suspended(&self) -> bool {
+        self.lock().sleep.is_some()
+    }
+
+    /// Tells whether the guest is suspended and has slept as long as it would.
+    pub fn has_slept(&self) -> bool {
+        let until = self.lock().sleep.and_then(|sleep| sleep.until);
+        until.is_some_and(|until| until <= Instant::now())
+    }
+
+    /// Wakes the guest, if it is suspended; its vCPU must be kicked to notice.
+    pub fn wake(&self) {
+        self.lock().sleep = None;
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -121,17 +128,16 @@ mod tests {
     }
 
     #[test]
-    fn a_suspended_guest_wakes_for_a_key_and_for_the_end() {
+    fn a_suspended_guest_wakes_when_its_time_is_over_or_somebody_says_so() {
         let control = Control::default();
-        std::thread::scope(|scope| {
-            let sleeper = scope.spawn(|| control.suspend(FOREVER));
-            while !sleeper.is_finished() {
-                control.wake();
-                std::thread::yield_now();
-            }
-        });
-        control.stop(Outcome::Quit);
-        control.suspend(FOREVER);
-        assert!(control.stopped());
+        assert!(!control.is_suspended() && !control.has_slept());
+        control.suspend(Some(Duration::ZERO));
+        assert!(control.is_suspended() && control.has_slept());
+        control.wake();
+        assert!(!control.is_suspended() && !control.has_slept());
+        for limit in [Some(FOREVER), Some(Duration::MAX), None] {
+            control.suspend(limit);
+            assert!(control.is_suspended() && !control.has_slept());
+        }
     }
 }

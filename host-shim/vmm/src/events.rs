@@ -32,12 +32,14 @@ impl Events {
         }
     }
 
-    /// Serves the guest's console until the run ends.
+    /// Serves the guest's console until the run ends, and wakes the guest when it is suspended; `kick`
+    /// makes its vCPUs notice.
     pub fn run_until_stopped(
         &mut self,
         control: &Control,
         console: &Mutex<Console>,
         uart: &Mutex<Pl011>,
+        kick: &dyn Fn(),
     ) {
         while !control.stopped() {
             let typed = self.wait();
@@ -54,9 +56,16 @@ impl Events {
                     uart.lock()
                         .unwrap_or_else(PoisonError::into_inner)
                         .receive(&bytes);
-                    control.wake();
+                    if control.is_suspended() {
+                        control.wake();
+                        kick();
+                    }
                 }
                 None => {}
+            }
+            if control.has_slept() {
+                control.wake();
+                kick();
             }
             let mut console = console.lock().unwrap_or_else(PoisonError::into_inner);
             console.flush();

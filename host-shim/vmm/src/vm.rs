@@ -6,6 +6,7 @@ mod error;
 mod gic;
 mod kick;
 mod pin;
+mod power;
 mod shared;
 mod vcpu;
 
@@ -170,7 +171,7 @@ impl Vm {
                     }
                 }
             }
-            events.run_until_stopped(control, console, &self.uart);
+            events.run_until_stopped(control, console, &self.uart, &|| self.shared.kick_all());
             self.shared.kick_all();
             for (cpu, thread) in threads.into_iter().enumerate() {
                 if let Ok(counts) = thread.join() {

@@ -7,7 +7,6 @@
 //! resets the vCPU and enters KVM_RUN again.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use fakemon_host::regs::{self, Registers};
 use fakemon_host::{
@@ -16,7 +15,7 @@ use fakemon_host::{
 };
 use kvm_bindings::{
     KVM_ARM_VCPU_EL1_32BIT, KVM_ARM_VCPU_POWER_OFF, KVM_ARM_VCPU_PSCI_0_2, KVM_MP_STATE_RUNNABLE,
-    KVM_MP_STATE_STOPPED, KVM_MP_STATE_SUSPENDED, KVM_SYSTEM_EVENT_CRASH, KVM_SYSTEM_EVENT_RESET,
+    KVM_MP_STATE_STOPPED, KVM_SYSTEM_EVENT_CRASH, KVM_SYSTEM_EVENT_RESET,
     KVM_SYSTEM_EVENT_SHUTDOWN, KVM_SYSTEM_EVENT_SUSPEND, KVM_SYSTEM_EVENT_WAKEUP, kvm_mp_state,
     kvm_vcpu_init,
 };
@@ -25,6 +24,7 @@ use kvm_ioctls::{VcpuExit, VcpuFd, VmFd};
 use super::VmError;
 use super::calls::Answers;
 use super::kick::Running;
+use super::power::Reset;
 use super::shared::Shared;
 use crate::control::Outcome;
 use crate::cpus::Start;
@@ -32,16 +32,11 @@ use crate::say;
 use crate::summary::Counts;
 use crate::trace::Call;
 
-/// How long a suspended guest sleeps when no key is pressed.
-const SUSPEND: Duration = Duration::from_secs(1);
-/// Affinity fields of MPIDR_EL1.
-const AFFINITY: u64 = 0xff_00ff_ffff;
-
 /// A vCPU and how it is reset.
 #[derive(Debug)]
 pub(super) struct Created {
     pub(super) fd: VcpuFd,
-    init: kvm_vcpu_init,
+    reset: Reset,
     stolen_time: Option<u64>,
 }
 
@@ -69,16 +64,12 @@ pub(super) fn create(
     }
     fd.vcpu_init(&first)
         .map_err(VmError::kvm("initialise a vCPU"))?;
-    if let Some(mpidr) = mpidr {
-        let registers = Registers::of(&fd);
-        let fixed = registers.get(regs::MPIDR_EL1)? & !AFFINITY;
-        registers.set(regs::MPIDR_EL1, fixed | mpidr)?;
-    }
+    let reset = Reset::new(&fd, init, mpidr)?;
     // A host that cannot is a host without stolen time, which the guest can live with.
     let stolen_time = stolen_time.filter(|&address| keep_stolen_time(&fd, address).is_ok());
     Ok(Created {
         fd,
-        init,
+        reset,
         stolen_time,
     })
 }
@@ -87,18 +78,18 @@ pub(super) fn create(
 #[derive(Debug)]
 pub(super) struct Vcpu {
     number: u32,
-    fd: VcpuFd,
-    init: kvm_vcpu_init,
-    width: Width,
+    pub(super) fd: VcpuFd,
+    pub(super) reset: Reset,
+    pub(super) width: Width,
     stolen_time: Option<u64>,
     lane: Option<Lane>,
     policy: Policy,
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     counts: Counts,
 }
 
 /// An exit of the guest that is not over with the access it was for.
-enum Exit {
+pub(super) enum Exit {
     Done,
     Hypercall,
     System(u32),
@@ -116,13 +107,13 @@ impl Vcpu {
     ) -> Self {
         let Created {
             fd,
-            init,
+            reset,
             stolen_time,
         } = created;
         Vcpu {
             number,
             fd,
-            init,
+            reset,
             width,
             stolen_time,
             lane,
@@ -191,7 +182,7 @@ impl Vcpu {
     }
 
     /// One KVM_RUN, and the accesses that it ends with.
-    fn enter(&mut self) -> Exit {
+    pub(super) fn enter(&mut self) -> Exit {
         let (cpu, shared) = (self.number, &self.shared);
         match self.fd.run() {
             Ok(VcpuExit::MmioRead(address, data)) => {
@@ -292,9 +283,9 @@ impl Vcpu {
     fn power(&mut self, event: PowerEvent) -> Result<(), VmError> {
         match event {
             PowerEvent::CpuOff => self.off(),
-            PowerEvent::CpuResume { entry, context } => self.start(Start { entry, context }),
+            PowerEvent::CpuResume { entry, context } => self.wake_up(Start { entry, context }),
             PowerEvent::SystemOff => self.end(Outcome::Off),
-            PowerEvent::SystemReset { .. } => self.end(Outcome::Reset),
+            PowerEvent::SystemReset { kind, cookie } => self.reset_system(kind, cookie),
             PowerEvent::SystemSuspend { entry, context } => self.suspend(Start { entry, context }),
             other => self.end(Outcome::Host(format!(
                 "the blob wants something unknown: {other:?}"
@@ -327,7 +318,7 @@ impl Vcpu {
     }
 
     /// Does what KVM's own PSCI was asked for.
-    fn system(&self, event: u32) -> Result<(), VmError> {
+    fn system(&mut self, event: u32) -> Result<(), VmError> {
         match event {
             KVM_SYSTEM_EVENT_SHUTDOWN => self.end(Outcome::Off),
             KVM_SYSTEM_EVENT_RESET => self.end(Outcome::Reset),
@@ -344,17 +335,9 @@ impl Vcpu {
         }
     }
 
-    fn end(&self, outcome: Outcome) -> Result<(), VmError> {
+    pub(super) fn end(&self, outcome: Outcome) -> Result<(), VmError> {
         self.shared.control.stop(outcome);
         Ok(())
-    }
-
-    /// Resets the vCPU and has it start there.
-    fn start(&self, start: Start) -> Result<(), VmError> {
-        self.fd
-            .vcpu_init(&self.init)
-            .map_err(VmError::kvm("reset a vCPU"))?;
-        Ok(Registers::of(&self.fd).start_at(self.width, start.entry, start.context)?)
     }
 
     fn off(&self) -> Result<(), VmError> {
@@ -367,30 +350,7 @@ impl Vcpu {
         Ok(())
     }
 
-    fn suspend(&self, start: Start) -> Result<(), VmError> {
-        say!("the guest is suspended; it wakes up in a second, or at a key");
-        self.shared.control.suspend(SUSPEND);
-        say!("the guest wakes up");
-        self.start(start)
-    }
-
-    /// Waits in KVM until an interrupt is pending for the vCPU, or the run ends.
-    fn wait_for_interrupt(&mut self) -> Result<(), VmError> {
-        self.set_state(KVM_MP_STATE_SUSPENDED)?;
-        while !self.shared.control.stopped() {
-            match self.enter() {
-                Exit::Done => {}
-                Exit::System(KVM_SYSTEM_EVENT_WAKEUP) => break,
-                Exit::Failed(outcome) => self.shared.control.stop(outcome),
-                Exit::Hypercall | Exit::System(_) => {
-                    return self.end(Outcome::Host("a suspended vCPU ran".into()));
-                }
-            }
-        }
-        self.set_state(KVM_MP_STATE_RUNNABLE)
-    }
-
-    fn set_state(&self, mp_state: u32) -> Result<(), VmError> {
+    pub(super) fn set_state(&self, mp_state: u32) -> Result<(), VmError> {
         let state = kvm_mp_state { mp_state };
         self.fd
             .set_mp_state(state)
