@@ -1,20 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Reads and checks everything that the command line names, before anything is started.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use dtoolkit::model::DeviceTree;
 use fakemon_host::{Blob, BlobError};
-use fakemon_manifest::{Arch, Board, Gic, ManifestError};
+use fakemon_manifest::{Arch, Board, ManifestError};
 
 use crate::cli::{RunArgs, Smc};
 use crate::cpus::kvm_mpidr;
 use crate::dt::{self, DtError};
-use crate::loader::{self, Isa, Kernel, Layout, LoadError};
-use crate::memory::{Memory, MemoryError};
+use crate::loader::layout::DTB_SPACE;
+use crate::loader::{self, Isa, Kernel, Layout, LoadError, MAX_KERNEL};
+use crate::memory::{self, Memory, MemoryError};
 
-/// The address space of one GICv3 redistributor.
-const REDISTRIBUTOR: u64 = 0x2_0000;
+const MIB: u64 = 1 << 20;
+/// The most bytes of an initrd: what a kernel of any width can address with 32 bits.
+const MAX_INITRD: u64 = 4 << 30;
+/// The most bytes of a blob's file, most of which is debugging information.
+const MAX_BLOB: u64 = 64 * MIB;
 
 /// Everything that a boot of the guest needs; it can be used for many.
 #[derive(Clone, Debug)]
@@ -53,6 +59,16 @@ pub enum InputError {
         path: PathBuf,
         /// The system's reason.
         source: std::io::Error,
+    },
+    /// A file is larger than what it could be used for.
+    #[error("{what} {} has more than {limit} MiB, the most that this guest can use; is it the right file?", path.display())]
+    TooLarge {
+        /// What the file is for.
+        what: &'static str,
+        /// Its name.
+        path: PathBuf,
+        /// What it may have, in MiB.
+        limit: u64,
     },
     /// The board's data is wrong.
     #[error(transparent)]
@@ -134,13 +150,13 @@ impl Input {
             args.gic,
         )?;
         let ram = args.mem.unwrap_or(board.machine.memory).0;
-        Memory::check(&board.name, &board.machine, ram)?;
-        let kernel = file("kernel", &args.kernel)?;
+        Memory::check(&board, ram, memory::of_this_machine())?;
+        let kernel = file("kernel", &args.kernel, MAX_KERNEL.min(ram))?;
         let kernel = loader::kernel(&args.kernel, kernel, isa, &board.name)?;
         let initrd = args
             .initrd
             .as_deref()
-            .map(|path| file("initrd", path))
+            .map(|path| file("initrd", path, MAX_INITRD.min(ram)))
             .transpose()?;
         let initrd_size = initrd.as_ref().map_or(0, |initrd| initrd.len() as u64);
         let layout = loader::plan(isa, board.machine.ram_base, ram, &kernel, initrd_size)?;
@@ -175,23 +191,37 @@ impl Input {
     }
 }
 
-fn file(what: &'static str, path: &Path) -> Result<Vec<u8>, InputError> {
-    std::fs::read(path).map_err(|source| InputError::Read {
-        what,
-        path: path.into(),
-        source,
-    })
+/// Reads a file, but not more of it than could be used.
+fn file(what: &'static str, path: &Path, limit: u64) -> Result<Vec<u8>, InputError> {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| {
+        let mut limited = file.take(limit.saturating_add(1));
+        limited.read_to_end(&mut bytes)
+    });
+    match read {
+        Ok(size) if size as u64 > limit => Err(InputError::TooLarge {
+            what,
+            path: path.into(),
+            limit: limit / MIB,
+        }),
+        Ok(_) => Ok(bytes),
+        Err(source) => Err(InputError::Read {
+            what,
+            path: path.into(),
+            source,
+        }),
+    }
 }
 
 fn device_tree(path: &Path) -> Result<DeviceTree, InputError> {
     Ok(dt::read(
         &path.display().to_string(),
-        &file("device tree", path)?,
+        &file("device tree", path, DTB_SPACE)?,
     )?)
 }
 
 fn blob(path: &Path, board: &str) -> Result<Blob, InputError> {
-    let bytes = file("blob", path)?;
+    let bytes = file("blob", path, MAX_BLOB)?;
     let blob = Blob::parse(&bytes).map_err(|source| InputError::Blob {
         path: path.into(),
         source,
@@ -222,38 +252,18 @@ fn mpidr(board: &Board, cpus: usize, gic: Option<u32>) -> Result<Vec<u64>, Input
             gic,
         });
     }
-    let given = machine.mpidr.as_ref();
-    let room = redistributors(&machine.gic, machine.uart.base);
-    let only_v2 = gic == Some(2) || !versions.contains(&3);
-    let limits = [
-        (
-            given.map_or(usize::MAX, Vec::len),
-            " (its board.toml numbers no more)",
-        ),
-        (
-            if only_v2 { 8 } else { room },
-            if only_v2 { " with a GICv2" } else { "" },
-        ),
-    ];
-    for (limit, why) in limits {
-        if cpus > limit {
-            return Err(InputError::TooManyCpus {
-                board: board.name.clone(),
-                limit,
-                why,
-            });
-        }
+    let (limit, why) = machine.cpus_limit(gic);
+    if cpus > limit {
+        return Err(InputError::TooManyCpus {
+            board: board.name.clone(),
+            limit,
+            why,
+        });
     }
-    Ok(match given {
+    Ok(match &machine.mpidr {
         Some(list) => list[..cpus].to_vec(),
         None => (0..cpus as u32).map(kvm_mpidr).collect(),
     })
-}
-
-/// How many GICv3 redistributors fit before the console, the only other device that must be there.
-fn redistributors(gic: &Gic, uart: u64) -> usize {
-    let room = gic.redist.and_then(|redist| uart.checked_sub(redist));
-    room.map_or(usize::MAX, |room| (room / REDISTRIBUTOR) as usize)
 }
 
 #[cfg(test)]
@@ -274,20 +284,32 @@ mod tests {
         assert!(
             error
                 .to_string()
-                .starts_with("board virt has room for 123 CPUs;"),
+                .starts_with("board virt has room for 123 CPUs (another device"),
             "{error}"
         );
     }
 
     #[test]
     fn a_missing_file_is_named() {
-        let error = file("initrd", Path::new("/nowhere/x"))
+        let error = file("initrd", Path::new("/nowhere/x"), MIB)
             .expect_err("missing")
             .to_string();
         assert!(
             error.starts_with("cannot read initrd /nowhere/x: No such file"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_file_is_read_up_to_what_can_be_used() {
+        let error = file("initrd", Path::new("/dev/zero"), 3 * MIB).expect_err("no end");
+        assert_eq!(
+            error.to_string(),
+            "initrd /dev/zero has more than 3 MiB, the most that this guest can use; is it the right \
+             file?"
+        );
+        let small = file("initrd", Path::new("/dev/null"), 0).expect("empty");
+        assert!(small.is_empty());
     }
 
     #[test]

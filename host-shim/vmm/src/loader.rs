@@ -15,7 +15,7 @@ use flate2::read::GzDecoder;
 pub use layout::{Layout, plan};
 
 /// The most that a kernel may unpack to: Linux itself assumes less.
-const MAX_KERNEL: u64 = 1 << 30;
+pub const MAX_KERNEL: u64 = 1 << 30;
 
 /// What the guest's CPUs execute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use fakemon_manifest::{Machine, Page};
+use fakemon_manifest::{Board, Page};
 use vm_memory::{
     Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryMmap, GuestMemoryRegion, GuestRegionMmap,
 };
@@ -31,6 +31,16 @@ pub enum MemoryError {
         board: String,
         /// What fits, in MiB.
         limit: u64,
+    },
+    /// This machine has not that much.
+    #[error(
+        "{asked} MiB of memory are more than the {have} MiB of this machine; use a smaller --mem"
+    )]
+    TooBigForHost {
+        /// What was asked for, in MiB.
+        asked: u64,
+        /// What there is, in MiB.
+        have: u64,
     },
     /// The size is no multiple of the page size.
     #[error("memory of {0} bytes is not a whole number of MiB")]
@@ -68,20 +78,38 @@ impl fmt::Debug for Memory {
 
 const MIB: u64 = 1 << 20;
 
+/// Bytes of RAM that this machine has.
+pub fn of_this_machine() -> u64 {
+    // SAFETY: sysconf has no memory arguments.
+    let pages = unsafe { libc::sysconf(libc::_SC_PHYS_PAGES) };
+    // SAFETY: as above.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    match (u64::try_from(pages), u64::try_from(size)) {
+        (Ok(pages), Ok(size)) => pages.saturating_mul(size),
+        // A system that does not say it decides when it is asked for the memory.
+        _ => u64::MAX,
+    }
+}
+
 impl Memory {
-    /// Checks a size of RAM against a board.
+    /// Checks a size of RAM against a board, and the `host` bytes of RAM of this machine.
     ///
     /// # Errors
-    /// When it does not fit below the board's next device, or is no whole number of MiB.
-    pub fn check(board: &str, machine: &Machine, ram: u64) -> Result<(), MemoryError> {
-        let limit = machine.memory_limit();
+    /// When it does not fit below the board's next device, is more than the host has or a 32-bit
+    /// kernel reaches, or is no whole number of MiB.
+    pub fn check(board: &Board, ram: u64, host: u64) -> Result<(), MemoryError> {
+        let limit = board.memory_limit();
         if ram > limit {
             let (asked, limit) = (ram / MIB, limit / MIB);
             return Err(MemoryError::TooBig {
                 asked,
-                board: board.into(),
+                board: board.name.clone(),
                 limit,
             });
+        }
+        if ram > host {
+            let (asked, have) = (ram / MIB, host / MIB);
+            return Err(MemoryError::TooBigForHost { asked, have });
         }
         if ram == 0 || !ram.is_multiple_of(MIB) {
             return Err(MemoryError::Uneven(ram));
@@ -137,6 +165,29 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_size_that_cannot_be_is_refused_with_the_one_that_can() {
+        let mut board = crate::testing::board("");
+        let check = |board: &Board, mib: u64, host: u64| {
+            let checked = Memory::check(board, mib * MIB, host * MIB);
+            checked.map_err(|error| error.to_string())
+        };
+        assert_eq!(check(&board, 8192, 8192), Ok(()));
+        let error = check(&board, 102_400, 4096).expect_err("too much for the host");
+        assert!(
+            error.contains("more than the 4096 MiB of this machine"),
+            "{error}"
+        );
+        board.guest.arch = fakemon_manifest::Arch::Armhf;
+        assert_eq!(check(&board, 3072, 8192), Ok(()));
+        let error = check(&board, 3073, 8192).expect_err("past 4 GiB");
+        assert!(
+            error.ends_with("board virt has room for 3072 MiB"),
+            "{error}"
+        );
+        assert!(check(&board, 0, 8192).is_err());
+    }
 
     #[test]
     fn ram_and_pages_become_regions() {

@@ -37,7 +37,8 @@ pub fn parse(bytes: Vec<u8>) -> Result<Kernel, String> {
         0 => (OLD_TEXT_OFFSET, bytes.len() as u64),
         _ => (u64::from_le_bytes(word(&bytes, TEXT_OFFSET)), size),
     };
-    if offset >= 0x20_0000 {
+    // Kernels before 5.8 ask for 0x80000, or at random for a multiple of 4 KiB; later ones for none.
+    if offset >= 0x20_0000 || !offset.is_multiple_of(0x1000) {
         return Err(format!("its text offset is {offset:#x}"));
     }
     Ok(Kernel {

@@ -97,9 +97,11 @@ fn damaged_headers_are_refused() {
     huge[16..24].fill(0xff);
     let mut far = image();
     far[8..16].fill(0xff);
+    let mut odd = image();
+    odd[8..16].copy_from_slice(&0x1234_u64.to_le_bytes());
     let mut big_endian = image();
     big_endian[24] = 1;
-    for bytes in [huge, far, big_endian] {
+    for bytes in [huge, far, odd, big_endian] {
         assert!(
             load(bytes, Isa::Arm64)
                 .expect_err("damaged")

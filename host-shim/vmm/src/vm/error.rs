@@ -33,6 +33,21 @@ pub enum VmError {
         /// The versions that would do.
         wanted: String,
     },
+    /// The GIC cannot be where the board has it: the board's fault, or the host's guests have fewer
+    /// address bits.
+    #[error(
+        "board {board}: KVM on this host cannot place the interrupt controller at {address:#x} \
+         ({source}); correct machine.gic in board.toml, or use a host whose guests have more bits of \
+         address"
+    )]
+    GicPlace {
+        /// The board's name.
+        board: String,
+        /// The part's address.
+        address: u64,
+        /// The kernel's answer.
+        source: kvm_ioctls::Error,
+    },
     /// The SMCCC filter could not be set.
     #[error(transparent)]
     Filter(#[from] FilterError),
@@ -81,6 +96,6 @@ impl VmError {
 
     /// Tells whether the user's input is at fault.
     pub fn is_usage(&self) -> bool {
-        matches!(self, VmError::Dt(_))
+        matches!(self, VmError::Dt(_) | VmError::GicPlace { .. })
     }
 }

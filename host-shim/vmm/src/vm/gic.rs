@@ -21,8 +21,6 @@ use crate::devices::IrqLine;
 const FIRST_SPI: u32 = 32;
 /// The fewest interrupts that a guest gets, private ones included.
 const MIN_IRQS: u32 = 256;
-/// The most that a GIC can have in KVM.
-const MAX_IRQS: u32 = 1024;
 /// The most CPUs that a GICv2 serves.
 const GICV2_CPUS: usize = 8;
 
@@ -85,12 +83,17 @@ pub(super) fn create(
         };
         for (which, address) in addresses {
             if let Some(address) = address {
-                let what = "place the GIC where the board has it";
-                set(&device, KVM_DEV_ARM_VGIC_GRP_ADDR, which, &address, what)?;
+                set_raw(&device, KVM_DEV_ARM_VGIC_GRP_ADDR, which, &address).map_err(|source| {
+                    VmError::GicPlace {
+                        board: board.name.clone(),
+                        address,
+                        source,
+                    }
+                })?;
             }
         }
         let irqs = (FIRST_SPI + board.machine.uart.irq + 1).next_multiple_of(32);
-        let irqs = irqs.clamp(MIN_IRQS, MAX_IRQS);
+        let irqs = irqs.max(MIN_IRQS);
         set(
             &device,
             KVM_DEV_ARM_VGIC_GRP_NR_IRQS,
@@ -129,15 +132,22 @@ fn set<T>(
     value: &T,
     what: &'static str,
 ) -> Result<(), VmError> {
+    set_raw(device, group, attribute, value).map_err(VmError::kvm(what))
+}
+
+fn set_raw<T>(
+    device: &DeviceFd,
+    group: u32,
+    attribute: u32,
+    value: &T,
+) -> Result<(), kvm_ioctls::Error> {
     let attribute = kvm_device_attr {
         group,
         attr: attribute.into(),
         addr: (&raw const *value).expose_provenance() as u64,
         flags: 0,
     };
-    device
-        .set_device_attr(&attribute)
-        .map_err(VmError::kvm(what))
+    device.set_device_attr(&attribute)
 }
 
 /// An SPI of the GIC as a device drives it.
