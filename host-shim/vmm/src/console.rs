@@ -7,10 +7,10 @@
 //! later.
 
 use std::fmt;
-use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::devices::pl011::Sink;
+use crate::output::Output;
 
 /// Lines by which a kernel says that it has failed, and the replay program that a call did. What comes
 /// after is the kernel's: it may say more, dump its memory with another kernel, or reset the machine.
@@ -32,7 +32,7 @@ const LINE: usize = 512;
 
 /// Output of the guest.
 pub struct Console {
-    out: Box<dyn Write + Send>,
+    out: Output,
     pending: Vec<u8>,
     line: Vec<u8>,
     failure: Option<String>,
@@ -47,7 +47,7 @@ impl fmt::Debug for Console {
 
 impl Console {
     /// A console that shows the guest's output on `out`.
-    pub fn new(out: Box<dyn Write + Send>) -> Self {
+    pub fn new(out: Output) -> Self {
         Console {
             out,
             pending: Vec::with_capacity(BUFFER),
@@ -57,14 +57,10 @@ impl Console {
         }
     }
 
-    /// Shows what is pending. A reader that went away is not the guest's business, so errors are
-    /// dropped.
+    /// Has what is pending shown.
     pub fn flush(&mut self) {
         if !self.pending.is_empty() {
-            let _closed = self
-                .out
-                .write_all(&self.pending)
-                .and_then(|()| self.out.flush());
+            self.out.write(&self.pending);
             self.pending.clear();
         }
     }
@@ -102,6 +98,10 @@ impl Sink for Console {
             self.flush();
         }
     }
+
+    fn has_room(&self) -> bool {
+        self.out.has_room()
+    }
 }
 
 impl Sink for Arc<Mutex<Console>> {
@@ -109,6 +109,11 @@ impl Sink for Arc<Mutex<Console>> {
         self.lock()
             .unwrap_or_else(PoisonError::into_inner)
             .put(byte);
+    }
+
+    fn has_room(&self) -> bool {
+        let console = self.lock().unwrap_or_else(PoisonError::into_inner);
+        console.has_room()
     }
 }
 
@@ -139,6 +144,9 @@ impl Keys {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::time::Duration;
+
     use super::*;
 
     #[derive(Clone, Default)]
@@ -156,7 +164,14 @@ mod tests {
 
     fn console() -> (Console, Screen) {
         let screen = Screen::default();
-        (Console::new(Box::new(screen.clone())), screen)
+        let output = Output::new(Box::new(screen.clone())).expect("a thread");
+        (Console::new(output), screen)
+    }
+
+    /// What is on the screen once everything is.
+    fn shown(console: &Console, screen: &Screen) -> Vec<u8> {
+        assert!(console.out.drain(Duration::from_secs(3600)));
+        screen.0.lock().expect("not poisoned").clone()
     }
 
     fn say(console: &mut Console, text: &str) {
@@ -167,9 +182,9 @@ mod tests {
     fn a_line_shows_when_it_ends_and_a_prompt_when_it_is_asked_for() {
         let (mut console, screen) = console();
         say(&mut console, "one\r\n# ");
-        assert_eq!(*screen.0.lock().expect("not poisoned"), b"one\r\n");
+        assert_eq!(shown(&console, &screen), b"one\r\n");
         console.flush();
-        assert_eq!(*screen.0.lock().expect("not poisoned"), b"one\r\n# ");
+        assert_eq!(shown(&console, &screen), b"one\r\n# ");
     }
 
     #[test]
@@ -213,9 +228,12 @@ mod tests {
     #[test]
     fn endless_output_without_a_line_end_takes_no_more_memory() {
         let (mut console, screen) = console();
-        say(&mut console, &"x".repeat(100_000));
-        assert!(console.line.len() <= LINE && console.pending.len() < BUFFER);
-        assert!(screen.0.lock().expect("not poisoned").len() > 99_000);
+        for _ in 0..100 {
+            say(&mut console, &"x".repeat(1_000));
+            assert!(console.line.len() <= LINE && console.pending.len() < BUFFER);
+            assert!(shown(&console, &screen).len() <= 100_000);
+        }
+        assert!(shown(&console, &screen).len() > 99_000);
     }
 
     #[test]

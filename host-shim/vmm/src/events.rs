@@ -67,6 +67,7 @@ impl Events {
                 control.wake();
                 kick();
             }
+            uart.lock().unwrap_or_else(PoisonError::into_inner).resume();
             let mut console = console.lock().unwrap_or_else(PoisonError::into_inner);
             console.flush();
             if let Some(words) = console.failure()

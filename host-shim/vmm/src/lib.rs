@@ -8,7 +8,8 @@
 //! * `vm` (on an arm64 Linux) builds a VM from it with [`devices`] on its bus, and runs each vCPU
 //!   in a thread. What the threads share is [`cpus`], the power states, and [`control`], the reason
 //!   to stop.
-//! * [`events`] is the main thread's loop meanwhile: [`console`], [`terminal`] and [`signals`].
+//! * [`events`] is the main thread's loop meanwhile: [`console`], [`terminal`] and [`signals`]; what is
+//!   printed goes through an [`output`], so that nothing waits for who reads it.
 //! * [`run`] boots again after a reset, or ends; [`trace`] and [`summary`] tell of the calls.
 
 pub mod cli;
@@ -21,6 +22,7 @@ pub mod events;
 pub mod input;
 pub mod loader;
 pub mod memory;
+pub mod output;
 pub mod run;
 pub mod say;
 pub mod signals;

@@ -16,5 +16,6 @@ fn main() -> ExitCode {
         Ending::Guest(why) | Ending::Usage(why) | Ending::Host(why) => say!("{why}"),
         Ending::Signal(number) => say!("ended by signal {number}"),
     }
+    say::last_words();
     ending.code().into()
 }

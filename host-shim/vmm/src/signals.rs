@@ -34,13 +34,18 @@ impl Signals {
     /// The signal that came, if one did.
     pub fn caught(&self) -> Option<i32> {
         let signal = SIGNAL.load(Ordering::Relaxed);
-        (signal != 0).then_some(signal)
+        is_caught().then_some(signal)
     }
 
     /// Becomes readable when a signal comes.
     pub fn fd(&self) -> c_int {
         self.event.as_raw_fd()
     }
+}
+
+/// Tells whether a signal that was to be caught has told this process to end.
+pub fn is_caught() -> bool {
+    SIGNAL.load(Ordering::Relaxed) != 0
 }
 
 extern "C" fn note(signal: c_int, _: *mut siginfo_t, _: *mut c_void) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A PL011 UART (Arm DDI 0183, PrimeCell UART r1p4), as much of it as a console needs.
 //!
-//! What is sent leaves at once, so the transmit FIFO is always empty. Received bytes wait in a
-//! queue that is longer than the real FIFO; the receive interrupt stays raised while there are any.
+//! What is sent leaves at once, so the transmit FIFO is always empty, unless whoever reads it does not
+//! any more: then it is full. Received bytes wait in a queue that is longer than the real FIFO; the
+//! receive interrupt stays raised while there are any.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -26,6 +27,7 @@ const ID: u64 = 0xfe0; // eight identification registers
 
 const FR_CTS_DSR_DCD: u32 = 0b111;
 const FR_RXFE: u32 = 1 << 4;
+const FR_TXFF: u32 = 1 << 5;
 const FR_RXFF: u32 = 1 << 6;
 const FR_TXFE: u32 = 1 << 7;
 const INT_RX: u32 = 1 << 4;
@@ -42,6 +44,9 @@ const BACKLOG: usize = 64 * 1024;
 pub trait Sink: Send {
     /// Takes one byte.
     fn put(&mut self, byte: u8);
+    /// Tells whether it can take more. A guest that sends nevertheless may lose what it sends, as on a
+    /// real line.
+    fn has_room(&self) -> bool;
 }
 
 /// The UART.
@@ -51,6 +56,8 @@ pub struct Pl011 {
     irq: Box<dyn IrqLine>,
     irq_is_high: bool,
     tx_interrupt: bool,
+    /// The last byte that was sent has not left.
+    is_full: bool,
     mask: u32,
     /// Registers that only remember what was written: ILPR, IBRD, FBRD, LCR_H, CR, IFLS, DMACR.
     plain: [u32; 7],
@@ -79,6 +86,7 @@ impl Pl011 {
             irq,
             irq_is_high: false,
             tx_interrupt: false,
+            is_full: false,
             mask: 0,
             plain: [0, 0, 0, 0, 0x300, 0x12, 0],
         }
@@ -89,6 +97,15 @@ impl Pl011 {
         let room = BACKLOG - self.received.len();
         self.received.extend(bytes.iter().take(room));
         self.update_irq();
+    }
+
+    /// Lets the guest send again, if it could not and now can.
+    pub fn resume(&mut self) {
+        if self.is_full && self.sink.has_room() {
+            self.is_full = false;
+            self.tx_interrupt = true;
+            self.update_irq();
+        }
     }
 
     fn raw_interrupts(&self) -> u32 {
@@ -111,7 +128,12 @@ impl Pl011 {
         } else {
             0
         };
-        FR_CTS_DSR_DCD | FR_TXFE | empty | full
+        let sent = if self.sink.has_room() {
+            FR_TXFE
+        } else {
+            FR_TXFF
+        };
+        FR_CTS_DSR_DCD | sent | empty | full
     }
 }
 
@@ -146,8 +168,9 @@ impl Device for Pl011 {
         match access.offset {
             DR => {
                 self.sink.put(value as u8);
-                // The FIFO has just run empty again.
-                self.tx_interrupt = true;
+                // The FIFO has just run empty again, or cannot.
+                self.is_full = !self.sink.has_room();
+                self.tx_interrupt |= !self.is_full;
             }
             IMSC => self.mask = value & 0x7ff,
             ICR if value & INT_TX != 0 => self.tx_interrupt = false,

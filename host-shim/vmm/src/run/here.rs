@@ -10,6 +10,7 @@ use crate::cli::{EngineArg, Fault, RunArgs, Smc};
 use crate::console::Console;
 use crate::events::Events;
 use crate::input::Input;
+use crate::output::Output;
 use crate::say;
 use crate::signals::Signals;
 use crate::summary::Summary;
@@ -79,7 +80,11 @@ const COUNTED: u32 = 128;
 /// Boots the guest until it ends otherwise than by a reset.
 fn boots(args: &RunArgs, input: &Input, options: &Options, mut events: Events) -> Ending {
     let mut summary = Summary::default();
-    let console = Arc::new(Mutex::new(Console::new(Box::new(std::io::stdout()))));
+    let output = match Output::new(Box::new(std::io::stdout())) {
+        Ok(output) => output,
+        Err(error) => return Ending::Host(format!("cannot start a thread: {error}")),
+    };
+    let console = Arc::new(Mutex::new(Console::new(output.clone())));
     let mut terminal = None;
     loop {
         let vm = match Vm::new(input, options, &console) {
@@ -101,6 +106,7 @@ fn boots(args: &RunArgs, input: &Input, options: &Options, mut events: Events) -
         let mut console = console.lock().unwrap_or_else(PoisonError::into_inner);
         console.flush();
         if let Some(ending) = after(outcome, console.failure(), !args.no_reboot) {
+            output.last_words();
             match options.policy {
                 Policy::Blob => say!("{}", summary.table(&input.board)),
                 policy => say!("no blob served this guest (policy {policy})"),

@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The UART as Linux's amba-pl011 driver uses it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::*;
 
 #[derive(Clone, Default)]
-struct World(Arc<Mutex<(Vec<u8>, Vec<bool>)>>);
+struct World(Arc<Mutex<(Vec<u8>, Vec<bool>)>>, Arc<AtomicBool>);
 
 impl Sink for World {
     fn put(&mut self, byte: u8) {
         self.0.lock().expect("not poisoned").0.push(byte);
+    }
+    fn has_room(&self) -> bool {
+        !self.1.load(Ordering::Relaxed)
     }
 }
 
@@ -115,4 +119,23 @@ fn the_line_settings_read_back_and_a_byte_of_a_register_can_be_read() {
         0x3
     );
     assert_eq!(uart.read(at(0x800)), 0, "no register there");
+}
+
+#[test]
+fn a_reader_that_does_not_read_holds_the_guest_up_and_nobody_else() {
+    let world = World::default();
+    let mut uart = world.uart();
+    let _ = uart.write(at(IMSC), INT_TX.into());
+    world.1.store(true, Ordering::Relaxed);
+    assert_eq!(uart.read(at(FR)) as u32 & (FR_TXFF | FR_TXFE), FR_TXFF);
+    let _ = uart.write(at(DR), b'x'.into());
+    uart.resume();
+    assert!(world.irq().is_empty(), "there is no room yet");
+    world.1.store(false, Ordering::Relaxed);
+    assert_eq!(uart.read(at(FR)) as u32 & (FR_TXFF | FR_TXFE), FR_TXFE);
+    uart.resume();
+    assert_eq!(world.irq(), [true], "the guest may go on");
+    let _ = uart.write(at(ICR), INT_TX.into());
+    uart.resume();
+    assert_eq!(world.irq(), [true, false], "it is told once");
 }
