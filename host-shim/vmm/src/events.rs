@@ -14,6 +14,19 @@ use crate::signals::Signals;
 /// How long output without a line end, or the end of the run, may go unnoticed.
 const TICK_MS: i32 = 20;
 
+/// The guest as this loop sees it.
+#[allow(missing_debug_implementations, reason = "functions have none")]
+pub struct Guest<'a> {
+    /// How it ends and sleeps.
+    pub control: &'a Control,
+    /// Its console.
+    pub uart: &'a Mutex<Pl011>,
+    /// Makes its vCPUs look at what has changed.
+    pub kick: &'a dyn Fn(),
+    /// Carries out what it has sent to its console without an exit.
+    pub drain: &'a dyn Fn(),
+}
+
 /// What the loop needs, and keeps over a reset of the guest.
 #[derive(Debug)]
 pub struct Events {
@@ -32,15 +45,10 @@ impl Events {
         }
     }
 
-    /// Serves the guest's console until the run ends, and wakes the guest when it is suspended; `kick`
-    /// makes its vCPUs notice.
-    pub fn run_until_stopped(
-        &mut self,
-        control: &Control,
-        console: &Mutex<Console>,
-        uart: &Mutex<Pl011>,
-        kick: &dyn Fn(),
-    ) {
+    /// Serves the guest's console until the run ends, and wakes the guest when it is suspended.
+    pub fn run_until_stopped(&mut self, guest: &Guest<'_>, console: &Mutex<Console>) {
+        let control = guest.control;
+        let uart = || guest.uart.lock().unwrap_or_else(PoisonError::into_inner);
         while !control.stopped() {
             let typed = self.wait();
             if let Some(signal) = self.signals.caught() {
@@ -53,21 +61,20 @@ impl Events {
             match typed.map(|typed| self.keys.filter(&typed)) {
                 Some(None) => control.stop(Outcome::Quit),
                 Some(Some(bytes)) => {
-                    uart.lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .receive(&bytes);
+                    uart().receive(&bytes);
                     if control.is_suspended() {
                         control.wake();
-                        kick();
+                        (guest.kick)();
                     }
                 }
                 None => {}
             }
             if control.has_slept() {
                 control.wake();
-                kick();
+                (guest.kick)();
             }
-            uart.lock().unwrap_or_else(PoisonError::into_inner).resume();
+            (guest.drain)();
+            uart().resume();
             let mut console = console.lock().unwrap_or_else(PoisonError::into_inner);
             console.flush();
             if let Some(words) = console.failure()

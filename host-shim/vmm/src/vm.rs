@@ -7,10 +7,12 @@ mod gic;
 mod kick;
 mod pin;
 mod power;
+mod ring;
 mod shared;
 mod vcpu;
+mod window;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use fakemon_host::{Blob, Config, GuestMemory, Policy, Width, World, set_policy};
@@ -27,14 +29,19 @@ use crate::cpus::Cpus;
 use crate::devices::pl011::Pl011;
 use crate::devices::{Bus, pages};
 use crate::dt;
-use crate::events::Events;
+use crate::events::{Events, Guest};
 use crate::input::Input;
 use crate::loader::Isa;
 use crate::memory::Memory;
 use crate::summary::Summary;
 use crate::trace::Tracer;
+use ring::Ring;
 use shared::Shared;
 use vcpu::Vcpu;
+use window::Page;
+
+/// Bytes of the console's data register, the first.
+const DR_SIZE: u32 = 4;
 
 /// How to run a guest, beyond what it consists of.
 #[derive(Debug)]
@@ -102,6 +109,14 @@ impl Vm {
         let irq = gic::line(&vm, machine.uart.irq);
         let uart = Pl011::new(Box::new(console.clone()), Box::new(irq));
         let uart = Arc::new(Mutex::new(uart));
+        // A host without these has a console that takes longer.
+        let ring = cpus.first();
+        let ring = ring.and_then(|cpu| Ring::new(&vm, &cpu.fd, machine.uart.base, DR_SIZE).ok());
+        let slot = memory.regions().len() as u32;
+        if let Some(page) = Page::new(&vm, slot, machine.uart.base).filter(|_| ring.is_some()) {
+            let mut uart = uart.lock().unwrap_or_else(PoisonError::into_inner);
+            uart.show_in(Box::new(page));
+        }
         let mut bus = Bus::default();
         bus.attach(machine.uart.base, Pl011::SIZE, uart.clone());
         pages::attach(&mut bus, &machine.pages, &in_memory);
@@ -109,6 +124,7 @@ impl Vm {
         let shared = Arc::new(Shared::new(
             input.board.clone(),
             bus,
+            ring,
             Cpus::new(input.mpidr.clone()),
             memory.regions(),
             options.tracer.clone(),
@@ -171,7 +187,13 @@ impl Vm {
                     }
                 }
             }
-            events.run_until_stopped(control, console, &self.uart, &|| self.shared.kick_all());
+            let guest = Guest {
+                control,
+                uart: &self.uart,
+                kick: &|| self.shared.kick_all(),
+                drain: &|| self.shared.drain(),
+            };
+            events.run_until_stopped(&guest, console);
             self.shared.kick_all();
             for (cpu, thread) in threads.into_iter().enumerate() {
                 if let Ok(counts) = thread.join() {
@@ -179,6 +201,8 @@ impl Vm {
                 }
             }
         });
+        // What the guest said last.
+        self.shared.drain();
         control
             .outcome()
             .unwrap_or(Outcome::Host("the run ended without a reason".into()))

@@ -49,11 +49,20 @@ pub trait Sink: Send {
     fn has_room(&self) -> bool;
 }
 
+/// Where the guest reads the registers by itself while reading them changes nothing.
+pub trait Window: Send {
+    /// Shows these registers, by offset; all others are zero.
+    fn open(&mut self, registers: &[(u64, u32)]);
+    /// Has the guest ask for each register from now.
+    fn close(&mut self);
+}
+
 /// The UART.
 pub struct Pl011 {
     received: VecDeque<u8>,
     sink: Box<dyn Sink>,
     irq: Box<dyn IrqLine>,
+    window: Option<Box<dyn Window>>,
     irq_is_high: bool,
     tx_interrupt: bool,
     /// The last byte that was sent has not left.
@@ -84,6 +93,7 @@ impl Pl011 {
             received: VecDeque::new(),
             sink,
             irq,
+            window: None,
             irq_is_high: false,
             tx_interrupt: false,
             is_full: false,
@@ -92,11 +102,17 @@ impl Pl011 {
         }
     }
 
+    /// Has the guest read the registers in `window` whenever that is possible.
+    pub fn show_in(&mut self, window: Box<dyn Window>) {
+        self.window = Some(window);
+        self.update();
+    }
+
     /// Gives the guest bytes to receive.
     pub fn receive(&mut self, bytes: &[u8]) {
         let room = BACKLOG - self.received.len();
         self.received.extend(bytes.iter().take(room));
-        self.update_irq();
+        self.update();
     }
 
     /// Lets the guest send again, if it could not and now can.
@@ -104,7 +120,7 @@ impl Pl011 {
         if self.is_full && self.sink.has_room() {
             self.is_full = false;
             self.tx_interrupt = true;
-            self.update_irq();
+            self.update();
         }
     }
 
@@ -113,11 +129,43 @@ impl Pl011 {
         rx | if self.tx_interrupt { INT_TX } else { 0 }
     }
 
+    fn update(&mut self) {
+        self.update_irq();
+        let Some(mut window) = self.window.take() else {
+            return;
+        };
+        // Reading what was received takes it, and an interrupt for sending has to come at once and
+        // not when the stores that are on their way arrive.
+        if self.received.is_empty() && self.mask & INT_TX == 0 {
+            let registers = [FR, ILPR, IBRD, FBRD, LCR_H, CR, IFLS, IMSC, RIS, MIS, DMACR];
+            let mut shown = registers
+                .map(|register| (register, self.register(register)))
+                .to_vec();
+            shown.extend((ID..).step_by(4).zip(IDENTIFICATION));
+            window.open(&shown);
+        } else {
+            window.close();
+        }
+        self.window = Some(window);
+    }
+
     fn update_irq(&mut self) {
         let high = self.raw_interrupts() & self.mask != 0;
         if high != self.irq_is_high {
             self.irq_is_high = high;
             self.irq.set(high);
+        }
+    }
+
+    /// The value of a register that can be read without a change.
+    fn register(&self, register: u64) -> u32 {
+        match register {
+            FR => self.flags(),
+            IMSC => self.mask,
+            RIS => self.raw_interrupts(),
+            MIS => self.raw_interrupts() & self.mask,
+            ID..=0xffc => IDENTIFICATION[((register - ID) / 4) as usize],
+            _ => plain(register).map_or(0, |index| self.plain[index]),
         }
     }
 
@@ -150,15 +198,10 @@ impl Device for Pl011 {
         let value = match register {
             DR => {
                 let byte = self.received.pop_front().unwrap_or(0);
-                self.update_irq();
+                self.update();
                 byte.into()
             }
-            FR => self.flags(),
-            IMSC => self.mask,
-            RIS => self.raw_interrupts(),
-            MIS => self.raw_interrupts() & self.mask,
-            ID..=0xffc => IDENTIFICATION[((register - ID) / 4) as usize],
-            _ => plain(register).map_or(0, |index| self.plain[index]),
+            register => self.register(register),
         };
         u64::from(value) >> (8 * (access.offset & 3))
     }
@@ -180,7 +223,7 @@ impl Device for Pl011 {
                 }
             }
         }
-        self.update_irq();
+        self.update();
         Effect::None
     }
 }

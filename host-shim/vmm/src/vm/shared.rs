@@ -8,6 +8,7 @@ use fakemon_host::BlobFault;
 use fakemon_manifest::Board;
 
 use super::kick::Slot;
+use super::ring::Ring;
 use crate::control::{Control, Outcome};
 use crate::cpus::Cpus;
 use crate::devices::{Bus, Effect};
@@ -48,6 +49,8 @@ pub(super) struct Shared {
     pub(super) tracer: Option<Arc<Tracer>>,
     pub(super) slots: Vec<Slot>,
     bus: Bus,
+    /// Stores to the console that have not been carried out yet.
+    ring: Option<Ring>,
     memory: Vec<Region>,
     kick_signal: i32,
     nowhere: Reports,
@@ -58,6 +61,7 @@ impl Shared {
     pub(super) fn new(
         board: Board,
         bus: Bus,
+        ring: Option<Ring>,
         cpus: Cpus,
         memory: Vec<Region>,
         tracer: Option<Arc<Tracer>>,
@@ -71,6 +75,7 @@ impl Shared {
             tracer,
             slots,
             bus,
+            ring,
             memory,
             kick_signal,
             nowhere: Reports::default(),
@@ -80,6 +85,7 @@ impl Shared {
 
     /// Carries out a load from the bus.
     pub(super) fn read(&self, cpu: u32, address: u64, data: &mut [u8], secure: bool) {
+        self.drain();
         if !self.bus.read(address, data, secure) {
             self.report(cpu, "read from", address, secure);
         }
@@ -87,11 +93,23 @@ impl Shared {
 
     /// Carries out a store to the bus, and what it does to the machine.
     pub(super) fn write(&self, cpu: u32, address: u64, data: &[u8], secure: bool) {
+        self.drain();
         match self.bus.write(address, data, secure) {
             Some(Effect::None) => {}
             Some(Effect::Off) => self.control.stop(Outcome::Off),
             Some(Effect::Reset) => self.control.stop(Outcome::Reset),
             None => self.report(cpu, "write to", address, secure),
+        }
+    }
+
+    /// Carries out the stores that the guest has made to the console without an exit: before any other
+    /// access, so that they stay in order.
+    pub(super) fn drain(&self) {
+        if let Some(ring) = &self.ring {
+            ring.drain(|store| {
+                // The console does nothing to the machine.
+                let _none = self.bus.write(store.address, store.data(), false);
+            });
         }
     }
 

@@ -139,3 +139,71 @@ fn a_reader_that_does_not_read_holds_the_guest_up_and_nobody_else() {
     uart.resume();
     assert_eq!(world.irq(), [true, false], "it is told once");
 }
+
+/// What a guest sees without an exit.
+#[derive(Debug, Default)]
+struct View {
+    registers: Option<Vec<(u64, u32)>>,
+    /// How often it came or went.
+    changes: usize,
+}
+
+#[derive(Clone, Default)]
+struct Pane(Arc<Mutex<View>>);
+
+impl Window for Pane {
+    fn open(&mut self, registers: &[(u64, u32)]) {
+        let mut view = self.0.lock().expect("not poisoned");
+        view.changes += usize::from(view.registers.is_none());
+        view.registers = Some(registers.to_vec());
+    }
+    fn close(&mut self) {
+        let mut view = self.0.lock().expect("not poisoned");
+        view.changes += usize::from(view.registers.is_some());
+        view.registers = None;
+    }
+}
+
+impl Pane {
+    fn register(&self, register: u64) -> Option<u32> {
+        let view = self.0.lock().expect("not poisoned");
+        let mut all = view.registers.as_ref()?.iter();
+        let found = all.find(|(offset, _)| *offset == register);
+        Some(found.map_or(0, |(_, value)| *value))
+    }
+}
+
+#[test]
+fn registers_are_in_the_window_while_reading_them_changes_nothing() {
+    let (world, pane) = (World::default(), Pane::default());
+    let mut uart = world.uart();
+    uart.show_in(Box::new(pane.clone()));
+    let _ = uart.write(at(CR), 0x301);
+    for register in [
+        FR, ILPR, IBRD, FBRD, LCR_H, CR, IFLS, IMSC, RIS, MIS, ICR, DMACR, ID, 0xffc,
+    ] {
+        let shown = u64::from(pane.register(register).expect("open"));
+        assert_eq!(uart.read(at(register)), shown, "{register:#x}");
+    }
+    let _ = uart.write(at(DR), b'x'.into());
+    assert_eq!(pane.register(RIS), Some(INT_TX));
+    assert_eq!(
+        pane.0.lock().expect("not poisoned").changes,
+        1,
+        "a letter changes no memory slot"
+    );
+    uart.receive(b"ab");
+    assert_eq!(pane.register(FR), None, "what was typed is to be fetched");
+    assert_eq!(uart.read(at(DR)), u64::from(b'a'));
+    assert_eq!(pane.register(FR), None);
+    assert_eq!(uart.read(at(DR)), u64::from(b'b'));
+    assert_eq!(pane.register(FR), Some(uart.read(at(FR)) as u32));
+    let _ = uart.write(at(IMSC), INT_TX.into());
+    assert_eq!(
+        pane.register(FR),
+        None,
+        "the guest waits for an interrupt after each letter"
+    );
+    let _ = uart.write(at(IMSC), INT_RX.into());
+    assert_eq!(pane.register(IMSC), Some(INT_RX));
+}
