@@ -38,7 +38,7 @@ pub const CPU_AFFINITY: u64 = 4;
 /// `()`: returns when an interrupt is pending for the calling CPU, or at once if the VMM cannot
 /// tell.
 pub const WAIT_FOR_INTERRUPT: u64 = 5;
-/// `(entry, context)`, no return: resumes the calling CPU in its reset state at `entry`.
+/// `(entry, context)`, no return: resumes the calling CPU at `entry` as after a power-down, MMU off.
 pub const CPU_RESUME: u64 = 6;
 /// `()`, no return: powers the guest off.
 pub const SYSTEM_OFF: u64 = 7;
