@@ -6,6 +6,8 @@
 //! in golden.trace. A board whose calls no kernel makes boots the program of tests/replay, which makes
 //! those of replay.toml.
 
+use std::time::Instant;
+
 use fakemon_manifest::{Arch, Board, KernelVersion, TestKind};
 use libtest_mimic::{Arguments, Completion, Trial};
 
@@ -48,20 +50,24 @@ type Check = fn(&Assets, &Board) -> Result<(), String>;
 
 /// The trials of one board.
 fn trials(assets: &Assets, board: Board) -> Vec<Trial> {
-    let mut checks: Vec<(&str, Check)> = vec![
+    let mut checks: Vec<(&'static str, Check)> = vec![
         ("serves_a_whole_boot_from_its_blob", serves_a_whole_boot),
         ("fails_without_its_blob", fails_without),
     ];
     if board.guest.reboots {
         checks.push(("reboots_and_comes_up_again", reboots));
     }
-    let make = |(name, check): (&str, Check)| {
+    let make = |(name, check): (&'static str, Check)| {
         let (assets, board) = (assets.clone(), board.clone());
         Trial::ignorable_test(format!("{}_{name}", board.name), move || {
             if let Some(reason) = assets.cannot_boot(&board) {
                 return Ok(Completion::ignored_with(reason));
             }
+            let start = Instant::now();
             check(&assets, &board)?;
+            // For who wants to know where the time goes.
+            let seconds = start.elapsed().as_secs_f64();
+            println!("took {seconds:.1} s: {}_{name}", board.name);
             Ok(Completion::Completed)
         })
     };
@@ -165,7 +171,8 @@ fn fails_without(assets: &Assets, board: &Board) -> Result<(), String> {
     if board.guest.counter.is_empty() {
         return Err("board.toml has no `counter`".to_owned());
     }
-    let mut guest = Guest::start(assets, board, &["--smc=deny"], "fakemon.checks=nproc,board")?;
+    let words = "fakemon.checks=nproc,board fakemon.expect=failure quiet";
+    let mut guest = Guest::start(assets, board, &["--smc=deny"], words)?;
     if board.test == TestKind::Driver {
         guest.wait_for(1, KernelVersion::BANNER)?;
     }
