@@ -2,16 +2,14 @@
 //! The whole of a `board.toml`, and the names of a board's functions for traces.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::error::ManifestError;
 use crate::guest::{Arch, Guest};
 use crate::machine::Machine;
 use crate::note::{Note, Window};
-use crate::replay::Replay;
-use crate::{check, number, standard, text};
+use crate::register::Register;
+use crate::{number, standard};
 
 /// A board, read from its directory and checked.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -59,11 +57,6 @@ pub struct FunctionIdRule {
     pub registers: Vec<Register>,
 }
 
-/// A general-purpose register by number, written as `r12` or `x12`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Register(pub u8);
-
 impl Default for FunctionIdRule {
     fn default() -> Self {
         FunctionIdRule {
@@ -72,56 +65,7 @@ impl Default for FunctionIdRule {
     }
 }
 
-impl TryFrom<String> for Register {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.strip_prefix(['r', 'x'])
-            .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
-            .and_then(|digits| digits.parse().ok())
-            .filter(|&number| usize::from(number) < fakemon_abi::frame::REGS)
-            .map(Register)
-            .ok_or_else(|| format!("{text:?} is not a register, write r0 to r12 or x0 to x17"))
-    }
-}
-
 impl Board {
-    /// Reads and checks the `board.toml` in directory `dir`, whose last part must be the board's
-    /// name, and with it the `replay.toml` of a board that is tested by one.
-    ///
-    /// # Errors
-    /// A file cannot be read, is not of the schema, or contradicts itself.
-    pub fn load(dir: &Path) -> Result<Board, ManifestError> {
-        let path = dir.join("board.toml");
-        let text = text::read(&path).map_err(|source| ManifestError::Read {
-            path: path.clone(),
-            source,
-        })?;
-        // A relative path such as "." has no last part of its own.
-        let whole = dir
-            .canonicalize()
-            .map_err(|source| ManifestError::Read { path, source })?;
-        let name = whole.file_name().unwrap_or_default().to_string_lossy();
-        let board = Board::parse(&text, &name)?;
-        if board.test == TestKind::Replay {
-            Replay::load(dir)?;
-        }
-        Ok(board)
-    }
-
-    /// Reads and checks the text of a `board.toml` that lies in a directory called `dir_name`.
-    ///
-    /// # Errors
-    /// The text is not of the schema, or contradicts itself.
-    pub fn parse(text: &str, dir_name: &str) -> Result<Board, ManifestError> {
-        let board: Board = toml::from_str(text).map_err(|source| ManifestError::Syntax {
-            board: dir_name.to_owned(),
-            source: Box::new(source),
-        })?;
-        check::board(&board, dir_name)?;
-        Ok(board)
-    }
-
     /// The most bytes of RAM that the machine can have; a 32-bit kernel reaches 4 GiB.
     pub fn memory_limit(&self) -> u64 {
         let limit = self.machine.memory_limit();

@@ -15,6 +15,8 @@ use crate::text::is_name;
 /// The most characters of a node's path: none has more than a kernel's names of devices.
 const MAX_PATH: usize = 1024;
 
+pub(crate) use replay::call;
+
 /// A dotted key and what is wrong with its value.
 type Fault = (String, String);
 

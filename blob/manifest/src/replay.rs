@@ -15,16 +15,11 @@
 //! neither in `out` nor `clobbered` must come back as it went in.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::board::Register;
-use crate::error::ManifestError;
-use crate::{number, text};
-
-/// Registers that a call carries: r0 to r12.
-const REGISTERS: u8 = 13;
+use crate::number;
+use crate::register::Register;
 
 /// All calls of a board, in order.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -132,75 +127,6 @@ impl Replay {
     pub const MAX_CHANGED: usize = 16;
     /// Where the replay program puts its own image in its address space.
     pub const IMAGE: u32 = 0xc200_0000;
-
-    /// Reads and checks the `replay.toml` in directory `dir`.
-    ///
-    /// # Errors
-    /// The file cannot be read, is not of the schema, or contradicts itself.
-    pub fn load(dir: &Path) -> Result<Replay, ManifestError> {
-        let path = dir.join("replay.toml");
-        let text = text::read(&path).map_err(|source| ManifestError::Read {
-            path: path.clone(),
-            source,
-        })?;
-        Replay::parse(&text).map_err(|problem| ManifestError::Replay { path, problem })
-    }
-
-    /// Reads and checks the text of a `replay.toml`.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub fn parse(text: &str) -> Result<Replay, String> {
-        let replay: Replay = toml::from_str(text).map_err(|error| error.to_string())?;
-        if replay.calls.is_empty() {
-            return Err("it lists no call".to_owned());
-        }
-        for (number, call) in (1..).zip(&replay.calls) {
-            check(call).map_err(|problem| format!("call {number}: {problem}"))?;
-        }
-        Ok(replay)
-    }
-}
-
-fn check(call: &ReplayCall) -> Result<(), String> {
-    let ensure = |good: bool, problem: &str| {
-        if good {
-            Ok(())
-        } else {
-            Err(problem.to_owned())
-        }
-    };
-    let named = call
-        .source
-        .split_once(": ")
-        .is_some_and(|(file, function)| !file.is_empty() && !function.is_empty());
-    ensure(
-        named && call.source.is_ascii(),
-        "source is \"FILE: FUNCTION\", in ASCII",
-    )?;
-    ensure(call.immediate <= 1, "immediate is 0 or 1")?;
-    let registers = call.input.keys().chain(call.out.keys());
-    ensure(
-        registers
-            .chain(&call.clobbered)
-            .all(|register| register.0 < REGISTERS),
-        "a call has r0 to r12",
-    )?;
-    ensure(
-        !call.clobbered.iter().any(|one| call.out.contains_key(one)),
-        "a register is in out and clobbered as well",
-    )?;
-    let addresses = call.memory.keys().chain(call.memory_after.keys());
-    ensure(
-        addresses
-            .chain(&call.changed)
-            .all(|address| address.value(0).is_multiple_of(4)),
-        "words of memory are at multiples of 4",
-    )?;
-    ensure(
-        call.changed.len() <= Replay::MAX_CHANGED,
-        "changed names 16 words at most",
-    )
 }
 
 #[cfg(test)]

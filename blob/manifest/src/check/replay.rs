@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A board that the replay program can run on.
+//! A board that the replay program can run on, and calls that it can make.
 
 use super::{Fault, ensure};
 use crate::board::{Board, TestKind};
 use crate::guest::{Arch, Guest};
-use crate::replay::Replay;
+use crate::replay::{Replay, ReplayCall};
 
+/// Registers that a call carries: r0 to r12.
+const REGISTERS: u8 = 13;
 /// The program maps RAM in sections of this size.
 const SECTION: u64 = 1 << 20;
 /// RAM that it needs: 32 MiB below it, and room for itself and its buffer.
@@ -63,5 +65,47 @@ pub(super) fn guest(board: &Board) -> Result<(), Fault> {
         !hidden && machine.uart.base <= u64::from(u32::MAX),
         "machine",
         format!("has something at {base:#x}, where a replay puts itself, or above 4 GiB"),
+    )
+}
+
+/// What the schema cannot say of one call.
+pub(crate) fn call(call: &ReplayCall) -> Result<(), String> {
+    let ensure = |good: bool, problem: &str| {
+        if good {
+            Ok(())
+        } else {
+            Err(problem.to_owned())
+        }
+    };
+    let named = call
+        .source
+        .split_once(": ")
+        .is_some_and(|(file, function)| !file.is_empty() && !function.is_empty());
+    ensure(
+        named && call.source.is_ascii(),
+        "source is \"FILE: FUNCTION\", in ASCII",
+    )?;
+    ensure(call.immediate <= 1, "immediate is 0 or 1")?;
+    let registers = call.input.keys().chain(call.out.keys());
+    ensure(
+        registers
+            .chain(&call.clobbered)
+            .all(|register| register.0 < REGISTERS),
+        "a call has r0 to r12",
+    )?;
+    ensure(
+        !call.clobbered.iter().any(|one| call.out.contains_key(one)),
+        "a register is in out and clobbered as well",
+    )?;
+    let addresses = call.memory.keys().chain(call.memory_after.keys());
+    ensure(
+        addresses
+            .chain(&call.changed)
+            .all(|address| address.value(0).is_multiple_of(4)),
+        "words of memory are at multiples of 4",
+    )?;
+    ensure(
+        call.changed.len() <= Replay::MAX_CHANGED,
+        "changed names 16 words at most",
     )
 }
