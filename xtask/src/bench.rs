@@ -17,10 +17,10 @@ use serde::de::DeserializeOwned;
 
 use crate::cache::Check;
 use crate::engine::{Choice, Engine, Engines};
-use crate::machine::{self, Cpu, Machine, Stage};
+use crate::machine::{Cpu, Machine, Stage};
 use crate::run::{Policy, Run, environment};
 use crate::supplies::Supplies;
-use crate::{blob, cargo, setup, workspace};
+use crate::{blob, cargo, setup, this_machine, workspace};
 
 mod figures;
 mod picture;
@@ -82,7 +82,7 @@ impl Bench {
     pub(crate) fn run(&self) -> Result<ExitCode> {
         setup::rust_targets()?;
         let program = cargo::build_bench()?;
-        let native = machine::is_native()?;
+        let native = this_machine::is_native()?;
         let counted = if native {
             None
         } else {
@@ -208,7 +208,7 @@ fn finish<T: DeserializeOwned>(
     supplies: &Supplies,
     file: &Path,
 ) -> Result<T> {
-    let report = stage.run(job, machine, supplies)?;
+    let report = stage.run(job, machine, supplies.host_files()?.as_ref())?;
     ensure!(report.code() == 0, "the measuring program failed");
     let text = fs::read(file)?;
     serde_json::from_slice(&text).context("the measuring program wrote no figures")

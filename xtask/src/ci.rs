@@ -6,13 +6,13 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use anyhow::{Context, Result};
 use clap::Args;
 
-use crate::engine::{Engine, Engines, of_this_machine};
+use crate::engine::{Engine, Engines};
 use crate::inputs::GuestKernel;
 use crate::kernel::NO_SOURCE;
-use crate::machine::{self, Cpu};
+use crate::machine::Cpu;
 use crate::summary::Summary;
 use crate::test::{BARE_METAL, BOOTS, Test};
-use crate::{cargo, setup, workspace};
+use crate::{cargo, setup, this_machine, workspace};
 
 /// What runs on the kernel engine in host VMs: a test program, the processor, and a filter of tests.
 /// The blobs are the same, so of the boards two stand for all, one of each width.
@@ -38,7 +38,7 @@ impl Ci {
     pub(crate) fn run(&self) -> Result<ExitCode> {
         setup::rust_targets()?;
         let mut summary = Summary::default();
-        let native = machine::is_native()?;
+        let native = this_machine::is_native()?;
         let kernel = if native { None } else { Some(build_kernel()?) };
         // All steps run, so that one look at the log shows all that is wrong.
         for (name, mut command) in steps()? {
@@ -58,7 +58,7 @@ impl Ci {
         Test::boots(&ON_NEWER_KERNEL, GuestKernel::Named(NEWER_KERNEL)).run_in_kvm(
             BOOTS,
             Cpu::Max,
-            of_this_machine()?.unwrap_or(Engine::Userspace),
+            this_machine::engine()?.unwrap_or(Engine::Userspace),
             &[],
             &mut summary,
         )?;

@@ -23,11 +23,13 @@ mod apt;
 mod download;
 mod lock;
 mod mirror;
+mod unpack;
 
 pub(crate) use apt::Apt;
 pub(crate) use download::check_space;
 pub(crate) use lock::Lock;
 use mirror::Mirror;
+pub(crate) use unpack::unpack;
 
 /// A Debian release that packages come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,21 +2,12 @@
 //! Which engine carries calls between guest and blob: the library in user space, or KVM with the
 //! patches of host-shim/kernel.
 
-use std::fs::File;
-use std::os::fd::AsRawFd;
-
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::ValueEnum;
-
-use crate::machine;
 
 /// Names the variable by which test programs learn which engine to use; without it they take what
 /// the kernel has.
 pub(crate) const ENGINE_VARIABLE: &str = "FAKEMON_ENGINE";
-/// KVM_CHECK_EXTENSION (Documentation/virt/kvm/api.rst, 4.4).
-const KVM_CHECK_EXTENSION: nix::libc::Ioctl = 0xae03;
-/// KVM_CAP_ARM_MONITOR, as the patches number it.
-const KVM_CAP_ARM_MONITOR: i32 = 1000;
 
 /// One engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -103,22 +94,6 @@ impl Engines {
             Engines::All => vec![Engine::Userspace, Engine::Kernel],
         }
     }
-}
-
-/// The engine that `auto` is on this machine, if programs run on it and not in a host VM.
-pub(crate) fn of_this_machine() -> Result<Option<Engine>> {
-    if !machine::is_native()? {
-        return Ok(None);
-    }
-    let kvm = File::options().read(true).write(true).open("/dev/kvm");
-    let kvm = kvm.context("cannot open /dev/kvm")?;
-    // SAFETY: this ioctl takes a number and touches no memory of ours.
-    let answer =
-        unsafe { nix::libc::ioctl(kvm.as_raw_fd(), KVM_CHECK_EXTENSION, KVM_CAP_ARM_MONITOR) };
-    Ok(Some(match answer {
-        1.. => Engine::Kernel,
-        _ => Engine::Userspace,
-    }))
 }
 
 #[cfg(test)]

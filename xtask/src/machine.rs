@@ -15,20 +15,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::ValueEnum;
 use fakemon_hostvm::{Job, Report};
 use fakemon_manifest::Arch;
 
-use crate::supplies::Supplies;
+use crate::scratch::Scratch;
+use crate::this_machine;
 
 pub(crate) mod hostvm;
 mod native;
 pub(crate) mod qemu;
-pub(crate) mod scratch;
 pub(crate) mod terminal;
 
-use scratch::Scratch;
+use hostvm::HostFiles;
 
 /// Where the staged files are in the host VM.
 const ROOT: &str = "/fakemon";
@@ -84,19 +84,6 @@ pub(crate) struct Machine {
     pub(crate) icount: bool,
 }
 
-/// Tells whether programs run on this machine itself.
-pub(crate) fn is_native() -> Result<bool> {
-    if !cfg!(all(target_arch = "aarch64", target_os = "linux")) || !Path::new("/dev/kvm").exists() {
-        return Ok(false);
-    }
-    match File::options().read(true).write(true).open("/dev/kvm") {
-        Ok(_) => Ok(true),
-        Err(error) => {
-            bail!("cannot open /dev/kvm ({error}): add yourself to its group, usually kvm")
-        }
-    }
-}
-
 /// The files that a program needs, and those that it makes.
 #[derive(Debug)]
 pub(crate) struct Stage {
@@ -111,7 +98,7 @@ impl Stage {
     pub(crate) fn new(scratch: &Path) -> Result<Stage> {
         let scratch = Scratch::new(scratch)?;
         Ok(Stage {
-            native: is_native()?,
+            native: this_machine::is_native()?,
             scratch,
             files: BTreeMap::new(),
             outputs: BTreeMap::new(),
@@ -170,12 +157,17 @@ impl Stage {
         Ok(path)
     }
 
-    /// Runs a job whose paths are this stage's, and puts its outputs into place.
-    pub(crate) fn run(self, job: Job, machine: Machine, supplies: &Supplies) -> Result<Report> {
-        if self.native {
-            native::run(&self, &job, machine)
-        } else {
-            hostvm::run(&self, job, machine, supplies)
+    /// Runs a job whose paths are this stage's, and puts its outputs into place. Without a host VM
+    /// it runs on this machine.
+    pub(crate) fn run(
+        self,
+        job: Job,
+        machine: Machine,
+        host: Option<&HostFiles>,
+    ) -> Result<Report> {
+        match host {
+            None => native::run(&self, &job, machine),
+            Some(files) => hostvm::run(&self, job, machine, files),
         }
     }
 }

@@ -5,6 +5,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use own_kernel::NoSource;
+use usage::Usage;
+
 mod archive;
 mod bench;
 mod blob;
@@ -18,18 +21,23 @@ mod guest;
 mod inputs;
 mod interrupt;
 mod kernel;
+mod lacks;
 mod machine;
 mod modules;
 mod names;
 mod new_board;
+mod own_kernel;
 mod progress;
 mod replay;
 mod run;
 mod runner;
+mod scratch;
 mod setup;
 mod summary;
 mod supplies;
 mod test;
+mod this_machine;
+mod usage;
 mod workspace;
 
 /// Builds blobs, sets up what is needed, and runs guests and tests.
@@ -49,18 +57,6 @@ enum Command {
     #[command(hide = true)]
     Runner(runner::Runner),
 }
-
-/// An error in what the user asked for, as opposed to one on the way.
-#[derive(Debug)]
-pub(crate) struct Usage(pub(crate) String);
-
-impl std::fmt::Display for Usage {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Usage {}
 
 fn main() -> ExitCode {
     let command = Command::parse();
@@ -82,7 +78,7 @@ fn main() -> ExitCode {
             eprintln!("error: {error:#}");
             ExitCode::from(if error.is::<Usage>() {
                 2
-            } else if error.is::<kernel::NoSource>() {
+            } else if error.is::<NoSource>() {
                 kernel::NO_SOURCE
             } else {
                 3

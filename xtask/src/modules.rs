@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use object::{Object, ObjectSection};
 
 use crate::cache::files_below;
-use crate::supplies::Lacks;
+use crate::lacks::Lacks;
 
 /// A module that is ready to be loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Args;
 
-use crate::{Usage, workspace};
+use crate::usage::Usage;
+use crate::workspace;
 
 /// The files of a board, with `@NAME@`, `@CRATE@` and `@TYPE@` where its name goes.
 const TEMPLATE: &[(&str, &str)] = &[

@@ -15,9 +15,10 @@ use fakemon_manifest::{Arch, Board, Size, TestKind};
 use crate::cache::Check;
 use crate::engine::Choice;
 use crate::inputs::GuestKernel;
-use crate::machine::{Cpu, Machine, Stage, host_cpus, is_native};
+use crate::machine::{Cpu, Machine, Stage, host_cpus};
 use crate::supplies::Supplies;
-use crate::{Usage, blob, cargo, guest, replay, setup, workspace};
+use crate::usage::Usage;
+use crate::{blob, cargo, guest, replay, setup, this_machine, workspace};
 
 /// Milliseconds of CPU time that a blob may take for one call on an emulated host.
 const HOST_VM_WATCHDOG: u32 = 30_000;
@@ -137,7 +138,7 @@ impl Run {
             );
             return Err(Usage(message).into());
         }
-        let gic = (!is_native()?).then(|| preferred_gic(&board));
+        let gic = (!this_machine::is_native()?).then(|| preferred_gic(&board));
         self.check_size(&board, gic, memory_of_this_machine())?;
         setup::rust_targets()?;
         let mut supplies = Supplies::open(Check::Quick)?;
@@ -145,7 +146,7 @@ impl Run {
         supplies.choose_host_kernel(self.host_kernel.as_deref(), self.engine.engine())?;
         let mut stage = Stage::new(&workspace::target())?;
         let (machine, job) = self.job(&board, &supplies, &mut stage)?;
-        let report = stage.run(job, machine, &supplies)?;
+        let report = stage.run(job, machine, supplies.host_files()?.as_ref())?;
         Ok(ExitCode::from(u8::try_from(report.code()).unwrap_or(3)))
     }
 

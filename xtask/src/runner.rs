@@ -26,9 +26,10 @@ use fakemon_manifest::{Board, TestKind};
 
 use crate::cache::Check;
 use crate::engine::{Choice, ENGINE_VARIABLE};
+use crate::lacks::Lacks;
 use crate::machine::{Cpu, Machine, Stage, host_cpus};
 use crate::run::environment;
-use crate::supplies::{Lacks, Supplies};
+use crate::supplies::Supplies;
 use crate::{blob, cargo, guest, replay, setup, workspace};
 
 /// Names the variable by which test programs learn which boards are tested.
@@ -124,7 +125,7 @@ impl Runner {
             input: false,
             returns: Vec::new(),
         };
-        let report = stage.run(job, machine, &supplies)?;
+        let report = stage.run(job, machine, supplies.host_files()?.as_ref())?;
         Ok(ExitCode::from(u8::try_from(report.code()).unwrap_or(3)))
     }
 }

@@ -12,7 +12,7 @@ use crate::cache::{Cache, Check};
 use crate::debian::Packages;
 use crate::progress::Progress;
 use crate::supplies::Supplies;
-use crate::{cargo, inputs, machine, workspace};
+use crate::{cargo, inputs, workspace};
 
 /// Fetch what the other verbs need, and check what is there by its hashes
 ///
@@ -44,10 +44,7 @@ impl Setup {
         }
         rust_targets()?;
         let supplies = Supplies::open(Check::Full)?;
-        if !machine::is_native()? {
-            supplies.qemu()?;
-            supplies.host_kernel()?;
-        }
+        supplies.host_files()?;
         for board in workspace::boards()? {
             if board.test != TestKind::Replay {
                 supplies.guest_kernel(&board)?;

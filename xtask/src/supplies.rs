@@ -9,21 +9,21 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use fakemon_manifest::{Arch, Board, TestKind};
-use xshell::{Shell, cmd};
 
 use crate::cache::{Cache, Check, files_below, remove_dir};
-use crate::debian::{Choice, Missing, Packages, Want};
+use crate::debian::{Choice, Missing, Packages, Want, unpack};
 use crate::engine::Engine;
 use crate::inputs::{self, GuestKernel};
-use crate::kernel::own_kernel;
+use crate::lacks::Lacks;
 use crate::machine::Cpu;
+use crate::machine::hostvm::HostFiles;
 use crate::machine::qemu::Qemu;
 use crate::progress::Progress;
-use crate::workspace;
+use crate::{own_kernel, this_machine, workspace};
 
 mod guest_kernel;
 
-pub(crate) use guest_kernel::{Kernel, Lacks};
+pub(crate) use guest_kernel::Kernel;
 use guest_kernel::{Parts, given_kernel};
 
 /// Names the variable that chooses the host VM's kernel.
@@ -108,18 +108,24 @@ impl Supplies {
         &self.packages
     }
 
-    /// How thoroughly what is there is checked.
-    pub(crate) fn check(&self) -> Check {
-        self.check
-    }
-
     /// Where the cache is.
     pub(crate) fn dir(&self) -> &Path {
         self.packages.cache().dir()
     }
 
+    /// What a host VM is made of, where programs need one.
+    pub(crate) fn host_files(&self) -> Result<Option<HostFiles>> {
+        if this_machine::is_native()? {
+            return Ok(None);
+        }
+        Ok(Some(HostFiles {
+            kernel: self.host_kernel()?,
+            qemu: self.qemu()?,
+        }))
+    }
+
     /// A QEMU that emulates an Arm machine with EL2.
-    pub(crate) fn qemu(&self) -> Result<Qemu> {
+    fn qemu(&self) -> Result<Qemu> {
         if let Some(qemu) = Qemu::of_machine()? {
             return Ok(qemu);
         }
@@ -140,7 +146,7 @@ impl Supplies {
     /// The host VM's kernel.
     pub(crate) fn host_kernel(&self) -> Result<PathBuf> {
         match &self.host_kernel {
-            Some(choice) if choice == OWN => own_kernel(self),
+            Some(choice) if choice == OWN => own_kernel::build(&self.packages, self.check),
             Some(path) => existing(HOST_KERNEL_VARIABLE, path.into()),
             None => {
                 let choice = self.packages.choose(&inputs::host_kernel())?;
@@ -319,20 +325,4 @@ fn existing(who: &str, path: PathBuf) -> Result<PathBuf> {
         path.display()
     );
     Ok(path)
-}
-
-/// Unpacks a Debian package into a directory.
-pub(crate) fn unpack(package: &Path, to: &Path) -> Result<()> {
-    let sh = Shell::new()?;
-    fs::create_dir_all(to)?;
-    cmd!(sh, "dpkg-deb --extract {package} {to}")
-        .quiet()
-        .run()
-        .with_context(|| {
-            format!(
-                "cannot unpack {} (is there room in {}?)",
-                package.display(),
-                to.display()
-            )
-        })
 }

@@ -8,16 +8,16 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::cache::Check;
-use crate::engine::{ENGINE_VARIABLE, Engine, Engines, of_this_machine};
+use crate::engine::{ENGINE_VARIABLE, Engine, Engines};
 use crate::inputs::GuestKernel;
-use crate::kernel::NoSource;
-use crate::machine::{self, Cpu};
+use crate::machine::Cpu;
+use crate::own_kernel::NoSource;
 use crate::runner::BOARDS_VARIABLE;
 use crate::summary::{Place, Summary};
 use crate::supplies::{
     HOST_KERNEL_VARIABLE, KERNEL_VARIABLE, NEWEST_VARIABLE, Supplies, chosen_host_kernel,
 };
-use crate::{cargo, setup, workspace};
+use crate::{cargo, setup, this_machine, workspace};
 
 /// The test program with guests of a few instructions.
 pub(crate) const BARE_METAL: &str = "kvm";
@@ -118,7 +118,7 @@ impl Test {
             workspace::board(name)?;
         }
         let mut engines = self.engines(summary)?;
-        if engines.contains(&Engine::Kernel) && !machine::is_native()? {
+        if engines.contains(&Engine::Kernel) && !this_machine::is_native()? {
             // What is missing for it shows now rather than after the other tests.
             let mut supplies = Supplies::open(Check::Quick)?;
             if self.newest {
@@ -218,7 +218,7 @@ impl Test {
         } else if std::env::var_os("FAKEMON_TIMEOUT").is_none() {
             command.env("FAKEMON_TIMEOUT", BOOTS_TIMEOUT);
         }
-        let host = match machine::is_native()? {
+        let host = match this_machine::is_native()? {
             true => "this machine",
             false => cpu.name(),
         };
@@ -232,7 +232,7 @@ impl Test {
 
     /// The engines to test.
     fn engines(&self, summary: &mut Summary) -> Result<Vec<Engine>> {
-        let here = of_this_machine()?;
+        let here = this_machine::engine()?;
         Ok(match (self.engine, here) {
             (None, here) => vec![here.unwrap_or(Engine::Userspace)],
             (Some(Engines::All), Some(Engine::Userspace)) => {
@@ -248,7 +248,7 @@ impl Test {
         Ok(match self.cpu {
             Some(cpu) => vec![cpu],
             // A real machine has the processor that it has.
-            None if self.quick || machine::is_native()? => vec![Cpu::Max],
+            None if self.quick || this_machine::is_native()? => vec![Cpu::Max],
             None => vec![Cpu::Max, Cpu::CortexA57],
         })
     }

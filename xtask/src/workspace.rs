@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use fakemon_manifest::Board;
 
-use crate::Usage;
 use crate::names::nearest;
+use crate::usage::Usage;
 
 /// The root of the checkout that this xtask was built from.
 pub(crate) fn root() -> PathBuf {

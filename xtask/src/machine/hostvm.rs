@@ -5,7 +5,7 @@
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -17,30 +17,36 @@ use fakemon_hostvm::{JOB, Job, Output, Report, read_report};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 
-use super::qemu::Files;
+use super::qemu::{Files, Qemu};
 use super::terminal::{RawTerminal, forward_input};
 use super::{Machine, ROOT, Stage, wait};
 use crate::archive::Archive;
 use crate::cargo;
-use crate::supplies::Supplies;
 
 /// How much of the host VM's kernel log is shown.
 const LOG_LINES: usize = 30;
+
+/// What every host VM is made of.
+#[derive(Debug)]
+pub(crate) struct HostFiles {
+    /// The emulator.
+    pub(crate) qemu: Qemu,
+    /// The kernel.
+    pub(crate) kernel: PathBuf,
+}
 
 /// Runs `job` in a host VM with the stage's files in its initramfs.
 pub(crate) fn run(
     stage: &Stage,
     mut job: Job,
     machine: Machine,
-    supplies: &Supplies,
+    host: &HostFiles,
 ) -> Result<Report> {
     let init = cargo::build_host_vm_init()?;
-    let kernel = supplies.host_kernel()?;
-    let qemu = supplies.qemu()?;
 
     let dir = stage.scratch.path();
     let files = Files {
-        kernel: &kernel,
+        kernel: &host.kernel,
         initramfs: &dir.join("host.cpio"),
         log: &dir.join("kernel.log"),
         report: &dir.join("report.cpio"),
@@ -54,7 +60,7 @@ pub(crate) fn run(
     })?;
     let size = fs::metadata(files.initramfs)?.len();
     let ended = supervise(
-        qemu.host_vm(machine, size, &files),
+        host.qemu.host_vm(machine, size, &files),
         job.input,
         machine.timeout,
     )?;

@@ -2,7 +2,6 @@
 //! A guest's kernel: what boards want of it, and the files that are kept of its packages.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::cache::files_below;
 use crate::debian::Want;
+use crate::lacks::Lacks;
 use crate::{inputs, modules, workspace};
 
 /// A guest kernel's files.
@@ -58,18 +58,6 @@ impl Kernel {
         self.dir.join("modules")
     }
 }
-
-/// A kernel has not what a board wants of it.
-#[derive(Debug)]
-pub(crate) struct Lacks(pub(crate) String);
-
-impl fmt::Display for Lacks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Lacks {}
 
 /// What is wanted of a kernel package besides the kernel.
 #[derive(Debug, Default)]
