@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A call reaches the blob and comes back (DESIGN 3), and the record of it can be read.
+//! A call reaches the blob and comes back (docs/abi.md, "Entry" and "Return"), and the record of it
+//! can be read.
 
 use fakemon_host::{Conduit, monotonic_ns};
 use fakemon_tests::elf::{FUNCTION, blob, blob_with, note};

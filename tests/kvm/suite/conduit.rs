@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! SMC and HVC lead into vector tables of their own (DESIGN 3, "separate trampolines").
+//! SMC and HVC lead into vector tables of their own (docs/abi.md, "The file").
 
 use fakemon_abi::layout::{HYP_VECTORS, MONITOR_BASE, VECTOR_LOWER_AARCH64};
 use fakemon_abi::note::{CONDUIT_HVC, CONDUIT_SMC};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The register contract (DESIGN 5): what the blob is entered with, and what of its doings the
-//! caller can see.
+//! The register contract (docs/abi.md, "Register windows" and "Entry"): what the blob is entered
+//! with, and what of its doings the caller can see.
 //!
 //! One blob serves all tests. It puts everything that it was entered with on its stack, for the
 //! test to read, and then overwrites every register there is before it returns. The test fills the

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A blob that does what it must not is reported with who, where and why, and harms nobody else
-//! (DESIGN 3, 5).
+//! (docs/abi.md, "Faults").
 //!
 //! Every blob here adds two numbers as long as x1 is zero, and misbehaves otherwise. Each is tried
 //! with both ways of treating a fault: *fatal* ends in an error for the VMM, *not supported* in an

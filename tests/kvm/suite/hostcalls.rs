@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Every host call does what `fakemon_abi::hostcall` says, and refuses what it cannot do by a
-//! status (DESIGN 5).
+//! status (docs/abi.md, "Host calls").
 //!
 //! The blob makes whatever host call the guest's x1 to x7 name, and returns the status and the
 //! results.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A call can be left at any moment and goes on where it was (issue 2: "a signal or
-//! `immediate_exit` while the blob runs returns to the VMM at once").
+//! A call can be left at any moment and goes on where it was: a signal or `immediate_exit` while the
+//! blob runs returns to the VMM at once.
 //!
 //! The blob here waits for a word in the guest's RAM that only the test writes, so it is certain
 //! that a call which came back before that was interrupted in the middle.

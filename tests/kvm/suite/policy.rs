@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Who answers a call is the policy's choice, and what no policy can change is written down here
-//! (DESIGN 4, issue 2).
+//! (docs/abi.md, "What is guaranteed to whom").
 
 use fakemon_abi::layout::{MAX_VCPUS, MONITOR_BASE};
 use fakemon_abi::note::CALLER_AARCH32;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Wherever the blob's ERET points, it arrives in the gate before an instruction has executed there
-//! (DESIGN 3.4).
+//! (docs/abi.md, "Return").
 //!
 //! The blob returns to the address and PSTATE that the test hands over. At every such place that is
 //! memory lie *tripwires*: instructions that change x0 and make a secure access, so that one step
