@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use fakemon_hostvm::{Job, Report};
-use fakemon_manifest::Arch;
+use fakemon_manifest::{Arch, Board};
 
 use crate::scratch::Scratch;
 use crate::this_machine;
@@ -64,6 +64,20 @@ impl Cpu {
             Cpu::Max => "max",
             Cpu::CortexA57 => "cortex-a57",
         }
+    }
+
+    /// Version of the interrupt controller that goes with it in host VMs.
+    pub(crate) fn gic(self) -> u8 {
+        match self {
+            Cpu::Max => 3,
+            Cpu::CortexA57 => 2,
+        }
+    }
+
+    /// Tells whether the boot tests boot `board` on a host VM with this processor: the one with the
+    /// interrupt controller that the board prefers.
+    pub(crate) fn is_host_of(self, board: &Board) -> bool {
+        board.machine.gic.versions.first() == Some(&self.gic())
     }
 }
 

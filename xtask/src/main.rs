@@ -33,6 +33,7 @@ mod run;
 mod runner;
 mod scratch;
 mod setup;
+mod stages;
 mod summary;
 mod supplies;
 mod test;

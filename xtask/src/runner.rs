@@ -87,7 +87,7 @@ impl Runner {
         argv.extend(self.arguments.iter().cloned());
 
         // The GIC that goes with the processor: tests that need the other version skip themselves.
-        let gic = if cpu == Cpu::Max { 3 } else { 2 };
+        let gic = cpu.gic();
         let here = boards
             .iter()
             .filter(|board| board.machine.gic.versions.contains(&gic));

@@ -23,6 +23,8 @@ use crate::{cargo, setup, this_machine, workspace};
 pub(crate) const BARE_METAL: &str = "kvm";
 /// The test program that boots boards.
 pub(crate) const BOOTS: &str = "boot";
+/// The packages of the boards, for cargo.
+const BOARD_PACKAGES: &str = "fakemon-board-*";
 /// Seconds that all boots on one kind of host may take, even on a busy machine.
 const BOOTS_TIMEOUT: &str = "7200";
 
@@ -75,6 +77,8 @@ pub(crate) struct Test {
     /// Take drift for a failure.
     #[arg(long)]
     strict: bool,
+    #[arg(skip)]
+    short: bool,
 }
 
 impl Test {
@@ -89,13 +93,17 @@ impl Test {
         })
     }
 
-    /// All tests with these engines; `quick` as the user's option.
-    pub(crate) fn all(engine: Option<Engines>, quick: bool) -> Test {
+    /// All tests with these engines.
+    pub(crate) fn all(engine: Option<Engines>) -> Test {
         Test {
             engine,
-            quick,
             ..Test::default()
         }
+    }
+
+    /// With shorter storms of calls, if `short`, and all boots.
+    pub(crate) fn short(self, short: bool) -> Test {
+        Test { short, ..self }
     }
 
     /// The boots of some boards with another kernel of Debian's.
@@ -141,28 +149,8 @@ impl Test {
         } else {
             self.filter.as_slice()
         };
-        let host = [
-            "test",
-            "--workspace",
-            "--exclude",
-            "fakemon-tests",
-            "--no-fail-fast",
-            "--",
-        ];
-        // Of the tests in KVM, what they share can be tested here.
-        let shared = ["test", "--package", "fakemon-tests", "--lib", "--"];
         if !boards_only {
-            let place = Place::host();
-            let mut command = cargo::cargo(&host);
-            // Boots need the packages as well.
-            if !self.quick {
-                let trees = Supplies::open(Check::Quick)?.device_trees()?;
-                if !trees.is_empty() {
-                    command.env("FAKEMON_DEVICE_TREES", std::env::join_paths(trees)?);
-                }
-            }
-            collect(&place, command.args(filter), summary)?;
-            collect(&place, cargo::cargo(&shared).args(filter), summary)?;
+            self.run_on_host(filter, summary)?;
         }
         for engine in engines {
             for cpu in self.cpus()? {
@@ -171,6 +159,36 @@ impl Test {
                 }
                 self.run_in_kvm(BOOTS, cpu, engine, filter, summary)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Runs what needs no KVM.
+    pub(crate) fn run_on_host(&self, filter: &[String], summary: &mut Summary) -> Result<()> {
+        let all_but_boards = ["--workspace", "--exclude", BOARD_PACKAGES];
+        let others = ["--exclude", "fakemon-tests", "--tests"];
+        let others = [all_but_boards.as_slice(), others.as_slice()].concat();
+        let examples = [all_but_boards.as_slice(), &["--doc"]].concat();
+        let parts: [&[&str]; 4] = [
+            // A board's program is one line, and linking as many of them takes its time.
+            &["--package", BOARD_PACKAGES, "--lib"],
+            &others,
+            // Of the tests in KVM, what they share can be tested here.
+            &["--package", "fakemon-tests", "--lib"],
+            &examples,
+        ];
+        // Boots need the packages as well.
+        let trees = match self.quick {
+            true => Vec::new(),
+            false => Supplies::open(Check::Quick)?.device_trees()?,
+        };
+        for part in parts {
+            let mut command = cargo::cargo(&["test", "--no-fail-fast"]);
+            command.args(part).arg("--").args(filter);
+            if !trees.is_empty() {
+                command.env("FAKEMON_DEVICE_TREES", std::env::join_paths(&trees)?);
+            }
+            collect(&Place::host(), &mut command, summary)?;
         }
         Ok(())
     }
@@ -188,13 +206,14 @@ impl Test {
         // JSON's strings are TOML's, too.
         let runner = serde_json::to_string(&[&xtask.to_string_lossy(), "runner"])?;
         let runner = format!("target.{}.runner={runner}", cargo::LINUX);
+        let quick = self.quick || (self.short && program == BARE_METAL);
         let mut command = cargo::cargo(&["test", "--package", "fakemon-tests", "--release"]);
         command
             .args(["--target", cargo::LINUX, "--test", program])
             .args(["--config", &runner, "--"])
             .args(filter)
             .env("FAKEMON_CPU", cpu.name())
-            .env("FAKEMON_QUICK", u8::from(self.quick).to_string())
+            .env("FAKEMON_QUICK", u8::from(quick).to_string())
             .env(ENGINE_VARIABLE, engine.name());
         if let Some(kernel) = &self.host_kernel {
             command.env(HOST_KERNEL_VARIABLE, chosen_host_kernel(kernel)?);
@@ -231,7 +250,7 @@ impl Test {
     }
 
     /// The engines to test.
-    fn engines(&self, summary: &mut Summary) -> Result<Vec<Engine>> {
+    pub(crate) fn engines(&self, summary: &mut Summary) -> Result<Vec<Engine>> {
         let here = this_machine::engine()?;
         Ok(match (self.engine, here) {
             (None, here) => vec![here.unwrap_or(Engine::Userspace)],
@@ -244,7 +263,8 @@ impl Test {
         })
     }
 
-    fn cpus(&self) -> Result<Vec<Cpu>> {
+    /// The processors of host VMs.
+    pub(crate) fn cpus(&self) -> Result<Vec<Cpu>> {
         Ok(match self.cpu {
             Some(cpu) => vec![cpu],
             // A real machine has the processor that it has.
