@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use fakemon_launch::{HostVm, assets, env};
 use fakemon_manifest::{Board, Replay};
 
 /// The directory of the assets, if there is one.
@@ -12,7 +13,7 @@ pub(crate) struct Assets(Option<PathBuf>);
 impl Assets {
     /// Takes the place that the runner names in the environment.
     pub(crate) fn find() -> Assets {
-        Assets(std::env::var_os("FAKEMON_ASSETS").map(PathBuf::from))
+        Assets(std::env::var_os(env::ASSETS).map(PathBuf::from))
     }
 
     /// A path among the assets.
@@ -28,7 +29,8 @@ impl Assets {
         let Some(root) = &self.0 else {
             return Vec::new();
         };
-        let entries = std::fs::read_dir(root.join("boards")).expect("the runner ships the boards");
+        let entries =
+            std::fs::read_dir(root.join(assets::BOARDS)).expect("the runner ships the boards");
         let mut boards: Vec<Board> = entries
             .map(|entry| Board::load(&entry.expect("a directory entry").path()).expect("a board"))
             .collect();
@@ -40,28 +42,28 @@ impl Assets {
     /// prefers. So each board boots once although there are two kinds of host VM.
     pub(crate) fn is_host_of(&self, board: &Board) -> bool {
         let preferred = board.machine.gic.versions.first();
-        self.gic()
-            .is_none_or(|gic| preferred.is_some_and(|&version| u32::from(version) == gic))
+        self.host_vm()
+            .is_none_or(|host| preferred == Some(&host.gic))
     }
 
     /// Why the board's kernel does not boot here, if that is so.
     pub(crate) fn cannot_boot(&self, board: &Board) -> Option<String> {
-        let quick = std::env::var("FAKEMON_QUICK").is_ok_and(|value| value == "1");
-        if quick {
+        if env::is_on(env::QUICK) {
             return Some("--quick leaves real kernels out".to_owned());
         }
         // The kernel that the user chose has not what this board is about.
-        std::fs::read_to_string(self.path(format!("skips/{}", board.name))).ok()
+        std::fs::read_to_string(self.path(assets::skip(&board.name))).ok()
     }
 
-    /// Version of the host's interrupt controller, where the runner knows it.
-    pub(crate) fn gic(&self) -> Option<u32> {
-        std::env::var("FAKEMON_GIC").ok()?.parse().ok()
+    /// The host VM that this runs in, if it does.
+    pub(crate) fn host_vm(&self) -> Option<HostVm> {
+        let gic = std::env::var(env::GIC).ok()?.parse().ok()?;
+        Some(HostVm { gic })
     }
 
     /// How many calls the board's replay makes.
     pub(crate) fn replayed(&self, board: &Board) -> Result<usize, String> {
-        let replay = Replay::load(&self.path(format!("boards/{}", board.name)));
+        let replay = Replay::load(&self.path(assets::board_dir(&board.name)));
         replay
             .map(|replay| replay.calls.len())
             .map_err(|error| error.to_string())
@@ -69,8 +71,8 @@ impl Assets {
 
     /// The stored calls of a board's boot.
     pub(crate) fn golden(&self, board: &Board) -> Result<String, String> {
-        let path = self.path(format!("boards/{}/golden.trace", board.name));
-        std::fs::read_to_string(&path)
-            .map_err(|error| format!("cannot read boards/{}/golden.trace: {error}", board.name))
+        let name = format!("{}/golden.trace", assets::board_dir(&board.name));
+        std::fs::read_to_string(self.path(&name))
+            .map_err(|error| format!("cannot read {name}: {error}"))
     }
 }

@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use fakemon_launch::{Launch, assets as launch_assets, env};
 use fakemon_manifest::{Arch, Board, KernelVersion, Pattern, TestKind};
 use regex_lite::Regex;
 
@@ -33,55 +34,38 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    /// Boots the board's kernel, or what replays its calls, with more options for fakemon, and words
-    /// for the kernel's command line.
+    /// Boots the board's kernel, or what replays its calls, with its SMCs answered by `smc`, more
+    /// options for fakemon, and words for the kernel's command line.
     pub(crate) fn start(
         assets: &Assets,
         board: &Board,
+        smc: &str,
         options: &[&str],
-        append: &str,
+        words: &str,
     ) -> Result<Guest, String> {
         let alone = board.guest.arch == Arch::Armhf;
         let only = alone.then(|| ONLY_32_BIT.lock().unwrap_or_else(PoisonError::into_inner));
-        let kernel = assets.path(format!("kernels/{}", board.guest.kernel));
-        let mut command = Command::new(assets.path("bin/fakemon"));
-        command.arg("run");
-        command
-            .arg("--board")
-            .arg(assets.path(format!("boards/{}", board.name)));
-        command
-            .arg("--blob")
-            .arg(assets.path(format!("blobs/{}.elf", board.name)));
-        if board.test == TestKind::Replay {
-            let program = assets.path(format!("replay/{}.bin", board.name));
-            command.arg("--kernel").arg(program);
-        } else {
-            let initrd = assets.path(format!("initrd/{}.cpio", board.name));
-            command.arg("--kernel").arg(kernel.join("vmlinuz"));
-            command.arg("--initrd").arg(initrd);
-        }
-        if let Some(dtb) = &board.guest.dtb {
-            command.arg("--dtb").arg(kernel.join(dtb));
-        }
-        if let Some(gic) = assets.gic() {
-            command.arg("--gic").arg(gic.to_string());
-            // The runner names a version only for a host VM, whose kernel takes the time in which
-            // QEMU's thread has no CPU for CPU time of its own threads: the limit is generous there.
-            command.args(["--watchdog", "30000"]);
-            // There 32-bit guests need this.
-            if board.guest.arch == Arch::Armhf {
-                command.arg("--pin");
-            }
-        }
+        let path = |name: String| assets.path(name).display().to_string();
+        let board_dir = path(launch_assets::board_dir(&board.name));
+        let mut launch = Launch::new(board, board_dir, smc);
+        launch.host_vm = assets.host_vm();
         // Which engine is to be tested; without a word it is fakemon's choice.
-        if let Some(engine) = std::env::var_os("FAKEMON_ENGINE") {
-            command.arg("--engine").arg(engine);
+        let engine = std::env::var(env::ENGINE).ok();
+        launch.engine = engine.as_deref();
+        launch.words = words.split(' ').map(str::to_owned).collect();
+        let mut file = |option, name| launch.files.push((option, path(name)));
+        file("--blob", launch_assets::blob(&board.name));
+        if board.test == TestKind::Replay {
+            file("--kernel", launch_assets::replay(&board.name));
+        } else {
+            file("--kernel", launch_assets::kernel(board));
+            file("--initrd", launch_assets::initrd(&board.name));
         }
-        let cpus = board.machine.cpus;
-        command
-            .arg("--append")
-            .arg(format!("panic=-1 fakemon.cpus={cpus} {append}"))
-            .args(options);
+        if let Some(dtb) = launch_assets::dtb(board) {
+            file("--dtb", dtb);
+        }
+        let mut command = Command::new(assets.path(launch_assets::FAKEMON));
+        command.args(launch.arguments()).args(options);
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

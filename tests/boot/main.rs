@@ -79,7 +79,7 @@ fn trials(assets: &Assets, board: Board) -> Vec<Trial> {
 fn serves_a_whole_boot(assets: &Assets, board: &Board) -> Result<(), String> {
     let trace = std::env::temp_dir().join(format!("{}.jsonl", board.name));
     let trace_option = format!("--trace={}", trace.display());
-    let mut guest = Guest::start(assets, board, &[&trace_option], "quiet")?;
+    let mut guest = Guest::start(assets, board, "blob", &[&trace_option], "quiet")?;
     let code = guest.wait()?;
     let seconds = guest.age().as_secs_f64();
     let console = guest.console();
@@ -146,7 +146,7 @@ fn reboots(assets: &Assets, board: &Board) -> Result<(), String> {
         [] => "fakemon.checks=nproc fakemon.reboot quiet",
         _ => "fakemon.checks=nproc,board fakemon.reboot quiet",
     };
-    let mut guest = Guest::start(assets, board, &[], checks)?;
+    let mut guest = Guest::start(assets, board, "blob", &[], checks)?;
     guest.wait_for(2, r"check: nproc ok")?;
     let console = guest.console();
     let problem = |what: String| {
@@ -172,7 +172,7 @@ fn fails_without(assets: &Assets, board: &Board) -> Result<(), String> {
         return Err("board.toml has no `counter`".to_owned());
     }
     let words = "fakemon.checks=nproc,board fakemon.expect=failure quiet";
-    let mut guest = Guest::start(assets, board, &["--smc=deny"], words)?;
+    let mut guest = Guest::start(assets, board, "deny", &[], words)?;
     if board.test == TestKind::Driver {
         guest.wait_for(1, KernelVersion::BANNER)?;
     }

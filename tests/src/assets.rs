@@ -4,10 +4,11 @@
 use std::path::PathBuf;
 
 use fakemon_host::Blob;
+use fakemon_launch::{assets, env};
 
 /// The directory of the assets, if there is one.
 pub fn dir() -> Option<PathBuf> {
-    std::env::var_os("FAKEMON_ASSETS").map(PathBuf::from)
+    std::env::var_os(env::ASSETS).map(PathBuf::from)
 }
 
 /// The blob of a board.
@@ -15,9 +16,14 @@ pub fn dir() -> Option<PathBuf> {
 /// # Panics
 /// When there are no assets, or no such board.
 pub fn blob(board: &str) -> Blob {
-    let path = dir().expect("assets").join(format!("blobs/{board}.elf"));
+    let path = dir().expect("assets").join(assets::blob(board));
     let bytes = std::fs::read(&path).expect("the runner ships the blobs");
     Blob::parse(&bytes).expect("a good blob")
+}
+
+/// Why a test is skipped where there are no assets.
+pub fn missing() -> String {
+    format!("{} is not set: run this by cargo xtask test", env::ASSETS)
 }
 
 /// Makes a [`libtest_mimic::Trial`] of each function, which is skipped where there are no assets.
@@ -26,9 +32,7 @@ macro_rules! trials_with_assets {
     ($($name:ident),+ $(,)?) => {
         vec![$(libtest_mimic::Trial::ignorable_test(stringify!($name), || {
             if $crate::assets::dir().is_none() {
-                return Ok(libtest_mimic::Completion::ignored_with(
-                    "FAKEMON_ASSETS is not set: run this by cargo xtask test",
-                ));
+                return Ok(libtest_mimic::Completion::ignored_with($crate::assets::missing()));
             }
             $name();
             Ok(libtest_mimic::Completion::Completed)

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What this host's KVM can do, and what its user wants of it.
 
+use fakemon_launch::env;
+
 /// Tells whether drift is a failure, too: `cargo xtask test --strict`.
 pub fn is_strict() -> bool {
-    std::env::var("FAKEMON_STRICT").is_ok_and(|value| value == "1")
+    env::is_on(env::STRICT)
 }
 
 /// Tells whether KVM gives a blob the Arm architecture calls that it claims, which takes the

@@ -11,6 +11,7 @@ use fakemon_host::regs::Registers;
 use fakemon_host::{
     Blob, Config, Engine, Error, GuestMemory, Monitor, Policy, Served, Width, World, set_policy,
 };
+use fakemon_launch::env;
 use kvm_bindings::{
     KVM_ARM_VCPU_EL1_32BIT, KVM_ARM_VCPU_PSCI_0_2, KVM_CAP_ARM_NISV_TO_USER, kvm_enable_cap,
     kvm_userspace_memory_region, kvm_vcpu_init,
@@ -104,8 +105,8 @@ pub fn logging() -> Options {
 /// # Panics
 /// When it names no engine.
 pub fn engine() -> Engine {
-    let name = std::env::var("FAKEMON_ENGINE");
-    name.map_or(Engine::Auto, |name| name.parse().expect("FAKEMON_ENGINE"))
+    let name = std::env::var(env::ENGINE);
+    name.map_or(Engine::Auto, |name| name.parse().expect(env::ENGINE))
 }
 
 impl Machine {

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use anyhow::{Context, Result};
+use fakemon_launch::env;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -58,14 +59,14 @@ impl Cache {
     pub(crate) fn open() -> Result<Cache> {
         let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let dir = match (
-            variable("FAKEMON_CACHE"),
+            variable(env::CACHE),
             variable("XDG_CACHE_HOME"),
             variable("HOME"),
         ) {
             (Some(dir), _, _) => PathBuf::from(dir),
             (_, Some(dir), _) => Path::new(&dir).join("fakemon"),
             (_, _, Some(home)) => Path::new(&home).join(".cache/fakemon"),
-            _ => anyhow::bail!("there is no home directory: set FAKEMON_CACHE"),
+            _ => anyhow::bail!("there is no home directory: set {}", env::CACHE),
         };
         Cache::open_in(std::path::absolute(dir)?)
     }
@@ -73,8 +74,9 @@ impl Cache {
     pub(crate) fn open_in(dir: PathBuf) -> Result<Cache> {
         fs::create_dir_all(dir.join("locks")).with_context(|| {
             format!(
-                "cannot make the cache directory {}: set FAKEMON_CACHE",
-                dir.display()
+                "cannot make the cache directory {}: set {}",
+                dir.display(),
+                env::CACHE
             )
         })?;
         Ok(Cache { dir })
@@ -90,7 +92,7 @@ impl Cache {
     pub(crate) fn lock(&self, name: &str, what: &str) -> Result<File> {
         let path = self.dir.join("locks").join(name.replace('/', "-"));
         let lock = File::create(&path)
-            .with_context(|| format!("cannot write to {}: set FAKEMON_CACHE", path.display()))?;
+            .with_context(|| format!("cannot write to {}: set {}", path.display(), env::CACHE))?;
         if lock.try_lock().is_err() {
             eprintln!("waiting for another run: {what}");
             lock.lock().context("cannot lock the cache")?;

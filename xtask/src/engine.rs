@@ -4,10 +4,7 @@
 
 use anyhow::Result;
 use clap::ValueEnum;
-
-/// Names the variable by which test programs learn which engine to use; without it they take what
-/// the kernel has.
-pub(crate) const ENGINE_VARIABLE: &str = "FAKEMON_ENGINE";
+use fakemon_launch::env;
 
 /// One engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,7 +50,7 @@ impl Engine {
 impl Choice {
     /// The engine that the environment asks for, as test programs understand it.
     pub(crate) fn of_environment() -> Result<Choice> {
-        match std::env::var(ENGINE_VARIABLE) {
+        match std::env::var(env::ENGINE) {
             Ok(name) => parse(&name),
             Err(_) => Ok(Choice::Auto),
         }
@@ -81,7 +78,10 @@ impl From<Engine> for Choice {
 fn parse(name: &str) -> Result<Choice> {
     let choice = Choice::from_str(name, false);
     choice.map_err(|_| {
-        anyhow::anyhow!("{ENGINE_VARIABLE} is {name}, and it must be userspace, kernel or auto")
+        anyhow::anyhow!(
+            "{} is {name}, and it must be userspace, kernel or auto",
+            env::ENGINE
+        )
     })
 }
 

@@ -10,18 +10,17 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use fakemon_hostvm::Job;
-use fakemon_manifest::{Arch, Board, Size, TestKind};
+use fakemon_launch::{HostVm, Launch, assets};
+use fakemon_manifest::{Board, Size, TestKind};
 
 use crate::cache::Check;
-use crate::engine::Choice;
+use crate::engine::{Choice, Engine};
 use crate::inputs::GuestKernel;
 use crate::machine::{Cpu, Machine, Stage, host_cpus};
 use crate::supplies::Supplies;
 use crate::usage::Usage;
 use crate::{blob, cargo, guest, replay, setup, this_machine, workspace};
 
-/// Milliseconds of CPU time that a blob may take for one call on an emulated host.
-const HOST_VM_WATCHDOG: u32 = 30_000;
 /// How long a guest with the default initramfs may take: a hang is ended, and a busy machine is not.
 const TIMEOUT: u64 = 1800;
 
@@ -157,54 +156,36 @@ impl Run {
         supplies: &Supplies,
         stage: &mut Stage,
     ) -> Result<(Machine, Job)> {
-        let vmm = stage.add("bin/fakemon", cargo::build_vmm()?);
-        let mut argv = vec![vmm, "run".to_owned()];
-        let mut option = |name: &str, value: String| argv.extend([name.to_owned(), value]);
-
-        let board_dir = workspace::board_dir(&board.name);
-        option(
-            "--board",
-            stage.add_dir(&format!("boards/{}", board.name), &board_dir)?,
-        );
-        option(
-            "--smc",
-            self.smc
-                .to_possible_value()
-                .map_or_else(String::new, |value| value.get_name().to_owned()),
-        );
-        if let Some(engine) = self.engine.engine() {
-            option("--engine", engine.name().to_owned());
-        }
+        let vmm = stage.add(assets::FAKEMON, cargo::build_vmm()?);
+        let dir = workspace::board_dir(&board.name);
+        let dir = stage.add_dir(&assets::board_dir(&board.name), &dir)?;
+        let smc = self.smc.to_possible_value();
+        let smc = smc.as_ref().map_or("", |value| value.get_name());
+        let mut launch = Launch::new(board, dir, smc);
+        launch.engine = self.engine.engine().map(Engine::name);
         if self.smc == Policy::Blob {
             for blob in blob::build(std::slice::from_ref(&board.name))? {
-                option("--blob", stage.add("blob.elf", blob.path));
+                launch
+                    .files
+                    .push(("--blob", stage.add("blob.elf", blob.path)));
             }
         }
-        let files = self.files(board, supplies)?;
-        for (name, path) in files {
+        for (option, path) in self.files(board, supplies)? {
             // The file's own name stays, for messages about it.
             let file = path.file_name().unwrap_or_default().to_string_lossy();
-            let staged = format!("{}/{file}", name.trim_start_matches('-'));
-            option(name, stage.add(&staged, path.clone()));
+            let staged = format!("{}/{file}", option.trim_start_matches('-'));
+            launch
+                .files
+                .push((option, stage.add(&staged, path.clone())));
         }
-
         let gic = preferred_gic(board);
-        if !stage.is_native() {
-            option("--gic", gic.to_string());
-        }
-        let cpus = self.smp.unwrap_or(board.machine.cpus);
-        let memory = self.mem.unwrap_or(board.machine.memory);
-        option("--smp", cpus.to_string());
-        option("--mem", memory.to_string());
-        option("--append", self.command_line(cpus));
-        if !stage.is_native() {
-            // The host VM's kernel takes the time in which QEMU's thread has no CPU for CPU time of
-            // its own threads, so the limit is generous there.
-            option("--watchdog", HOST_VM_WATCHDOG.to_string());
-        }
-        if !stage.is_native() && board.guest.arch == Arch::Armhf {
-            argv.push("--pin".to_owned());
-        }
+        launch.host_vm = (!stage.is_native()).then_some(HostVm { gic });
+        launch.cpus = self.smp.unwrap_or(launch.cpus);
+        launch.memory = self.mem.unwrap_or(launch.memory);
+        let shell = self.shell.then(|| "fakemon.shell".to_owned());
+        launch.words = shell.into_iter().chain(self.append.clone()).collect();
+        let mut argv = vec![vmm];
+        argv.extend(launch.arguments());
         match &self.trace {
             Some(Some(file)) => argv.push(format!("--trace={}", stage.output(file)?)),
             Some(None) => argv.push("--trace".to_owned()),
@@ -217,8 +198,8 @@ impl Run {
         let machine = Machine {
             cpu: self.cpu,
             gic,
-            cpus: host_cpus(board.guest.arch, cpus),
-            memory: memory.0,
+            cpus: host_cpus(board.guest.arch, launch.cpus),
+            memory: launch.memory.0,
             timeout,
             icount: false,
         };
@@ -307,16 +288,6 @@ impl Run {
         };
         files.extend(dtb.map(|dtb| ("--dtb", dtb)));
         Ok(files)
-    }
-
-    /// What we add to the board's own command line.
-    fn command_line(&self, cpus: u32) -> String {
-        let mut words = vec!["panic=-1".to_owned(), format!("fakemon.cpus={cpus}")];
-        if self.shell {
-            words.push("fakemon.shell".to_owned());
-        }
-        words.extend(self.append.clone());
-        words.join(" ")
     }
 }
 

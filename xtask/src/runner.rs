@@ -2,18 +2,7 @@
 //! `runner`: what cargo starts in place of a test program for Arm: runs it where KVM is.
 //!
 //! One boot of the host VM serves one whole test program. What tests need is put under /fakemon
-//! there (on an Arm machine with KVM: in some directory), and `FAKEMON_ASSETS` tells where:
-//!
-//! ```text
-//! bin/fakemon, bin/minimal        the reference VMM and the embedder's example
-//! blobs/<board>.elf               every board's blob
-//! boards/<board>/board.toml ...   the files of every board's directory
-//! kernels/<package>/vmlinuz       the guests' kernels, kernels/<package>/<dtb> their device trees,
-//!                                 under the name of the package in board.toml
-//! initrd/<board>.cpio             the default initramfs of every board that boots a kernel
-//! replay/<board>.bin              the program of every board that replays calls instead
-//! skips/<board>                   why a board cannot boot the kernel that the user chose
-//! ```
+//! there (on an Arm machine with KVM: in some directory), as [`fakemon_launch::assets`] says.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,18 +11,17 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use fakemon_hostvm::Job;
+use fakemon_launch::{assets, env};
 use fakemon_manifest::{Board, TestKind};
 
 use crate::cache::Check;
-use crate::engine::{Choice, ENGINE_VARIABLE};
+use crate::engine::Choice;
 use crate::lacks::Lacks;
 use crate::machine::{Cpu, Machine, Stage, host_cpus};
 use crate::run::environment;
 use crate::supplies::Supplies;
 use crate::{blob, cargo, guest, replay, setup, workspace};
 
-/// Names the variable by which test programs learn which boards are tested.
-pub(crate) const BOARDS_VARIABLE: &str = "FAKEMON_BOARDS";
 /// Seconds that one test program may take.
 const TIMEOUT: u64 = 3600;
 /// Memory for the guests of the tests.
@@ -59,16 +47,16 @@ pub(crate) struct Runner {
 impl Runner {
     pub(crate) fn run(&self) -> Result<ExitCode> {
         let variable = |name: &str| std::env::var(name).ok();
-        let cpu = variable("FAKEMON_CPU").unwrap_or_else(|| Cpu::Max.name().to_owned());
+        let cpu = variable(env::CPU).unwrap_or_else(|| Cpu::Max.name().to_owned());
         let cpu = Cpu::from_str(&cpu, false).map_err(|_| {
-            anyhow::anyhow!("FAKEMON_CPU is {cpu}, and it must be max or cortex-a57")
+            anyhow::anyhow!("{} is {cpu}, and it must be max or cortex-a57", env::CPU)
         })?;
         let engine = Choice::of_environment()?.engine();
-        let quick = variable("FAKEMON_QUICK").is_some_and(|value| value == "1");
-        let seconds = match variable("FAKEMON_TIMEOUT") {
+        let quick = env::is_on(env::QUICK);
+        let seconds = match variable(env::TIMEOUT) {
             Some(text) => text
                 .parse()
-                .context("FAKEMON_TIMEOUT is no number of seconds")?,
+                .with_context(|| format!("{} is no number of seconds", env::TIMEOUT))?,
             None => TIMEOUT,
         };
 
@@ -76,7 +64,7 @@ impl Runner {
         let mut supplies = Supplies::open(Check::Quick)?;
         supplies.choose_host_kernel(None, engine)?;
         let mut stage = Stage::new(&workspace::target())?;
-        let boards = boards(variable(BOARDS_VARIABLE).as_deref())?;
+        let boards = boards(variable(env::BOARDS).as_deref())?;
         add_assets(&mut stage, &supplies, &boards, cpu, quick)?;
         let name = self
             .program
@@ -92,22 +80,25 @@ impl Runner {
             .iter()
             .filter(|board| board.machine.gic.versions.contains(&gic));
         let cpus = here.map(|board| host_cpus(board.guest.arch, board.machine.cpus));
-        let cpus = match variable("FAKEMON_HOST_CPUS") {
-            Some(text) => text.parse().context("FAKEMON_HOST_CPUS is no number")?,
+        let cpus = match variable(env::HOST_CPUS) {
+            Some(text) => text
+                .parse()
+                .with_context(|| format!("{} is no number", env::HOST_CPUS))?,
             None => cpus.max().unwrap_or(2),
         };
-        let mut env = environment();
-        env.insert("FAKEMON_ASSETS".to_owned(), stage.root());
-        env.insert("FAKEMON_QUICK".to_owned(), u8::from(quick).to_string());
-        if let Some(strict) = variable("FAKEMON_STRICT") {
-            env.insert("FAKEMON_STRICT".to_owned(), strict);
+        let mut variables = environment();
+        let mut set = |name: &str, value: String| variables.insert(name.to_owned(), value);
+        set(env::ASSETS, stage.root());
+        set(env::QUICK, env::switch(quick).to_owned());
+        if let Some(strict) = variable(env::STRICT) {
+            set(env::STRICT, strict);
         }
         if let Some(engine) = engine {
-            env.insert(ENGINE_VARIABLE.to_owned(), engine.name().to_owned());
+            set(env::ENGINE, engine.name().to_owned());
         }
         if !stage.is_native() {
-            env.insert("FAKEMON_CPU".to_owned(), cpu.name().to_owned());
-            env.insert("FAKEMON_GIC".to_owned(), gic.to_string());
+            set(env::CPU, cpu.name().to_owned());
+            set(env::GIC, gic.to_string());
         }
         let timeout = Some(Duration::from_secs(seconds));
         let machine = Machine {
@@ -120,7 +111,7 @@ impl Runner {
         };
         let job = Job {
             argv,
-            env,
+            env: variables,
             cwd: "/".to_owned(),
             input: false,
             returns: Vec::new(),
@@ -145,16 +136,16 @@ fn add_assets(
     cpu: Cpu,
     quick: bool,
 ) -> Result<()> {
-    stage.add("bin/fakemon", cargo::build_vmm()?);
-    stage.add("bin/minimal", cargo::build_example()?);
+    stage.add(assets::FAKEMON, cargo::build_vmm()?);
+    stage.add(assets::EXAMPLE, cargo::build_example()?);
     for blob in blob::build(&[])? {
-        stage.add(&format!("blobs/{}.elf", blob.board), blob.path);
+        stage.add(&assets::blob(&blob.board), blob.path);
     }
     // Built for the first board that wants it.
     let mut program = None;
     for board in boards {
         let name = &board.name;
-        stage.add_dir(&format!("boards/{name}"), &workspace::board_dir(name))?;
+        stage.add_dir(&assets::board_dir(name), &workspace::board_dir(name))?;
         if quick {
             continue;
         }
@@ -164,13 +155,13 @@ fn add_assets(
                 None => program.insert(replay::program()?),
             };
             let guest = replay::guest(program, board)?;
-            stage.add(&format!("replay/{name}.bin"), guest);
+            stage.add(&assets::replay(name), guest);
             continue;
         }
         match add_kernel(stage, supplies, board, cpu) {
             // A kernel that the user chose need not have all that every board is about.
             Err(error) if !supplies.is_default_kernel() && error.is::<Lacks>() => {
-                stage.add_text(&format!("skips/{name}"), &format!("{error:#}"))?;
+                stage.add_text(&assets::skip(name), &format!("{error:#}"))?;
             }
             added => added?,
         }
@@ -183,11 +174,10 @@ fn add_kernel(stage: &mut Stage, supplies: &Supplies, board: &Board, cpu: Cpu) -
     supplies.fits(board.guest.arch, cpu)?;
     let kernel = supplies.guest_kernel(board)?;
     let initrd = guest::initramfs(supplies, board, &kernel)?;
-    let dir = format!("kernels/{}", board.guest.kernel);
-    stage.add(&format!("{dir}/vmlinuz"), kernel.image());
-    if let Some(dtb) = &board.guest.dtb {
-        stage.add(&format!("{dir}/{dtb}"), kernel.dtb(dtb)?);
+    stage.add(&assets::kernel(board), kernel.image());
+    if let (Some(name), Some(to)) = (&board.guest.dtb, assets::dtb(board)) {
+        stage.add(&to, kernel.dtb(name)?);
     }
-    stage.add(&format!("initrd/{}.cpio", board.name), initrd);
+    stage.add(&assets::initrd(&board.name), initrd);
     Ok(())
 }

@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use fakemon_launch::env;
 use fakemon_manifest::{Arch, Board, TestKind};
 
 use crate::cache::{Cache, Check, files_below, remove_dir};
@@ -26,12 +27,6 @@ mod guest_kernel;
 pub(crate) use guest_kernel::Kernel;
 use guest_kernel::{Parts, given_kernel};
 
-/// Names the variable that chooses the host VM's kernel.
-pub(crate) const HOST_KERNEL_VARIABLE: &str = "FAKEMON_HOST_KERNEL";
-/// Names the variable that chooses the guests' kernel for test programs.
-pub(crate) const KERNEL_VARIABLE: &str = "FAKEMON_KERNEL";
-/// Names the variable by which test programs take no notice of debian.lock.
-pub(crate) const NEWEST_VARIABLE: &str = "FAKEMON_NEWEST";
 /// In place of a file: the kernel that `cargo xtask kernel` builds.
 const OWN: &str = "own";
 
@@ -47,18 +42,18 @@ pub(crate) struct Supplies {
 impl Supplies {
     /// Opens the cache. The environment chooses as the options of a verb would.
     pub(crate) fn open(check: Check) -> Result<Supplies> {
-        let newest = std::env::var(NEWEST_VARIABLE).is_ok_and(|value| value == "1");
-        let guest_kernel = match std::env::var(KERNEL_VARIABLE) {
+        let newest = env::is_on(env::NEWEST);
+        let guest_kernel = match std::env::var(env::KERNEL) {
             Ok(name) => name
                 .parse()
                 .map_err(anyhow::Error::msg)
-                .context(KERNEL_VARIABLE)?,
+                .context(env::KERNEL)?,
             Err(_) => GuestKernel::default(),
         };
         Ok(Supplies {
             packages: Packages::new(Cache::open()?, newest)?,
             check,
-            host_kernel: std::env::var_os(HOST_KERNEL_VARIABLE),
+            host_kernel: std::env::var_os(env::HOST_KERNEL),
             guest_kernel,
         })
     }
@@ -132,7 +127,10 @@ impl Supplies {
         let arch = match std::env::consts::ARCH {
             "x86_64" => "amd64",
             "aarch64" => "arm64",
-            other => bail!("there is no QEMU package for {other}: set FAKEMON_QEMU to one"),
+            other => bail!(
+                "there is no QEMU package for {other}: set {} to one",
+                env::QEMU
+            ),
         };
         let (root, _) = self.component("qemu", &inputs::qemu(arch), "", |dir| {
             for unused in ["doc", "man", "locale"] {
@@ -147,7 +145,7 @@ impl Supplies {
     pub(crate) fn host_kernel(&self) -> Result<PathBuf> {
         match &self.host_kernel {
             Some(choice) if choice == OWN => own_kernel::build(&self.packages, self.check),
-            Some(path) => existing(HOST_KERNEL_VARIABLE, path.into()),
+            Some(path) => existing(env::HOST_KERNEL, path.into()),
             None => {
                 let choice = self.packages.choose(&inputs::host_kernel())?;
                 let kernel =
@@ -169,7 +167,7 @@ impl Supplies {
             kernel.image.clone_from(path);
             return Ok(kernel);
         }
-        if let Some(kernels) = given("FAKEMON_KERNELS")? {
+        if let Some(kernels) = given(env::KERNELS)? {
             let dir = match &self.guest_kernel {
                 GuestKernel::Named(inputs::LINUX) => package.clone(),
                 other => format!("{package}-{other}"),
@@ -189,7 +187,7 @@ impl Supplies {
 
     /// A statically linked busybox.
     pub(crate) fn busybox(&self, arch: Arch) -> Result<PathBuf> {
-        let variable = format!("FAKEMON_BUSYBOX_{}", arch.as_str().to_uppercase());
+        let variable = format!("{}{}", env::BUSYBOX, arch.as_str().to_uppercase());
         if let Some(busybox) = given(&variable)? {
             return Ok(busybox);
         }

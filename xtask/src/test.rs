@@ -6,17 +6,15 @@ use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use fakemon_launch::env;
 
 use crate::cache::Check;
-use crate::engine::{ENGINE_VARIABLE, Engine, Engines};
+use crate::engine::{Engine, Engines};
 use crate::inputs::GuestKernel;
 use crate::machine::Cpu;
 use crate::own_kernel::NoSource;
-use crate::runner::BOARDS_VARIABLE;
 use crate::summary::{Place, Summary};
-use crate::supplies::{
-    HOST_KERNEL_VARIABLE, KERNEL_VARIABLE, NEWEST_VARIABLE, Supplies, chosen_host_kernel,
-};
+use crate::supplies::{Supplies, chosen_host_kernel};
 use crate::{cargo, setup, this_machine, workspace};
 
 /// The test program with guests of a few instructions.
@@ -212,30 +210,30 @@ impl Test {
             .args(["--target", cargo::LINUX, "--test", program])
             .args(["--config", &runner, "--"])
             .args(filter)
-            .env("FAKEMON_CPU", cpu.name())
-            .env("FAKEMON_QUICK", u8::from(quick).to_string())
-            .env(ENGINE_VARIABLE, engine.name());
+            .env(env::CPU, cpu.name())
+            .env(env::QUICK, env::switch(quick))
+            .env(env::ENGINE, engine.name());
         if let Some(kernel) = &self.host_kernel {
-            command.env(HOST_KERNEL_VARIABLE, chosen_host_kernel(kernel)?);
+            command.env(env::HOST_KERNEL, chosen_host_kernel(kernel)?);
         }
         // Without the option the environment's word stands.
         if self.strict {
-            command.env("FAKEMON_STRICT", "1");
+            command.env(env::STRICT, env::switch(true));
         }
         if let Some(kernel) = &self.kernel {
-            command.env(KERNEL_VARIABLE, kernel.to_string());
+            command.env(env::KERNEL, kernel.to_string());
         }
         if self.newest {
-            command.env(NEWEST_VARIABLE, "1");
+            command.env(env::NEWEST, env::switch(true));
         }
         if !self.boards.is_empty() {
-            command.env(BOARDS_VARIABLE, self.boards.join(","));
+            command.env(env::BOARDS, self.boards.join(","));
         }
         if program == BARE_METAL {
             // An emulated host with more CPUs than there are cores waits for itself.
-            command.env("FAKEMON_HOST_CPUS", "2");
-        } else if std::env::var_os("FAKEMON_TIMEOUT").is_none() {
-            command.env("FAKEMON_TIMEOUT", BOOTS_TIMEOUT);
+            command.env(env::HOST_CPUS, "2");
+        } else if std::env::var_os(env::TIMEOUT).is_none() {
+            command.env(env::TIMEOUT, BOOTS_TIMEOUT);
         }
         let host = match this_machine::is_native()? {
             true => "this machine",

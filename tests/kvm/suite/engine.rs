@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use fakemon_abi::note::WINDOW_SMCCC_1_2;
 use fakemon_host::{Config, Engine, Error, World};
+use fakemon_launch::env;
 use fakemon_tests::elf::{FUNCTION, blob, blob_with, note};
 use fakemon_tests::machine::{Machine, Options, Stop, engine};
 use fakemon_tests::program::caller;
@@ -76,7 +77,7 @@ fn the_engine_is_the_one_that_was_chosen() {
     }
     // What the environment asks for is what the other tests have tested.
     if engine() == Engine::Kernel {
-        assert_eq!(auto, Engine::Kernel, "FAKEMON_ENGINE=kernel");
+        assert_eq!(auto, Engine::Kernel, "{}=kernel", env::ENGINE);
     }
 }
 

@@ -4,13 +4,14 @@
 
 use std::process::Command;
 
+use fakemon_launch::assets::{EXAMPLE, blob};
 use fakemon_tests::{assets, trials_with_assets};
 use libtest_mimic::Trial;
 
 fn the_minimal_vmm_gets_an_answer_from_the_virt_blob() {
     let assets = assets::dir().expect("assets");
-    let output = Command::new(assets.join("bin/minimal"))
-        .arg(assets.join("blobs/virt.elf"))
+    let output = Command::new(assets.join(EXAMPLE))
+        .arg(assets.join(blob("virt")))
         .output()
         .expect("the example runs");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

@@ -8,6 +8,7 @@ use fakemon_abi::frame::Frame;
 use fakemon_abi::hostcall::WAIT_FOR_INTERRUPT;
 use fakemon_abi::layout::{DOORBELL, DOORBELL_CALL, FRAME, MAX_VCPUS};
 use fakemon_host::{Config, Error, FaultReason, OnFault, Served, Width, World, regs};
+use fakemon_launch::env;
 use fakemon_tests::elf::{DATA, blob};
 use fakemon_tests::machine::{Cpu, Machine, Options, REPORT, Stop};
 use fakemon_tests::program::caller;
@@ -104,8 +105,11 @@ program!(
 
 fn calls_of_four_cpus_at_once_never_mix() {
     // 100,000 for each CPU, which take over a minute where KVM's host is emulated.
-    let quick = std::env::var_os("FAKEMON_QUICK").is_some_and(|value| value == "1");
-    let calls = if quick { 10_000 } else { 100_000 };
+    let calls = if env::is_on(env::QUICK) {
+        10_000
+    } else {
+        100_000
+    };
     let mut machine = machine(CPUS, 0, OnFault::Fatal);
     for cpu in &machine.cpus {
         cpu.set(regs::x(20), calls);

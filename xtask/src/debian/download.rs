@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use fakemon_launch::env;
 use nix::sys::statvfs::statvfs;
 
 use super::apt;
@@ -220,10 +221,11 @@ pub(crate) fn check_space(dir: &Path, needed: u64) -> Result<()> {
     let free = space.blocks_available() * space.fragment_size();
     ensure!(
         free >= needed,
-        "{} has {} MB free and {} MB are needed: make room, or set FAKEMON_CACHE to another place",
+        "{} has {} MB free and {} MB are needed: make room, or set {} to another place",
         dir.display(),
         free >> 20,
-        needed >> 20
+        needed >> 20,
+        env::CACHE
     );
     Ok(())
 }

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::{Cpu, Machine};
 use fakemon_hostvm::PORT;
+use fakemon_launch::env;
 
 /// The oldest QEMU that is known to work: the one of Debian 12.
 const OLDEST: (u32, u32) = (7, 2);
@@ -44,14 +45,15 @@ impl Qemu {
             program,
             arguments: Vec::new(),
         };
-        if let Some(program) = std::env::var_os("FAKEMON_QEMU") {
+        if let Some(program) = std::env::var_os(env::QEMU) {
             let qemu = plain(program.into());
             let version = qemu
                 .version()
-                .context("FAKEMON_QEMU does not name a QEMU that starts")?;
+                .with_context(|| format!("{} does not name a QEMU that starts", env::QEMU))?;
             ensure!(
                 version >= OLDEST,
-                "FAKEMON_QEMU is version {version:?}: {OLDEST:?} is needed"
+                "{} is version {version:?}: {OLDEST:?} is needed",
+                env::QEMU
             );
             return Ok(Some(qemu));
         }
@@ -68,7 +70,10 @@ impl Qemu {
         let (loader, libraries) = match std::env::consts::ARCH {
             "x86_64" => ("usr/lib64/ld-linux-x86-64.so.2", "usr/lib/x86_64-linux-gnu"),
             "aarch64" => ("usr/lib/ld-linux-aarch64.so.1", "usr/lib/aarch64-linux-gnu"),
-            other => bail!("there is no QEMU package for {other}: set FAKEMON_QEMU to one"),
+            other => bail!(
+                "there is no QEMU package for {other}: set {} to one",
+                env::QEMU
+            ),
         };
         let arguments = [
             "--library-path".into(),

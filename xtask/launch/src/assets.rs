@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Where things are in the directory that [`ASSETS`](crate::env::ASSETS) names.
+
+use fakemon_manifest::Board;
+
+/// The reference VMM.
+pub const FAKEMON: &str = "bin/fakemon";
+/// The embedder's example.
+pub const EXAMPLE: &str = "bin/minimal";
+/// The directory with one directory for each board.
+pub const BOARDS: &str = "boards";
+
+/// The blob of the board called `board`.
+pub fn blob(board: &str) -> String {
+    format!("blobs/{board}.elf")
+}
+
+/// The files of the directory of the board called `board`.
+pub fn board_dir(board: &str) -> String {
+    format!("{BOARDS}/{board}")
+}
+
+/// The kernel that `board` boots.
+pub fn kernel(board: &Board) -> String {
+    format!("kernels/{}/vmlinuz", board.guest.kernel)
+}
+
+/// The device tree of that kernel that `board` starts from, if it does.
+pub fn dtb(board: &Board) -> Option<String> {
+    let name = board.guest.dtb.as_ref()?;
+    Some(format!("kernels/{}/{name}", board.guest.kernel))
+}
+
+/// The default initramfs of a board that boots a kernel.
+pub fn initrd(board: &str) -> String {
+    format!("initrd/{board}.cpio")
+}
+
+/// The program of a board that replays calls instead.
+pub fn replay(board: &str) -> String {
+    format!("replay/{board}.bin")
+}
+
+/// Why a board cannot boot the kernel that the user chose, if it cannot.
+pub fn skip(board: &str) -> String {
+    format!("skips/{board}")
+}
