@@ -18,8 +18,8 @@ use kvm_bindings::{
 use kvm_ioctls::{VcpuExit, VcpuFd};
 
 use crate::log::{Log, value};
-use crate::machine::{END, REPORT, Stop};
 use crate::ram::Ram;
+use crate::stop::{END, REPORT, Stop};
 
 /// One vCPU of the guest and its lane.
 #[derive(Debug)]

@@ -21,4 +21,6 @@ mod ram;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 pub mod sched;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+mod stop;
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 mod turn;

@@ -8,9 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fakemon_host::regs::Registers;
-use fakemon_host::{
-    Blob, Config, Engine, Error, GuestMemory, Monitor, Policy, Served, Width, World, set_policy,
-};
+use fakemon_host::{Blob, Config, Engine, GuestMemory, Monitor, Policy, Width, World, set_policy};
 use fakemon_launch::env;
 use kvm_bindings::{
     KVM_ARM_VCPU_EL1_32BIT, KVM_ARM_VCPU_PSCI_0_2, KVM_CAP_ARM_NISV_TO_USER, kvm_enable_cap,
@@ -20,30 +18,9 @@ use kvm_ioctls::{Kvm, VmFd};
 
 pub use crate::cpu::Cpu;
 pub use crate::log::{Access, Log};
-pub use crate::ram::Ram;
+pub use crate::ram::{RAM, RAM_SIZE, Ram};
+pub use crate::stop::{END, REPORT, Stop};
 use crate::turn::Turn;
-
-/// Guest physical address of RAM; programs start here.
-pub const RAM: u64 = 0x4000_0000;
-/// Bytes of RAM.
-pub const RAM_SIZE: u64 = 0x20_0000;
-/// A store here is recorded by the machine; nothing else happens.
-pub const REPORT: u64 = 0x0900_0000;
-/// A store here ends the vCPU's program.
-pub const END: u64 = 0x0900_1000;
-
-/// What a vCPU's program did until it ended or the test has to act.
-#[derive(Debug)]
-pub enum Stop {
-    /// It stored to [`END`].
-    Ended,
-    /// A call ended in a step that the machine does not carry out by itself.
-    Step(Served),
-    /// The engine failed.
-    Error(Error),
-    /// KVM stopped the vCPU.
-    Exit(String),
-}
 
 /// A guest VM with its monitor VM.
 #[derive(Debug)]

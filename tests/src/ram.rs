@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The guest's RAM in this process.
 
-use crate::machine::{RAM, RAM_SIZE};
+/// Guest physical address of RAM; programs start here.
+pub const RAM: u64 = 0x4000_0000;
+/// Bytes of RAM.
+pub const RAM_SIZE: u64 = 0x20_0000;
 
 /// The guest's RAM: an anonymous shared mapping that nobody refers to.
 #[derive(Debug)]

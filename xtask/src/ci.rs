@@ -15,6 +15,8 @@ use crate::summary::Summary;
 use crate::test::{BARE_METAL, BOOTS, Test};
 use crate::{cargo, setup, this_machine, workspace};
 
+mod published;
+
 /// What runs on the kernel engine in host VMs: a test program, the processor, and a filter of tests.
 /// The blobs are the same, so of the boards two stand for all, one of each width.
 const ON_KERNEL_ENGINE: [(&str, Cpu, Option<&str>); 4] = [
@@ -66,7 +68,10 @@ impl Ci {
         // All steps run, so that one look at the log shows all that is wrong.
         for (name, mut command) in self.steps()? {
             let status = stages.run(name, || command.stdin(Stdio::null()).status());
-            if !status.context("cannot start cargo")?.success() {
+            if !status
+                .with_context(|| format!("cannot start {:?}", command.get_program()))?
+                .success()
+            {
                 summary.fail(name.to_owned());
             }
         }
@@ -206,7 +211,7 @@ fn check_series(summary: &mut Summary) -> Result<()> {
 }
 
 impl Ci {
-    /// What needs nothing but the compiler.
+    /// What needs nothing but compilers.
     fn steps(&self) -> Result<Vec<(&'static str, Command)>> {
         let deny = ["--", "-D", "warnings"];
         let fmt = cargo::cargo(&["fmt", "--all", "--check"]);
@@ -239,7 +244,7 @@ impl Ci {
         }
         doc.env("RUSTDOCFLAGS", "-D warnings");
         doc_linux.env("RUSTDOCFLAGS", "-D warnings");
-        Ok(vec![
+        let mut steps = vec![
             ("fmt", fmt),
             ("clippy for this machine", host),
             ("clippy for Arm Linux", linux),
@@ -247,6 +252,8 @@ impl Ci {
             ("clippy for the replay program", bare_32),
             ("rustdoc for this machine", doc),
             ("rustdoc for Arm Linux", doc_linux),
-        ])
+        ];
+        steps.extend(published::steps()?);
+        Ok(steps)
     }
 }

@@ -15,7 +15,11 @@ mod boards;
 mod cache;
 mod cargo;
 mod ci;
+#[cfg(test)]
+mod circles;
 mod debian;
+#[cfg(test)]
+mod dependencies;
 mod engine;
 mod guest;
 mod inputs;
