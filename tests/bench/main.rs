@@ -8,11 +8,11 @@
 //! All times are nanoseconds of the host's counter, which are instructions where QEMU counts them.
 
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
-mod here;
+mod kvm;
 
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    here::main()
+    kvm::main()
 }
 
 #[cfg(not(all(target_arch = "aarch64", target_os = "linux")))]

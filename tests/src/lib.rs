@@ -15,6 +15,8 @@ mod log;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 pub mod machine;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+mod only_one_32bit;
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 pub mod program;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 mod ram;
@@ -22,5 +24,3 @@ mod ram;
 pub mod sched;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 mod stop;
-#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
-mod turn;

@@ -18,9 +18,9 @@ use kvm_ioctls::{Kvm, VmFd};
 
 pub use crate::cpu::Cpu;
 pub use crate::log::{Access, Log};
+use crate::only_one_32bit::OnlyOne32Bit;
 pub use crate::ram::{RAM, RAM_SIZE, Ram};
 pub use crate::stop::{END, REPORT, Stop};
-use crate::turn::Turn;
 
 /// A guest VM with its monitor VM.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub struct Machine {
     /// The guest's VM.
     // Last: the guest's memory is unmapped from the VM only when that is closed.
     pub vm: VmFd,
-    _turn: Option<Turn>,
+    _only: Option<OnlyOne32Bit>,
 }
 
 /// What a test wants.
@@ -98,7 +98,7 @@ impl Machine {
     /// # Panics
     /// As for [`new`](Self::new).
     pub fn with(blobs: &[&Blob], program: &[u8], options: &Options) -> Machine {
-        let turn = (options.width == Width::AArch32).then(Turn::take);
+        let only = (options.width == Width::AArch32).then(OnlyOne32Bit::wait);
         let kvm = Kvm::new().expect("/dev/kvm");
         let vm = kvm.create_vm().expect("a VM");
         set_policy(&vm, options.policy, blobs).expect("a policy");
@@ -167,7 +167,7 @@ impl Machine {
             ram,
             more: Vec::new(),
             vm,
-            _turn: turn,
+            _only: only,
         }
     }
 

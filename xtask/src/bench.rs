@@ -35,7 +35,7 @@ const DOCS: &str = "performance";
 /// Memory for the small guests.
 const MEMORY: u64 = 256 << 20;
 /// CPUs of the host VM that is timed, if the machine has as many: one for each vCPU of a guest.
-const MOST_CPUS: u32 = 4;
+const MAX_HOST_CPUS: u32 = 4;
 /// Seconds after which something hangs.
 const TIMEOUT: u64 = 1800;
 
@@ -181,7 +181,7 @@ impl Bench {
             gic: 3,
             cpus: match clock {
                 Clock::Instructions => 1,
-                Clock::Wall => cores.min(MOST_CPUS),
+                Clock::Wall => cores.min(MAX_HOST_CPUS),
             },
             memory,
             timeout: Some(Duration::from_secs(TIMEOUT)),

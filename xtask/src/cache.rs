@@ -43,7 +43,8 @@ pub(crate) struct Cache {
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Manifest {
     /// What it was made from and for.
-    wish: String,
+    #[serde(rename = "wish")]
+    key: String,
     files: BTreeMap<String, Artefact>,
 }
 
@@ -100,11 +101,10 @@ impl Cache {
         Ok(lock)
     }
 
-    /// The component `name` that is made from and for `wish`, if it is there and passes the check.
-    pub(crate) fn find(&self, name: &str, wish: &str, check: Check) -> Result<Option<PathBuf>> {
-        let dir = self.place(name, wish);
-        let Some(mut manifest) = Manifest::read(&dir).filter(|manifest| manifest.wish == wish)
-        else {
+    /// The component `name` that is made from and for `key`, if it is there and passes the check.
+    pub(crate) fn find(&self, name: &str, key: &str, check: Check) -> Result<Option<PathBuf>> {
+        let dir = self.place(name, key);
+        let Some(mut manifest) = Manifest::read(&dir).filter(|manifest| manifest.key == key) else {
             return Ok(None);
         };
         let mut touched = false;
@@ -123,29 +123,29 @@ impl Cache {
         Ok(Some(dir))
     }
 
-    /// The component `name` for `wish`; `fill` makes its files in an empty directory if it is
+    /// The component `name` for `key`; `fill` makes its files in an empty directory if it is
     /// missing or damaged.
     pub(crate) fn component(
         &self,
         name: &str,
-        wish: &str,
+        key: &str,
         check: Check,
         fill: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<PathBuf> {
-        if let Some(dir) = self.find(name, wish, check)? {
+        if let Some(dir) = self.find(name, key, check)? {
             return Ok(dir);
         }
-        let dir = self.place(name, wish);
+        let dir = self.place(name, key);
         let unique = dir.strip_prefix(&self.dir)?.to_string_lossy().into_owned();
         let _guard = self.lock(&unique, &format!("making {name}"))?;
-        if let Some(dir) = self.find(name, wish, Check::Quick)? {
+        if let Some(dir) = self.find(name, key, Check::Quick)? {
             return Ok(dir);
         }
         // The lock makes this directory ours; what is in it is of a run that was killed.
         let scratch = self.dir.join("scratch").join(unique.replace('/', "-"));
         remove_dir(&scratch)?;
         fs::create_dir_all(&scratch)?;
-        let made = fill(&scratch).and_then(|()| Manifest::of(wish, &scratch)?.write(&scratch));
+        let made = fill(&scratch).and_then(|()| Manifest::of(key, &scratch)?.write(&scratch));
         if let Err(error) = made {
             let _ = remove_dir(&scratch);
             return Err(error);
@@ -158,22 +158,22 @@ impl Cache {
         Ok(dir)
     }
 
-    /// Where the component `name` for `wish` is.
-    fn place(&self, name: &str, wish: &str) -> PathBuf {
-        let hash = hexadecimal(&Sha256::digest(wish));
+    /// Where the component `name` for `key` is.
+    fn place(&self, name: &str, key: &str) -> PathBuf {
+        let hash = hexadecimal(&Sha256::digest(key));
         self.dir.join(format!("{name}-{}", &hash[..12]))
     }
 }
 
 impl Manifest {
-    fn of(wish: &str, dir: &Path) -> Result<Manifest> {
+    fn of(key: &str, dir: &Path) -> Result<Manifest> {
         let mut files = BTreeMap::new();
         for path in files_below(dir)? {
             let relative = path.strip_prefix(dir)?.to_string_lossy().into_owned();
             files.insert(relative, Artefact::of(&path)?);
         }
         Ok(Manifest {
-            wish: wish.to_owned(),
+            key: key.to_owned(),
             files,
         })
     }

@@ -260,7 +260,7 @@ impl Packages {
         };
         // Others may read the lists while this is under way.
         drop(apt);
-        let paths = download::patiently(|| self.fetch_choice(&other))?;
+        let paths = download::with_retries(|| self.fetch_choice(&other))?;
         Ok((other, paths))
     }
 

@@ -58,8 +58,8 @@ pub(crate) fn build(packages: &Packages, check: Check) -> Result<PathBuf> {
     let cache = packages.cache();
     let want = inputs::kernel_source();
     let find = |choice: &Choice| -> Result<Option<PathBuf>> {
-        let wish = recipe.wish(&choice.identity())?;
-        let found = cache.find(OWN_KERNEL, &wish, check)?;
+        let key = recipe.key(&choice.identity())?;
+        let found = cache.find(OWN_KERNEL, &key, check)?;
         Ok(found.map(|dir| dir.join("Image")))
     };
     let choice = packages.choose(&want)?;
@@ -72,8 +72,8 @@ pub(crate) fn build(packages: &Packages, check: Check) -> Result<PathBuf> {
     }
     // A build takes minutes; another run that builds something else waits, as it would only be slower.
     let _guard = cache.lock("kernel-build", "building the host VM's kernel")?;
-    let wish = recipe.wish(&choice.identity())?;
-    let dir = cache.component(OWN_KERNEL, &wish, check, |dir| {
+    let key = recipe.key(&choice.identity())?;
+    let dir = cache.component(OWN_KERNEL, &key, check, |dir| {
         check_space(dir, recipe::space())?;
         let unpacked = dir.join("package");
         unpack(&package, &unpacked)?;
@@ -119,11 +119,11 @@ fn source(packages: &Packages, choice: &Choice) -> Result<(Choice, PathBuf)> {
 pub(crate) fn try_series(packages: &Packages, choice: &Choice) -> Result<()> {
     let series = Series::of_workspace()?;
     let touched = series.touched()?;
-    let wish = format!("{} {touched:?}", choice.identity());
+    let key = format!("{} {touched:?}", choice.identity());
     let name = format!("source-files/{}", choice.label());
     let files = packages
         .cache()
-        .component(&name, &wish, Check::Quick, |dir| {
+        .component(&name, &key, Check::Quick, |dir| {
             let package = packages.fetch_choice(choice).context(OutOfReach)?;
             let package = package.first().context("a source is one package")?;
             let progress =

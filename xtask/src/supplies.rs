@@ -272,12 +272,12 @@ impl Supplies {
         finish: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<(PathBuf, Choice)> {
         let cache = self.packages.cache();
-        let key = |choice: &Choice| {
+        let name_and_key = |choice: &Choice| {
             let name = format!("{name}/{}", choice.label());
             (name, format!("{} {parts}", choice.identity()))
         };
-        let (path, wish) = key(&choice);
-        if let Some(dir) = cache.find(&path, &wish, self.check)? {
+        let (path, key) = name_and_key(&choice);
+        if let Some(dir) = cache.find(&path, &key, self.check)? {
             return Ok((dir, choice));
         }
         let (choice, files) = match want {
@@ -287,8 +287,8 @@ impl Supplies {
                 (choice, files)
             }
         };
-        let (path, wish) = key(&choice);
-        let dir = cache.component(&path, &wish, self.check, |dir| {
+        let (path, key) = name_and_key(&choice);
+        let dir = cache.component(&path, &key, self.check, |dir| {
             let progress = Progress::start(&format!("unpacking {choice}"));
             for file in &files {
                 unpack(file, dir)?;

@@ -38,8 +38,8 @@ fn serve() -> Result<()> {
     mount_all()?;
     let job = fs::read(JOB).with_context(|| format!("cannot read {JOB}"))?;
     let job: Job = serde_json::from_slice(&job).context("the job is not one")?;
-    let console = patiently(|| open_console(CONSOLE))?;
-    let errors = patiently(|| open_console(ERRORS))?;
+    let console = with_retries(|| open_console(CONSOLE))?;
+    let errors = with_retries(|| open_console(ERRORS))?;
     let report = match run(&job, &console, &errors) {
         Ok(status) => match (status.code(), status.signal()) {
             (Some(code), _) => Report::Exit(code),
@@ -53,7 +53,7 @@ fn serve() -> Result<()> {
     let files: Vec<_> = (job.returns.iter())
         .filter_map(|path| Some((path.clone(), fs::read(path).ok()?)))
         .collect();
-    write_report(BufWriter::new(patiently(open_port)?), &report, &files)
+    write_report(BufWriter::new(with_retries(open_port)?), &report, &files)
         .context("cannot write the report")
 }
 
@@ -73,7 +73,7 @@ fn mount_all() -> Result<()> {
 
 /// Tries until it works, for a while: the kernel's driver asks QEMU for the consoles when this program
 /// may already run, and QEMU answers when it likes.
-fn patiently<T>(mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
+fn with_retries<T>(mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
     for _ in 0..WAITS {
         if let Ok(done) = attempt() {
             return Ok(done);

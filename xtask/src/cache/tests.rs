@@ -27,19 +27,19 @@ impl Drop for Scratch {
     }
 }
 
-/// Makes `sub/file` with this content for the wish `wish`.
-fn make(cache: &Cache, wish: &str, content: &str) -> PathBuf {
+/// Makes `sub/file` with this content for the key `key`.
+fn make(cache: &Cache, key: &str, content: &str) -> PathBuf {
     let fill = |dir: &Path| {
         fs::create_dir(dir.join("sub"))?;
         Ok(fs::write(dir.join("sub/file"), content)?)
     };
     cache
-        .component("thing", wish, Check::Quick, fill)
+        .component("thing", key, Check::Quick, fill)
         .expect("made")
 }
 
-fn find(cache: &Cache, wish: &str, check: Check) -> Option<PathBuf> {
-    cache.find("thing", wish, check).expect("no error")
+fn find(cache: &Cache, key: &str, check: Check) -> Option<PathBuf> {
+    cache.find("thing", key, check).expect("no error")
 }
 
 #[test]

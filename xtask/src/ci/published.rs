@@ -44,7 +44,11 @@ pub(super) fn steps() -> Result<Vec<(&'static str, Command)>> {
         steps.push(("fetching the oldest compiler", install(&oldest)));
     }
     let linux = check(&oldest, cargo::LINUX, &["fakemon-abi", "fakemon-host"]);
-    let bare = check(&oldest, cargo::BARE, &["fakemon-abi", "fakemon-firmware", "fakemon-blob"]);
+    let bare = check(
+        &oldest,
+        cargo::BARE,
+        &["fakemon-abi", "fakemon-firmware", "fakemon-blob"],
+    );
     steps.push(("oldest compiler for Arm Linux", linux));
     steps.push(("oldest compiler for blobs", bare));
     Ok(steps)

@@ -108,7 +108,7 @@ pub(super) fn remove(cache: &Cache, choice: &Choice) -> Result<()> {
 }
 
 /// Fetches what the archive has by its lists, though it may be in the middle of being mirrored.
-pub(super) fn patiently<T>(fetch: impl Fn() -> Result<T>) -> Result<T> {
+pub(super) fn with_retries<T>(fetch: impl Fn() -> Result<T>) -> Result<T> {
     for attempt in 1.. {
         let error = match fetch() {
             Ok(fetched) => return Ok(fetched),

@@ -110,7 +110,7 @@ impl Recipe {
     }
 
     /// Names the kernel that comes of this and a source package.
-    pub(crate) fn wish(&self, source: &str) -> Result<String> {
+    pub(crate) fn key(&self, source: &str) -> Result<String> {
         let mut parts = vec![source.to_owned(), self.compiler.version.clone()];
         for file in [&self.config].into_iter().chain(self.series.patches()) {
             parts.push(sha256(file)?);

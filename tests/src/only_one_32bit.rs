@@ -5,17 +5,17 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
-/// The thread whose test has the turn, and how many machines it has.
+/// The thread whose test has a 32-bit guest, and how many machines it has.
 static HOLDER: Mutex<Option<(ThreadId, u32)>> = Mutex::new(None);
 static FREE: Condvar = Condvar::new();
 
 /// Held by a machine with a 32-bit guest.
 #[derive(Debug)]
-pub(crate) struct Turn(());
+pub(crate) struct OnlyOne32Bit(());
 
-impl Turn {
+impl OnlyOne32Bit {
     /// Waits until no other thread's test has a 32-bit guest.
-    pub(crate) fn take() -> Turn {
+    pub(crate) fn wait() -> OnlyOne32Bit {
         let own = thread::current().id();
         let mut holder = lock();
         loop {
@@ -27,12 +27,12 @@ impl Turn {
                 }
                 None => *holder = Some((own, 1)),
             }
-            return Turn(());
+            return OnlyOne32Bit(());
         }
     }
 }
 
-impl Drop for Turn {
+impl Drop for OnlyOne32Bit {
     fn drop(&mut self) {
         let mut holder = lock();
         *holder = holder
