@@ -3,9 +3,10 @@
 //! that the oldest compiler which they promise takes them.
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
 use crate::{cargo, workspace};
@@ -66,7 +67,7 @@ fn oldest() -> Result<String> {
         versions.push(manifest.package.rust_version);
     }
     versions.dedup();
-    anyhow::ensure!(
+    ensure!(
         versions.len() == 1,
         "the packages promise different compilers: {}",
         versions.join(", ")
@@ -74,12 +75,15 @@ fn oldest() -> Result<String> {
     Ok(versions.remove(0))
 }
 
+/// Tells whether the compiler is there with its libraries for both targets.
 fn is_installed(version: &str) -> bool {
-    let mut command = Command::new("rustup");
-    command.args(["run", version, "rustc", "--version"]);
-    command.stdin(Stdio::null()).stdout(Stdio::null());
-    let status = command.stderr(Stdio::null()).status();
-    status.is_ok_and(|status| status.success())
+    [cargo::LINUX, cargo::BARE].into_iter().all(|target| {
+        let mut command = Command::new("rustup");
+        command.args(["run", version, "rustc", "--print", "target-libdir"]);
+        let output = command.args(["--target", target]).output();
+        output
+            .is_ok_and(|output| Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir())
+    })
 }
 
 fn install(version: &str) -> Command {
