@@ -190,7 +190,7 @@ impl<const PRIVATE: usize, const SHARED: usize> Sdei<PRIVATE, SHARED> {
         if entry == 0 || !entry.is_multiple_of(ENTRY_ALIGN) {
             return Err(Error::InvalidParameters);
         }
-        let route = route(call.arg(4), call.arg(5), call.platform())?;
+        let route = route(call.arg(4), call.arg(5), call.platform().cpus())?;
         let is_shared = self.find(call.arg(1))? >= PRIVATE;
         // A private event has nowhere else to go.
         let route = if is_shared { route } else { Route::Any };
@@ -199,7 +199,7 @@ impl<const PRIVATE: usize, const SHARED: usize> Sdei<PRIVATE, SHARED> {
 
     /// EVENT_ROUTING_SET(event, flags, affinity), of a shared event.
     fn reroute(&self, call: &mut Call<'_>) -> Result<(), Error> {
-        let route = route(call.arg(2), call.arg(3), call.platform())?;
+        let route = route(call.arg(2), call.arg(3), call.platform().cpus())?;
         self.shared(call.arg(1))?;
         self.handler(call, |handler| handler.reroute(route))
     }
@@ -335,11 +335,11 @@ impl<const PRIVATE: usize, const SHARED: usize> Sdei<PRIVATE, SHARED> {
     }
 }
 
-/// Where the flags and the affinity of a call send a shared event.
-fn route(flags: u64, affinity: u64, platform: &mut dyn Platform) -> Result<Route, Error> {
+/// Where the flags and the affinity of a call send a shared event, of a machine with so many CPUs.
+fn route(flags: u64, affinity: u64, cpus: u32) -> Result<Route, Error> {
     match flags {
         ROUTE_ANY => Ok(Route::Any),
-        ROUTE_CPU => mpidr::number(affinity, platform.cpus())
+        ROUTE_CPU => mpidr::number(affinity, cpus)
             .map(Route::Cpu)
             .ok_or(Error::InvalidParameters),
         _ => Err(Error::InvalidParameters),

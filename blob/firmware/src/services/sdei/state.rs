@@ -182,7 +182,9 @@ impl<const PRIVATE: usize, const SHARED: usize> State<PRIVATE, SHARED> {
 
 /// Resets all of these, even if one of them runs.
 fn reset(handlers: &mut [Handler]) -> Result<(), Error> {
-    handlers
-        .iter_mut()
-        .fold(Ok(()), |before, handler| before.and(handler.reset()))
+    let mut done = Ok(());
+    for handler in handlers {
+        done = handler.reset().and(done);
+    }
+    done
 }
