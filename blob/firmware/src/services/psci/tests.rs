@@ -521,7 +521,7 @@ impl Watched {
     }
 
     /// What the other service has heard since the last time.
-    fn heard(&mut self) -> Vec<(u32, PowerChange)> {
+    fn heard(&self) -> Vec<(u32, PowerChange)> {
         self.keeper.0.with(std::mem::take)
     }
 }
