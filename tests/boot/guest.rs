@@ -16,7 +16,7 @@ use crate::assets::Assets;
 
 /// After this time a boot hangs. One takes about 15 s, and a machine with fifteen other things to do
 /// makes that minutes.
-const TIMEOUT: Duration = Duration::from_secs(900);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(900);
 
 /// Held by a 32-bit guest: an emulated host can run only one that has several CPUs
 /// (docs/decisions/0005-emulated-32-bit.md).
@@ -45,27 +45,7 @@ impl Guest {
     ) -> Result<Guest, String> {
         let alone = board.guest.arch == Arch::Armhf;
         let only = alone.then(|| ONLY_32_BIT.lock().unwrap_or_else(PoisonError::into_inner));
-        let path = |name: String| assets.path(name).display().to_string();
-        let board_dir = path(launch_assets::board_dir(&board.name));
-        let mut launch = Launch::new(board, board_dir, smc);
-        launch.host_vm = assets.host_vm();
-        // Which engine is to be tested; without a word it is fakemon's choice.
-        let engine = std::env::var(env::ENGINE).ok();
-        launch.engine = engine.as_deref();
-        launch.words = words.split(' ').map(str::to_owned).collect();
-        let mut file = |option, name| launch.files.push((option, path(name)));
-        file("--blob", launch_assets::blob(&board.name));
-        if board.test == TestKind::Replay {
-            file("--kernel", launch_assets::replay(&board.name));
-        } else {
-            file("--kernel", launch_assets::kernel(board));
-            file("--initrd", launch_assets::initrd(&board.name));
-        }
-        if let Some(dtb) = launch_assets::dtb(board) {
-            file("--dtb", dtb);
-        }
-        let mut command = Command::new(assets.path(launch_assets::FAKEMON));
-        command.args(launch.arguments()).args(options);
+        let mut command = command(assets, board, smc, options, words);
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -150,6 +130,39 @@ impl Drop for Guest {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// fakemon's command line for a boot of the board's kernel, or of what replays its calls, with its SMCs
+/// answered by `smc`, more options for fakemon, and words for the kernel's command line.
+pub(crate) fn command(
+    assets: &Assets,
+    board: &Board,
+    smc: &str,
+    options: &[&str],
+    words: &str,
+) -> Command {
+    let path = |name: String| assets.path(name).display().to_string();
+    let board_dir = path(launch_assets::board_dir(&board.name));
+    let mut launch = Launch::new(board, board_dir, smc);
+    launch.host_vm = assets.host_vm();
+    // Which engine is to be tested; without a word it is fakemon's choice.
+    let engine = std::env::var(env::ENGINE).ok();
+    launch.engine = engine.as_deref();
+    launch.words = words.split(' ').map(str::to_owned).collect();
+    let mut file = |option, name| launch.files.push((option, path(name)));
+    file("--blob", launch_assets::blob(&board.name));
+    if board.test == TestKind::Replay {
+        file("--kernel", launch_assets::replay(&board.name));
+    } else {
+        file("--kernel", launch_assets::kernel(board));
+        file("--initrd", launch_assets::initrd(&board.name));
+    }
+    if let Some(dtb) = launch_assets::dtb(board) {
+        file("--dtb", dtb);
+    }
+    let mut command = Command::new(assets.path(launch_assets::FAKEMON));
+    command.args(launch.arguments()).args(options);
+    command
 }
 
 /// The first pattern that counts for the kernel of this log, and that the log does not match.

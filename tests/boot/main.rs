@@ -13,6 +13,7 @@ use libtest_mimic::{Arguments, Completion, Trial};
 
 mod assets;
 mod guest;
+mod unread;
 
 use assets::Assets;
 use fakemon_tests::{golden, host};
@@ -26,8 +27,19 @@ fn main() {
     let boards = assets.boards().into_iter();
     let here = boards.filter(|board| assets.is_host_of(board));
     let (wide, narrow): (Vec<_>, Vec<_>) = here.partition(|board| board.guest.arch == Arch::Arm64);
+    let first = wide.iter().find(|board| board.test == TestKind::Driver);
+    let unread = first.map(|board| {
+        let check: Check = unread::ends_by_a_signal;
+        trial(
+            &assets,
+            board,
+            "ends_by_a_signal_though_nobody_reads",
+            check,
+        )
+    });
     let trials = |boards: Vec<Board>| boards.into_iter().flat_map(|board| trials(&assets, board));
-    let trials = alternate(trials(wide), trials(narrow));
+    let mut trials = alternate(trials(wide), trials(narrow));
+    trials.extend(unread);
     libtest_mimic::run(&arguments, trials).exit();
 }
 
@@ -57,21 +69,23 @@ fn trials(assets: &Assets, board: Board) -> Vec<Trial> {
     if board.guest.reboots {
         checks.push(("reboots_and_comes_up_again", reboots));
     }
-    let make = |(name, check): (&'static str, Check)| {
-        let (assets, board) = (assets.clone(), board.clone());
-        Trial::ignorable_test(format!("{}_{name}", board.name), move || {
-            if let Some(reason) = assets.cannot_boot(&board) {
-                return Ok(Completion::ignored_with(reason));
-            }
-            let start = Instant::now();
-            check(&assets, &board)?;
-            // For who wants to know where the time goes.
-            let seconds = start.elapsed().as_secs_f64();
-            println!("took {seconds:.1} s: {}_{name}", board.name);
-            Ok(Completion::Completed)
-        })
-    };
+    let make = |(name, check)| trial(assets, &board, name, check);
     checks.into_iter().map(make).collect()
+}
+
+fn trial(assets: &Assets, board: &Board, name: &'static str, check: Check) -> Trial {
+    let (assets, board) = (assets.clone(), board.clone());
+    Trial::ignorable_test(format!("{}_{name}", board.name), move || {
+        if let Some(reason) = assets.cannot_boot(&board) {
+            return Ok(Completion::ignored_with(reason));
+        }
+        let start = Instant::now();
+        check(&assets, &board)?;
+        // For who wants to know where the time goes.
+        let seconds = start.elapsed().as_secs_f64();
+        println!("took {seconds:.1} s: {}_{name}", board.name);
+        Ok(Completion::Completed)
+    })
 }
 
 /// The kernel comes up, all checks of the initramfs pass, or all calls that are replayed, the guest
