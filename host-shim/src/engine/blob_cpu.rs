@@ -223,7 +223,7 @@ impl BlobCpu {
     }
 
     /// What an exit of its vCPU means.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn event(&self, exit: Exit) -> Event {
         let fault = |what| Event::Fault(Box::new(FaultReason::Exit(what)));
         match exit {
@@ -257,6 +257,7 @@ impl BlobCpu {
     /// exception that it raises saves it. So a saved SPSR.IL means that the blob has returned, even
     /// where an abort or misalignment at the target was reported in place of the Illegal Execution
     /// State exception.
+    #[inline(always)]
     pub(crate) fn check_return(&self, width: Width) -> Result<(), FaultReason> {
         const MODE: u64 = 0x1f;
         let (spsr, taken) = (self.frame.get(SPSR), self.frame.get(TAKEN));

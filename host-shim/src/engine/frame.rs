@@ -76,12 +76,10 @@ impl FramePtr {
 
     /// Writes x0 to x17.
     pub(crate) fn set_x(&self, values: &[u64; REGS]) {
-        let words = self.word(x(0));
-        for (n, &value) in values.iter().enumerate() {
-            // SAFETY: the frame begins with an array of as many registers, so each is a mapped,
-            // aligned word, to which no reference points.
-            unsafe { words.add(n).write_volatile(value) };
-        }
+        let place = self.word(x(0)).cast::<[u64; REGS]>();
+        // SAFETY: the frame, which is mapped as a whole and aligned, begins with an array of as many
+        // registers, to which no reference points.
+        unsafe { place.write_volatile(*values) };
     }
 
     /// Writes the word at `offset`.

@@ -311,7 +311,6 @@ impl Lane {
         for n in first..record.inputs {
             record.before[n] = caller.get(x(n as u64))?;
         }
-        record.after = record.before;
         record.pc = caller.get(regs::PC)?;
         record.pstate = caller.get(regs::PSTATE)?;
         Ok(())
@@ -333,6 +332,9 @@ impl Lane {
             let blob = self.blob_mut();
             let exit = blob.vcpu.run();
             let event = blob.event(exit);
+            if matches!(event, Event::Gate) && self.check_return().is_ok() {
+                return self.give_back();
+            }
             if let Some(step) = self.serve_event(event)? {
                 return Ok(step);
             }
@@ -350,7 +352,6 @@ impl Lane {
     }
 
     /// [`None`] lets the payload go on.
-    #[inline]
     fn serve_event(&mut self, event: Event) -> Result<Option<Step>, Error> {
         match event {
             Event::HostCall => self.host_call(),
@@ -374,12 +375,7 @@ impl Lane {
                 Ok(Some(self.ask(request, Place::Access)))
             }
             Event::Gate => match self.check_return() {
-                Ok(()) => {
-                    let seat = &self.seats[self.current];
-                    seat.blob.give_back(&mut self.record, &self.guest)?;
-                    self.end(true)?;
-                    Ok(Some(Step::Run))
-                }
+                Ok(()) => self.give_back().map(Some),
                 Err(reason) => self.fail(reason, true).map(Some),
             },
             Event::Interrupted => match self.timeout() {
@@ -470,6 +466,14 @@ impl Lane {
         }
     }
 
+    /// The payload has returned: gives the guest what changed.
+    fn give_back(&mut self) -> Result<Step, Error> {
+        let seat = &self.seats[self.current];
+        seat.blob.give_back(&mut self.record, &self.guest)?;
+        self.end(true)?;
+        Ok(Step::Run)
+    }
+
     /// Why the watchdog has ended the current call, if it has.
     fn timeout(&self) -> Option<FaultReason> {
         let limit = self.blob().vcpu.slot().fired()?;
@@ -494,6 +498,7 @@ impl Lane {
         match self.world.config.on_fault {
             OnFault::Fatal => Err(Error::Blob(fault)),
             OnFault::NotSupported => {
+                self.record.after = self.record.before;
                 self.record.after[0] = self.guest.answer_not_supported()?;
                 self.end(true)?;
                 Ok(Step::Fault(fault))

@@ -95,7 +95,13 @@ impl Monitor {
     }
 
     pub(crate) fn slot(&self, cpu: u32) -> &Slot {
-        &self.slots[self.first_slot + cpu as usize]
+        let (slots, slot) = self.slots_from(cpu);
+        &slots[slot]
+    }
+
+    /// All slots, and which of them is that of a vCPU.
+    pub(crate) fn slots_from(&self, cpu: u32) -> (&Arc<[Slot]>, usize) {
+        (&self.slots, self.first_slot + cpu as usize)
     }
 
     /// Whether KVM carries this payload's calls by itself.

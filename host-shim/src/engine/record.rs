@@ -18,7 +18,7 @@ pub struct CallRecord {
     pub outputs: usize,
     /// x0 to x17 with which the blob was entered.
     pub before: [u64; REGS],
-    /// x0 to x17 with which the blob returned; as `before` while it has not.
+    /// x0 to x17 with which the blob returned, as many as `outputs` says; the others mean nothing.
     pub after: [u64; REGS],
     /// Whether the guest has gone on after the call, rather than off, elsewhere or not at all.
     pub returned: bool,

@@ -7,14 +7,19 @@ use std::sync::Arc;
 
 use kvm_bindings::{
     KVM_ARM_VCPU_PSCI_0_2, KVM_EXIT_HYPERCALL, KVM_EXIT_INTR, KVM_EXIT_MMIO, KVM_EXIT_UNKNOWN,
-    kvm_vcpu_init,
+    KVMIO, kvm_vcpu_init,
 };
 use kvm_ioctls::VcpuFd;
+use rustix::io::Errno;
+use rustix::ioctl::{NoArg, Opcode, ioctl, opcode};
 
 use crate::engine::error::Error;
+use crate::engine::fd::AsKvmFd;
 use crate::engine::monitor::Monitor;
 use crate::engine::regs::Registers;
 use crate::engine::slot::Slot;
+
+const KVM_RUN: Opcode = opcode::none(KVMIO as u8, 0x80);
 
 /// Why a monitor's vCPU has left KVM_RUN.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,10 +44,12 @@ pub(crate) enum Exit {
 #[derive(Debug)]
 pub(crate) struct Vcpu {
     fd: VcpuFd,
-    number: u32,
     init: kvm_vcpu_init,
+    /// Its slot is this one of all.
+    slot: usize,
+    slots: Arc<[Slot]>,
     // Last, so that the VM outlives the vCPU.
-    monitor: Arc<Monitor>,
+    _monitor: Arc<Monitor>,
 }
 
 impl Vcpu {
@@ -59,17 +66,19 @@ impl Vcpu {
         let run = NonNull::from(fd.get_kvm_run());
         // SAFETY: kvm_run stays mapped as long as `fd`, and Drop detaches it first.
         unsafe { monitor.slot(number).attach(run, monitor.is_bound()) };
+        let (slots, slot) = monitor.slots_from(number);
         Ok(Vcpu {
             fd,
-            number,
             init,
-            monitor: monitor.clone(),
+            slot,
+            slots: slots.clone(),
+            _monitor: monitor.clone(),
         })
     }
 
     /// What other threads know of it.
     pub(crate) fn slot(&self) -> &Slot {
-        self.monitor.slot(self.number)
+        &self.slots[self.slot]
     }
 
     pub(crate) fn fd(&mut self) -> &mut VcpuFd {
@@ -98,15 +107,19 @@ impl Vcpu {
     }
 
     /// One KVM_RUN, which alone is the payload's time.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn run(&mut self) -> Exit {
-        let slot = self.monitor.slot(self.number);
+        let slot = &self.slots[self.slot];
         slot.enter();
-        let ran = self.fd.run().map(drop);
+        // SAFETY: KVM_RUN takes no argument, and runs a guest that sees no memory of this process but
+        // what its memory slots say.
+        let request = unsafe { NoArg::<KVM_RUN>::new() };
+        // SAFETY: as above.
+        let ran = unsafe { ioctl(self.fd.as_kvm_fd(), request) };
         slot.leave();
         match ran {
             Ok(()) => self.last_exit(),
-            Err(error) if matches!(error.errno(), libc::EINTR | libc::EAGAIN) => {
+            Err(Errno::INTR | Errno::AGAIN) => {
                 self.fd.set_kvm_immediate_exit(0);
                 Exit::Interrupted
             }
@@ -115,7 +128,7 @@ impl Vcpu {
     }
 
     /// What its `kvm_run` says of the last time when it left.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn last_exit(&mut self) -> Exit {
         let run = self.fd.get_kvm_run();
         match run.exit_reason {
