@@ -9,7 +9,7 @@ use fakemon_abi::layout::{
     BLOB_MAX_IMAGE, BLOB_SPACE, HYP_VECTORS, MAX_STACK, MONITOR_BASE, VECTOR_ALIGN,
 };
 use fakemon_abi::note::{self, MAX_RANGES, Note, Range};
-use fakemon_abi::{ABI_VERSION, compatible};
+use fakemon_abi::{ABI_VERSION, compatible, version};
 use object::LittleEndian;
 use object::elf::{self, ProgramHeader64};
 use object::read::elf::{ElfFile64, FileHeader, ProgramHeader, SectionHeader, Sym};
@@ -158,6 +158,11 @@ impl Blob {
         ranges
             .find(|range| (range.first..=range.last).contains(&function))
             .copied()
+    }
+
+    /// Tells whether the blob has a place for entries without a call, which is new in version 1.3.
+    pub(crate) fn takes_entries(&self) -> bool {
+        self.note.abi >= version(1, 3)
     }
 
     /// Tells whether callers of this width may enter.

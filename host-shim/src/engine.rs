@@ -42,7 +42,7 @@ pub use kick::KickHandle;
 pub use lane::Lane;
 pub use monitor::Monitor;
 pub use ram::GuestMemory;
-pub use record::{CallRecord, monotonic_ns};
+pub use record::{CallRecord, boottime_ns, monotonic_ns};
 pub use regs::RegisterError;
 pub use serve::{Host, Served};
 pub use step::{Step, Trap};

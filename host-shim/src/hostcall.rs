@@ -27,6 +27,10 @@ pub(crate) enum HostCall {
         spsr: u64,
     },
     Workaround(u64),
+    /// The blob is to be entered on the CPU with this MPIDR.
+    Interrupt(u64),
+    /// The blob is to be entered on this CPU at this time.
+    Timer(u64),
     Panic,
     /// The VMM answers.
     Ask(Request),
@@ -93,7 +97,54 @@ impl HostCall {
             nr::STOLEN_TIME => HostCall::Ask(Request::StolenTime),
             nr::SET_EXCEPTION => HostCall::SetException { elr: a, spsr: b },
             nr::WORKAROUND => HostCall::Workaround(a),
+            nr::INTERRUPT => HostCall::Interrupt(a),
+            nr::TIMER => HostCall::Timer(a),
             _ => HostCall::Refused(NOT_SUPPORTED),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_counts_out_of_range_are_refused() {
+        let refused = HostCall::Refused(INVALID_PARAMETERS);
+        for size in [0, 3, 16, u64::MAX] {
+            assert_eq!(HostCall::decode(nr::MMIO, [0, size, 0, 0, 0, 0]), refused);
+        }
+        for words in [0, 5, u64::MAX] {
+            assert_eq!(
+                HostCall::decode(nr::ENTROPY, [words, 0, 0, 0, 0, 0]),
+                refused
+            );
+        }
+        for length in [nr::CONSOLE_MAX as u64 + 1, u64::MAX] {
+            let call = HostCall::decode(nr::CONSOLE_WRITE, [0, length, 0, 0, 0, 0]);
+            assert_eq!(call, refused);
+        }
+        for unknown in [nr::TIMER + 1, 1 << 32, u64::MAX] {
+            let call = HostCall::decode(unknown, [0; 6]);
+            assert_eq!(call, HostCall::Refused(NOT_SUPPORTED));
+        }
+    }
+
+    #[test]
+    fn a_store_has_no_more_bytes_than_it_says() {
+        for (size, value) in [
+            (1, 0xef),
+            (2, 0xcdef),
+            (4, 0x89ab_cdef),
+            (8, 0x0123_4567_89ab_cdef),
+        ] {
+            let call = HostCall::decode(nr::MMIO, [0x1000, size, 0x0123_4567_89ab_cdef, 1, 0, 0]);
+            let expected = Request::Write {
+                address: 0x1000,
+                size: size as usize,
+                value,
+            };
+            assert_eq!(call, HostCall::Ask(expected));
         }
     }
 }

@@ -48,7 +48,7 @@ pub use claims::ClaimError;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 pub use engine::{
     AsKvmFd, CallRecord, Error, FilterError, GuestMemory, Host, KickHandle, Lane, Monitor,
-    RegisterError, Served, Step, Trap, World, has_kernel_engine, inject_undefined,
+    RegisterError, Served, Step, Trap, World, boottime_ns, has_kernel_engine, inject_undefined,
     keep_stolen_time, monotonic_ns, regs, set_policy,
 };
 pub use fakemon_abi as abi;

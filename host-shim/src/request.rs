@@ -70,6 +70,23 @@ pub enum Request {
         /// Nanoseconds.
         ns: u64,
     },
+    /// Have the payload entered without a call on CPU number `cpu`: unless that CPU is off,
+    /// [`World::interrupt`](crate::World::interrupt), then get the vCPU out of KVM_RUN.
+    Interrupt {
+        /// Number of the CPU, counted from 0.
+        cpu: u32,
+        /// Which payload asks, counted from 0.
+        payload: usize,
+    },
+    /// Have the payload entered without a call on this CPU, in the same way, when the monotonic clock of
+    /// [`Request::Time`] has reached `deadline`, or, if that is 0, not any more. Each payload has one
+    /// such timer on each CPU.
+    Timer {
+        /// Nanoseconds.
+        deadline: u64,
+        /// Which payload asks, counted from 0.
+        payload: usize,
+    },
     /// Tell the guest physical address of this CPU's stolen time structure (Arm DEN 0057), if the VMM
     /// has told KVM to keep one ([`keep_stolen_time`](crate::keep_stolen_time)).
     StolenTime,

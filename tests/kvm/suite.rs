@@ -9,6 +9,7 @@ mod calls;
 mod conduit;
 mod contract;
 mod engine;
+mod entry;
 mod example;
 mod faults;
 mod hostcalls;
@@ -33,6 +34,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         conduit::tests(),
         contract::tests(),
         engine::tests(),
+        entry::tests(),
         example::tests(),
         faults::tests(),
         hostcalls::tests(),

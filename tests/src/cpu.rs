@@ -194,6 +194,37 @@ impl Cpu {
         Ok(step)
     }
 
+    /// Runs the guest until something happens, serves it if it is a call, and enters payloads that are
+    /// due without one; [`None`] if the guest can go on. A signal is something.
+    pub fn run_on(&mut self) -> Option<Stop> {
+        match self.enter() {
+            Event::Call(trap) => {
+                if let Some(stop) = self.answer(trap) {
+                    return Some(stop);
+                }
+            }
+            Event::Stepped | Event::Interrupted => {}
+            Event::Stop(stop) => return Some(stop),
+        }
+        self.deliver()
+    }
+
+    /// Enters payloads that are due without a call.
+    pub fn deliver(&mut self) -> Option<Stop> {
+        while self.firmware.as_ref().is_some_and(Lane::is_due) {
+            // The last exit's access is completed by the next KVM_RUN.
+            self.fd.set_kvm_immediate_exit(1);
+            let _interrupted = self.fd.run();
+            self.fd.set_kvm_immediate_exit(0);
+            let firmware = self.firmware.as_mut().expect("a blob");
+            let step = firmware.serve_due(&mut self.log);
+            if let Some(stop) = self.finish(step) {
+                return Some(stop);
+            }
+        }
+        None
+    }
+
     /// Makes a call of [`caller`](crate::program::caller) with these inputs from x1 up; [`None`]
     /// when it is done.
     pub fn ask(&mut self, inputs: &[u64]) -> Option<Stop> {

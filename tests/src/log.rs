@@ -27,6 +27,12 @@ pub struct Log {
     pub faults: Vec<BlobFault>,
     /// CPU_ON requests: MPIDR, entry, context.
     pub started: Vec<[u64; 3]>,
+    /// Every CPU is on, rather than the first alone.
+    pub all_on: bool,
+    /// CPUs and payloads that are to be entered without a call.
+    pub interrupts: Vec<(u32, usize)>,
+    /// Times at which a payload is to be entered without a call.
+    pub timers: Vec<(u64, usize)>,
     /// CPU time that each load and each event of the blob takes the VMM.
     pub effort: Duration,
 }
@@ -51,7 +57,7 @@ impl Host for Log {
         fakemon_abi::status::SUCCESS
     }
     fn cpu_affinity(&mut self, mpidr: u64, _level: u64) -> i32 {
-        if mpidr == 0 { 0 } else { 1 }
+        i32::from(mpidr != 0 && !self.all_on)
     }
     fn mmio_read(&mut self, address: u64, data: &mut [u8]) {
         sched::work(self.effort);
@@ -68,6 +74,14 @@ impl Host for Log {
             size: data.len(),
             stored: Some(value(data)),
         });
+    }
+    fn interrupt(&mut self, cpu: u32, payload: usize) -> i32 {
+        self.interrupts.push((cpu, payload));
+        fakemon_abi::status::SUCCESS
+    }
+    fn timer(&mut self, deadline: u64, payload: usize) -> i32 {
+        self.timers.push((deadline, payload));
+        fakemon_abi::status::SUCCESS
     }
     fn event(&mut self, code: u64, args: [u64; 3]) {
         sched::work(self.effort);

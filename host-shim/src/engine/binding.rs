@@ -20,6 +20,7 @@ use vmm_sys_util::ioctl::{_IOC_NONE, ioctl_expr, ioctl_with_val};
 use crate::engine::attribute;
 use crate::engine::fd::AsKvmFd;
 use crate::engine::record::CallRecord;
+use crate::engine::regs::{Register, RegisterError, Registers};
 use crate::engine::status::Status;
 use crate::width::Conduit;
 
@@ -90,6 +91,13 @@ pub fn supported(kvm: &impl AsKvmFd) -> bool {
     // SAFETY: the ioctl takes a number and touches no memory.
     unsafe { ioctl_with_val(&kvm.as_kvm_fd(), CHECK_EXTENSION, CAP_ARM_MONITOR) > 0 }
 }
+
+/// KVM_REG_ARM_MONITOR_STATE: bits 15:8 are the number of registers that the call in progress gives
+/// back.
+const STATE_REGISTER: Register = match Register::new(0x6030_0000_0017_0000) {
+    Some(register) => register,
+    None => unreachable!(),
+};
 
 /// How a monitor's vCPU is entered.
 #[derive(Debug)]
@@ -173,6 +181,11 @@ impl Binding {
         self.status.call().is_some()
     }
 
+    /// The number of the call in progress, if there is one.
+    pub(crate) fn call(&self) -> Option<u64> {
+        self.status.call().map(|(number, _)| number)
+    }
+
     /// Gives up the call in progress, if there is one.
     pub(crate) fn give_up(&self) -> io::Result<()> {
         self.set_state(State::default())
@@ -186,6 +199,12 @@ impl Binding {
             nr_out: outputs,
             ..State::default()
         })
+    }
+
+    /// How many registers the call in progress gives back.
+    pub(crate) fn outputs(&self) -> Result<usize, RegisterError> {
+        let state = Registers::of(&self.guest).get(STATE_REGISTER)?;
+        Ok(REGS.min((state >> 8 & 0xff) as usize))
     }
 
     fn set_state(&self, state: State) -> io::Result<()> {

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use fakemon_abi::frame::{REGS, SPSR_IL};
 use fakemon_abi::layout::{
     DOORBELL, DOORBELL_CALL, DOORBELL_RETURN, FRAME, GATE, HYP_VECTORS, MONITOR_BASE, TABLES_BASE,
-    VCPU_STRIDE, VECTOR_LOWER_AARCH32, VECTOR_LOWER_AARCH64, vcpu_block,
+    VCPU_STRIDE, VECTOR_FIQ_AARCH32, VECTOR_FIQ_AARCH64, VECTOR_LOWER_AARCH32,
+    VECTOR_LOWER_AARCH64, vcpu_block,
 };
 use fakemon_abi::note::{CONDUIT_HVC, CONDUIT_SMC, Range, WINDOW_LEGACY32, WINDOW_SMCCC};
 
@@ -175,19 +176,39 @@ impl BlobCpu {
 
     /// Leaves a call for the gate, which enters it when the vCPU runs.
     pub(crate) fn load(&self, call: &CallRecord, width: Width) {
-        self.frame.set_x(&call.before);
         let (class, vector) = match (width, call.conduit) {
             (Width::AArch64, Conduit::Smc) => (0x17, VECTOR_LOWER_AARCH64),
             (Width::AArch64, Conduit::Hvc) => (0x16, HYP_VECTORS + VECTOR_LOWER_AARCH64),
             (Width::AArch32, Conduit::Smc) => (0x13, VECTOR_LOWER_AARCH32),
             (Width::AArch32, Conduit::Hvc) => (0x12, HYP_VECTORS + VECTOR_LOWER_AARCH32),
         };
-        self.frame.set(ESR, class << 26 | INSTRUCTION_IS_32_BIT);
+        self.fill(call, class << 26 | INSTRUCTION_IS_32_BIT, vector);
+    }
+
+    /// Leaves an entry without a call for the gate, like [`load`](Self::load).
+    pub(crate) fn load_entry(&self, interrupted: &CallRecord, width: Width) {
+        let vector = match width {
+            Width::AArch64 => VECTOR_FIQ_AARCH64,
+            Width::AArch32 => VECTOR_FIQ_AARCH32,
+        };
+        self.fill(interrupted, 0, vector);
+    }
+
+    fn fill(&self, call: &CallRecord, esr: u64, vector: u64) {
+        self.frame.set_x(&call.before);
+        self.frame.set(ESR, esr);
         self.frame.set(ELR, call.pc);
         self.frame.set(SPSR, call.pstate | SPSR_IL);
         self.frame
             .set(ENTRY, self.monitor.blob().vectors() + vector);
         self.frame.set(SP, self.stack_top());
+    }
+
+    /// Has the return of the call that KVM carries come to the doorbell, or no longer.
+    pub(crate) fn catch_return(&self, catch: bool) -> Result<(), RegisterError> {
+        let table = if catch { gate::PLAIN_VECTORS } else { 0 };
+        let own = self.vcpu.registers();
+        own.set(regs::VBAR_EL1, self.block() + GATE + table)
     }
 
     /// Has KVM begin the call that has been [loaded](Self::load), as if the guest had just made it.

@@ -17,7 +17,8 @@
 //
 // Where KVM carries calls by itself, the first instruction of the four vectors for synchronous
 // exceptions is an HVC instead of the NOP, which tells KVM of the return while every register is
-// still the blob's. Only what is not a return goes on from there.
+// still the blob's. Only what is not a return goes on from there. A second table, 0x800 bytes on, never
+// has it: VBAR_EL1 is set to that for a call whose return this library wants to see by itself.
 //
 // The page is mapped read-only and executable, at GATE in the vCPU's block; DOORBELL lies one page
 // below, the frame one page above. TPIDRRO_EL0 is the gate's own scratch register.
@@ -30,7 +31,7 @@ fakemon_gate_start:
     .set frame, fakemon_gate_start + 0x1000
 
     // x30 is the only register that can be set aside, so it becomes the frame's address at once. x0
-    // then carries the number of the vector, since ESR_EL1 says nothing about an interrupt or an
+    // then carries the offset of the vector, since ESR_EL1 says nothing about an interrupt or an
     // SError.
     .macro vector offset
     .org fakemon_gate_start + \offset
@@ -38,18 +39,13 @@ fakemon_gate_start:
     msr tpidrro_el0, x30
     adr x30, frame
     stp x0, x1, [x30, #{X}]
-    mov x0, #\offset
+    mov x0, #(\offset & 0x7ff)
     b save
     .endm
 
-    .irp offset, 0x000, 0x080, 0x100, 0x180, 0x200, 0x280, 0x300, 0x380
-    vector \offset
-    .endr
-    .irp offset, 0x400, 0x480, 0x500, 0x580, 0x600, 0x680, 0x700, 0x780
-    vector \offset
-    .endr
-
-    .org fakemon_gate_start + 0x800
+    // A vector has room for 32 instructions and needs 6; what all of them go on with fits after three
+    // of them.
+    vector 0x000
 save:
     mrs x1, tpidrro_el0
     stp x1, x0, [x30, #{LR}]
@@ -69,7 +65,9 @@ save:
     stp x0, x1, [x30, #{ESR}]
     mov x0, sp
     str x0, [x30, #{ENTRY} + 8]
+    b fakemon_gate_park
 
+    vector 0x080
     .global fakemon_gate_park
 fakemon_gate_park:
     ldr wzr, doorbell
@@ -93,6 +91,10 @@ fakemon_gate_park:
     ldp x12, x13, [x30, #{X} + 96]
     ldp x14, x15, [x30, #{X} + 112]
     ldp x16, x17, [x30, #{X} + 128]
+    b enter
+
+    vector 0x100
+enter:
     .irp n, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29
     mov x\n, xzr
     .endr
@@ -100,6 +102,20 @@ fakemon_gate_park:
     clrex
     ldr x30, [x30, #{ENTRY}]
     br x30
+
+    .irp offset, 0x180, 0x200, 0x280, 0x300, 0x380, 0x400, 0x480, 0x500, 0x580, 0x600, 0x680
+    vector \offset
+    .endr
+    vector 0x700
+    vector 0x780
+
+    // The second table.
+    .irp offset, 0x800, 0x880, 0x900, 0x980, 0xa00, 0xa80, 0xb00, 0xb80
+    vector \offset
+    .endr
+    .irp offset, 0xc00, 0xc80, 0xd00, 0xd80, 0xe00, 0xe80, 0xf00, 0xf80
+    vector \offset
+    .endr
 
     .global fakemon_gate_end
 fakemon_gate_end:

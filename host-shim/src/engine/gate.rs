@@ -43,6 +43,9 @@ pub(crate) fn code(bound: bool) -> Vec<u8> {
     code
 }
 
+/// Offset of the second vector table, which always returns to this library.
+pub(crate) const PLAIN_VECTORS: u64 = 0x800;
+
 /// Offset in the [code](code()) at which an idle vCPU is parked.
 pub(crate) fn park() -> u64 {
     offset_of(&raw const fakemon_gate_park) as u64

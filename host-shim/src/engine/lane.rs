@@ -31,6 +31,7 @@ use crate::engine::guest::Guest;
 use crate::engine::kick::KickHandle;
 use crate::engine::record::{CallRecord, monotonic_ns};
 use crate::engine::regs::{self, RegisterError, x};
+use crate::engine::slot::Slot;
 use crate::engine::step::{Step, Trap};
 use crate::engine::world::Shared;
 use crate::fault::FaultReason;
@@ -85,6 +86,10 @@ pub struct Lane {
     record: CallRecord,
     /// The call on record is over and has not been handed out by `drain_log`.
     unread: bool,
+    /// The return of the call that KVM carries comes to this library.
+    catching: bool,
+    /// The number that KVM's calls had when this library had it begin an entry, which does not count.
+    entry: Option<u64>,
     cpu: u32,
     // Last, so that the monitor VMs outlive their vCPUs.
     world: Arc<Shared>,
@@ -113,6 +118,7 @@ impl Lane {
             };
             seats.push(Seat { switch, blob });
         }
+        world.set_mpidr(cpu, guest.registers().get(regs::MPIDR_EL1)?);
         Ok(Lane {
             guest,
             seats,
@@ -120,6 +126,8 @@ impl Lane {
             state: State::Idle,
             record: CallRecord::NONE,
             unread: false,
+            catching: false,
+            entry: None,
             cpu,
             world: world.clone(),
         })
@@ -179,6 +187,10 @@ impl Lane {
         if matches!(request, Request::Power(_)) && reply.status == status::SUCCESS {
             self.start_over()?;
             self.end(false)?;
+            // Entries that this CPU has not had are not made up for.
+            for seat in &self.seats {
+                seat.blob.vcpu.slot().lower();
+            }
             return Ok(Step::Left);
         }
         match place {
@@ -204,6 +216,58 @@ impl Lane {
             // KVM has been left by a signal before it looked at the monitor.
             State::Idle if self.bound_in_call().is_some() => Ok(Step::Run),
             _ => Err(Error::OutOfTurn),
+        }
+    }
+
+    /// Whether a payload is to be entered without a call ([`World::interrupt`](crate::World::interrupt)),
+    /// and there is something to [`deliver`](Self::deliver) before the guest runs on.
+    pub fn is_due(&self) -> bool {
+        matches!(self.state, State::Idle) && !self.catching && self.is_raised()
+    }
+
+    /// Whether a payload is to be entered without a call, now or when the call in progress is over: a
+    /// guest that waits for an interrupt ([`Request::WaitForInterrupt`]) has waited long enough.
+    pub fn is_raised(&self) -> bool {
+        let mut slots = self.seats.iter().map(|seat| seat.blob.vcpu.slot());
+        slots.any(Slot::is_raised)
+    }
+
+    /// Enters a payload that [is due](Self::is_due), with the guest where it is. A call that KVM has in
+    /// progress ends first, by the VMM's running the guest, and comes back here as [`trap`](Self::trap).
+    ///
+    /// The guest's vCPU must have left KVM_RUN with nothing to complete: after an exit for an access to
+    /// a device, run it with `immediate_exit` set, which ends in EINTR.
+    ///
+    /// # Errors
+    /// As for [`trap`](Self::trap).
+    pub fn deliver(&mut self) -> Result<Step, Error> {
+        if !matches!(self.state, State::Idle) {
+            return Err(Error::OutOfTurn);
+        }
+        if let Some(seat) = self.bound_in_call() {
+            self.seats[seat].blob.catch_return(true)?;
+            self.catching = true;
+            return Ok(Step::Run);
+        }
+        let mut seats = self.seats.iter();
+        let Some(seat) = seats.position(|seat| seat.blob.vcpu.slot().lower()) else {
+            return Ok(Step::Run);
+        };
+        self.current = seat;
+        self.read_interrupted(REGS)?;
+        self.record.is_entry = true;
+        let Seat { switch, blob } = &mut self.seats[seat];
+        blob.load_entry(&self.record, self.guest.width());
+        match switch {
+            Switch::Userspace => {
+                blob.monitor.begin(self.cpu);
+                self.run()
+            }
+            Switch::Kernel(binding) => {
+                blob.begin_in_kvm(binding, &self.record)?;
+                self.entry = binding.call();
+                Ok(Step::Run)
+            }
         }
     }
 
@@ -299,6 +363,7 @@ impl Lane {
         let first = self.blob().first_input();
         let caller = self.guest.registers();
         let record = &mut self.record;
+        record.is_entry = false;
         record.function = trap.function;
         record.conduit = trap.conduit;
         record.inputs = range.inputs.into();
@@ -313,6 +378,23 @@ impl Lane {
         }
         record.pc = caller.get(regs::PC)?;
         record.pstate = caller.get(regs::PSTATE)?;
+        Ok(())
+    }
+
+    /// Puts on record where the guest is, with as many of its registers, all of which may change.
+    fn read_interrupted(&mut self, registers: usize) -> Result<(), RegisterError> {
+        let guest = self.guest.registers();
+        let mut record = CallRecord {
+            inputs: registers,
+            outputs: registers,
+            ..CallRecord::NONE
+        };
+        for n in 0..registers {
+            record.before[n] = guest.get(x(n as u64))?;
+        }
+        record.pc = guest.get(regs::PC)?;
+        record.pstate = guest.get(regs::PSTATE)?;
+        self.record = record;
         Ok(())
     }
 
@@ -345,6 +427,9 @@ impl Lane {
     fn exit_of_monitor(&mut self, seat: usize, trap: Trap) -> Result<Step, Error> {
         self.current = seat;
         (self.record.function, self.record.conduit) = (trap.function, trap.conduit);
+        if let Switch::Kernel(binding) = &self.seats[seat].switch {
+            self.record.is_entry = self.entry.is_some() && binding.call() == self.entry;
+        }
         let blob = self.blob_mut();
         let exit = blob.vcpu.last_exit();
         let event = blob.event(exit);
@@ -374,6 +459,7 @@ impl Lane {
                 };
                 Ok(Some(self.ask(request, Place::Access)))
             }
+            Event::Gate if self.catching => self.caught().map(Some),
             Event::Gate => match self.check_return() {
                 Ok(()) => self.give_back().map(Some),
                 Err(reason) => self.fail(reason, true).map(Some),
@@ -438,6 +524,19 @@ impl Lane {
                 let answer = self.guest.workaround(function);
                 status_or(answer.map(|n| i64::from(n) as u64), status::NOT_SUPPORTED)
             }
+            HostCall::Interrupt(mpidr) => match self.world.cpu_of(mpidr) {
+                Some(cpu) => {
+                    let payload = self.current;
+                    let request = Request::Interrupt { cpu, payload };
+                    return Ok(Some(self.ask(request, Place::HostCall)));
+                }
+                None => Reply::status(status::INVALID_PARAMETERS),
+            },
+            HostCall::Timer(deadline) => {
+                let payload = self.current;
+                let request = Request::Timer { deadline, payload };
+                return Ok(Some(self.ask(request, Place::HostCall)));
+            }
             HostCall::Refused(code) => Reply::status(code),
         };
         self.finish_host_call(reply);
@@ -474,6 +573,31 @@ impl Lane {
         Ok(Step::Run)
     }
 
+    /// The payload has come to the gate from a call that KVM carries, because its return is to be seen
+    /// here.
+    fn caught(&mut self) -> Result<Step, Error> {
+        let (function, conduit) = (self.record.function, self.record.conduit);
+        let Seat { switch, blob } = &self.seats[self.current];
+        if let Err(reason) = blob.check_return(self.guest.width()) {
+            return self.fail(reason, true);
+        }
+        let Switch::Kernel(binding) = switch else {
+            return Err(Error::OutOfTurn);
+        };
+        let is_entry = self.record.is_entry;
+        self.read_interrupted(binding.outputs()?)?;
+        (self.record.function, self.record.conduit) = (function, conduit);
+        let Seat { switch, blob } = &mut self.seats[self.current];
+        blob.give_back(&mut self.record, &self.guest)?;
+        give_up(switch)?;
+        blob.vcpu.complete_access();
+        blob.catch_return(false)?;
+        self.catching = false;
+        self.record.returned = true;
+        self.unread = !is_entry;
+        Ok(Step::Run)
+    }
+
     /// Why the watchdog has ended the current call, if it has.
     fn timeout(&self) -> Option<FaultReason> {
         let limit = self.blob().vcpu.slot().fired()?;
@@ -498,8 +622,11 @@ impl Lane {
         match self.world.config.on_fault {
             OnFault::Fatal => Err(Error::Blob(fault)),
             OnFault::NotSupported => {
-                self.record.after = self.record.before;
-                self.record.after[0] = self.guest.answer_not_supported()?;
+                // An entry without a call has nobody to answer.
+                if !self.record.is_entry {
+                    self.record.after = self.record.before;
+                    self.record.after[0] = self.guest.answer_not_supported()?;
+                }
                 self.end(true)?;
                 Ok(Step::Fault(fault))
             }
@@ -510,12 +637,8 @@ impl Lane {
     fn start_over(&mut self) -> Result<(), Error> {
         self.state = State::Idle;
         let Seat { switch, blob } = &mut self.seats[self.current];
-        if let Switch::Kernel(binding) = switch {
-            binding.give_up().map_err(|cause| Error::Kvm {
-                what: "give up a call",
-                cause,
-            })?;
-        }
+        give_up(switch)?;
+        self.catching = false;
         blob.vcpu.slot().set_paused(false);
         blob.vcpu.complete_access();
         blob.start(&self.guest)
@@ -527,13 +650,14 @@ impl Lane {
         match switch {
             Switch::Userspace => blob.vcpu.slot().end(),
             // KVM's log tells of calls that return to the guest by themselves.
-            Switch::Kernel(_) => self.record_given_up()?,
+            Switch::Kernel(_) if !self.record.is_entry => self.record_given_up()?,
+            Switch::Kernel(_) => {}
         }
         self.record.returned = returned;
         if self.world.config.log != 0 {
             self.record.end_ns = monotonic_ns();
         }
-        self.unread = true;
+        self.unread = !self.record.is_entry;
         Ok(())
     }
 
@@ -560,5 +684,16 @@ impl Lane {
         }
         self.record = record;
         Ok(())
+    }
+}
+
+/// Has KVM forget the call that it has in progress.
+fn give_up(switch: &Switch) -> Result<(), Error> {
+    match switch {
+        Switch::Userspace => Ok(()),
+        Switch::Kernel(binding) => binding.give_up().map_err(|cause| Error::Kvm {
+            what: "give up a call",
+            cause,
+        }),
     }
 }

@@ -29,6 +29,8 @@ pub struct CallRecord {
     pub end_ns: u64,
     pub(crate) pc: u64,
     pub(crate) pstate: u64,
+    /// This is an entry without a call.
+    pub(crate) is_entry: bool,
 }
 
 impl CallRecord {
@@ -45,12 +47,19 @@ impl CallRecord {
         end_ns: 0,
         pc: 0,
         pstate: 0,
+        is_entry: false,
     };
 }
 
 /// Nanoseconds of CLOCK_MONOTONIC, the clock of a record's times.
 pub fn monotonic_ns() -> u64 {
     clock_ns(libc::CLOCK_MONOTONIC)
+}
+
+/// Nanoseconds of CLOCK_BOOTTIME, the monotonic clock that [`Reply::of_host`](crate::Reply::of_host)
+/// tells payloads of.
+pub fn boottime_ns() -> u64 {
+    clock_ns(libc::CLOCK_BOOTTIME)
 }
 
 /// Nanoseconds of one of Linux's clocks.

@@ -46,6 +46,21 @@ pub trait Host {
         NOT_SUPPORTED
     }
 
+    /// Has the payload entered without a call on another CPU, as [`Request::Interrupt`] says. Returns a
+    /// `fakemon_abi::status` code: NOT_SUPPORTED from a VMM that does not [deliver](Lane::serve_due)
+    /// such entries.
+    fn interrupt(&mut self, cpu: u32, payload: usize) -> i32 {
+        let _ = (cpu, payload);
+        NOT_SUPPORTED
+    }
+
+    /// Has the payload entered without a call on this CPU at this time, as [`Request::Timer`] says.
+    /// Returns a status code as [`interrupt`](Self::interrupt) does.
+    fn timer(&mut self, deadline: u64, payload: usize) -> i32 {
+        let _ = (deadline, payload);
+        NOT_SUPPORTED
+    }
+
     /// Returns the guest physical address of this CPU's stolen time structure (Arm DEN 0057), if
     /// the VMM has told KVM to keep one (KVM_ARM_VCPU_PVTIME_IPA).
     fn stolen_time(&mut self) -> Option<u64> {
@@ -98,6 +113,15 @@ impl Lane {
             Some(Request::WaitForInterrupt) => self.answer(Reply::ok())?,
             _ => self.resume()?,
         };
+        self.serve_from(step, host)
+    }
+
+    /// Enters a payload that [is due](Self::is_due).
+    ///
+    /// # Errors
+    /// As for [`Lane::deliver`].
+    pub fn serve_due(&mut self, host: &mut dyn Host) -> Result<Served, Error> {
+        let step = self.deliver()?;
         self.serve_from(step, host)
     }
 
@@ -171,6 +195,8 @@ fn reply(request: &Request, host: &mut dyn Host) -> Reply {
             Reply::ok()
         }
         Request::Watchdog { ns } => Reply::status(host.watchdog(ns)),
+        Request::Interrupt { cpu, payload } => Reply::status(host.interrupt(cpu, payload)),
+        Request::Timer { deadline, payload } => Reply::status(host.timer(deadline, payload)),
         Request::StolenTime => host
             .stolen_time()
             .map_or(Reply::not_supported(), Reply::value),

@@ -39,6 +39,8 @@ pub(crate) struct Slot {
     fired: AtomicU64,
     /// A carried call has been left, and the VMM does something else.
     paused: AtomicBool,
+    /// The payload is to be entered without a call.
+    due: AtomicBool,
     /// The lock is for the watchdog and for kicks, never for calls.
     attached: Mutex<Option<Attached>>,
 }
@@ -87,6 +89,21 @@ impl Slot {
     /// A call that KVM carries has been left for something else than the blob's own affairs.
     pub(crate) fn set_paused(&self, paused: bool) {
         self.paused.store(paused, Ordering::Release);
+    }
+
+    /// Has the payload entered without a call, as soon as its CPU is not in one.
+    pub(crate) fn raise(&self) {
+        self.due.store(true, Ordering::Release);
+    }
+
+    /// Takes that back, and tells whether there was something to take back.
+    pub(crate) fn lower(&self) -> bool {
+        self.due.swap(false, Ordering::Acquire)
+    }
+
+    /// Whether the payload is to be entered without a call.
+    pub(crate) fn is_raised(&self) -> bool {
+        self.due.load(Ordering::Acquire)
     }
 
     /// Notes where the vCPU is; `bound` if KVM carries its calls, or will.

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use fakemon_abi::status::INTERNAL_FAILURE;
 
-use crate::engine::record::clock_ns;
+use crate::engine::record::boottime_ns;
 use crate::request::{Reply, Request};
 
 impl Reply {
@@ -33,11 +33,10 @@ impl Reply {
 
 /// Nanoseconds since the host has booted, its sleep included, and since 1970.
 pub(crate) fn time() -> (u64, u64) {
-    let monotonic = clock_ns(libc::CLOCK_BOOTTIME);
     let real = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    (monotonic, real.as_nanos() as u64)
+    (boottime_ns(), real.as_nanos() as u64)
 }
 
 /// Fills `words`; false if there is no randomness to be had.

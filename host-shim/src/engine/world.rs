@@ -4,6 +4,7 @@
 
 use std::os::fd::{FromRawFd, IntoRawFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use fakemon_abi::layout::MAX_VCPUS;
 use kvm_ioctls::Kvm;
@@ -26,10 +27,17 @@ use crate::width::Width;
 ///
 /// Make one for the guest's VM, [add its memory](World::add_memory), and take a [`Lane`] for each of
 /// its vCPUs. All methods can be called from any thread.
-#[derive(Debug)]
+///
+/// A clone is the same world.
+#[derive(Clone, Debug)]
 pub struct World {
     shared: Arc<Shared>,
 }
+
+/// Affinity fields of MPIDR_EL1.
+const AFFINITY: u64 = 0xff_00ff_ffff;
+/// No affinity.
+const NOBODY: u64 = u64::MAX;
 
 /// What the lanes share.
 #[derive(Debug)]
@@ -39,6 +47,8 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) cpus: u32,
     pub(crate) slots: Arc<[Slot]>,
+    /// Affinity of each CPU that has a lane, else [`NOBODY`].
+    mpidr: Box<[AtomicU64]>,
     _watchdog: Watchdog,
 }
 
@@ -100,6 +110,7 @@ impl World {
                 config,
                 cpus,
                 slots,
+                mpidr: (0..cpus).map(|_| AtomicU64::new(NOBODY)).collect(),
                 _watchdog: watchdog,
             }),
         })
@@ -251,11 +262,38 @@ impl World {
         }
     }
 
+    /// Has a payload entered without a call on CPU number `cpu`, as soon as that CPU is not in a call
+    /// (docs/abi.md, "Entry without a call"): the CPU's thread finds [`Lane::is_due`] true from now on.
+    /// Several of these that have not been delivered are one.
+    ///
+    /// Get the vCPU out of KVM_RUN afterwards, by whatever the VMM has for that. A CPU or payload that
+    /// there is not, and a blob that has no place for such entries, are left alone.
+    pub fn interrupt(&self, cpu: u32, payload: usize) {
+        let there = (self.shared.payloads.get(payload)).filter(|_| cpu < self.shared.cpus);
+        if let Some(payload) = there.filter(|payload| payload.blob().takes_entries()) {
+            payload.slot(cpu).raise();
+        }
+    }
+
     /// Tells the payloads that the guest's memory is another.
     fn announce(&self) {
         for payload in &self.shared.payloads {
             payload.announce_memory();
         }
+    }
+}
+
+impl Shared {
+    /// Notes what CPU number `cpu` is called.
+    pub(crate) fn set_mpidr(&self, cpu: u32, mpidr: u64) {
+        self.mpidr[cpu as usize].store(mpidr & AFFINITY, Ordering::Relaxed);
+    }
+
+    /// The number of the CPU with this MPIDR.
+    pub(crate) fn cpu_of(&self, mpidr: u64) -> Option<u32> {
+        let is_it = |own: &AtomicU64| own.load(Ordering::Relaxed) == mpidr & AFFINITY;
+        let found = self.mpidr.iter().position(is_it)?;
+        u32::try_from(found).ok()
     }
 }
 

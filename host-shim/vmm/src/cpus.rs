@@ -109,6 +109,11 @@ impl Cpus {
         Some(start)
     }
 
+    /// Tells whether a CPU is on.
+    pub fn is_on(&self, number: usize) -> bool {
+        matches!(self.lock().get(number), Some(Power::On))
+    }
+
     /// Notes that a CPU is off; false if that was the last one.
     pub fn stop(&self, number: usize) -> bool {
         let mut power = self.lock();

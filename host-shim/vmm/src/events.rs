@@ -23,7 +23,7 @@ pub struct Guest<'a> {
     pub uart: &'a Mutex<Pl011>,
     /// Makes its vCPUs look at what has changed.
     pub kick: &'a dyn Fn(),
-    /// Carries out what it has sent to its console without an exit.
+    /// Carries out what it has sent to its console without an exit, and what a time has come for.
     pub drain: &'a dyn Fn(),
 }
 

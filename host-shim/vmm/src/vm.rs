@@ -147,6 +147,10 @@ impl Vm {
                 shared.clone(),
             ));
         }
+        if let Some(world) = world {
+            // Nobody else has set it.
+            let _first = shared.world.set(world);
+        }
         vcpus[0].boot(input.layout.kernel, input.layout.dtb)?;
         Ok(Vm {
             vcpus,
@@ -191,7 +195,10 @@ impl Vm {
                 control,
                 uart: &self.uart,
                 kick: &|| self.shared.kick_all(),
-                drain: &|| self.shared.drain(),
+                drain: &|| {
+                    self.shared.drain();
+                    self.shared.look_at_timers();
+                },
             };
             events.run_until_stopped(&guest, console);
             self.shared.kick_all();
@@ -293,7 +300,7 @@ fn world(
             size: region.size,
         };
         // SAFETY: the regions are mapped writable until the memory is dropped, and `Vm` drops the
-        // lanes, which are all that is left of the world by then, before it.
+        // lanes, and what the vCPUs share, before it.
         unsafe { world.add_memory(region) }?;
     }
     Ok(Some(world))

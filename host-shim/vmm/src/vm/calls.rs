@@ -62,6 +62,14 @@ impl Answers<'_> {
                 self.shared.control.watchdog(limit);
                 Reply::ok()
             }
+            Request::Interrupt { cpu, payload } => {
+                self.shared.interrupt(cpu, payload);
+                Reply::ok()
+            }
+            Request::Timer { deadline, payload } => {
+                self.shared.set_timer(self.cpu, payload, deadline);
+                Reply::ok()
+            }
             Request::StolenTime => self
                 .stolen_time
                 .map_or(Reply::not_supported(), Reply::value),

@@ -10,6 +10,7 @@
 
 use std::time::Duration;
 
+use fakemon_host::Lane;
 use fakemon_host::regs::{self, Register, Registers};
 use kvm_bindings::{
     KVM_MP_STATE_RUNNABLE, KVM_MP_STATE_SUSPENDED, KVM_SYSTEM_EVENT_WAKEUP, kvm_vcpu_init,
@@ -105,7 +106,7 @@ impl Vcpu {
             None => say!("the guest is suspended; it wakes up when its timer ends, or at a key"),
         }
         self.shared.control.suspend(limit);
-        let result = self.wait_while(Control::is_suspended);
+        let result = self.wait_while(|control| control.is_suspended());
         self.shared.control.wake();
         result?;
         say!("the guest wakes up");
@@ -128,13 +129,14 @@ impl Vcpu {
         Ok(runs(CNTV_CTL)? || runs(CNTP_CTL)?)
     }
 
-    /// Waits in KVM until an interrupt is pending for the vCPU, or the run ends.
-    pub(super) fn wait_for_interrupt(&mut self) -> Result<(), VmError> {
-        self.wait_while(|_| true)
+    /// Waits in KVM until an interrupt is pending for the vCPU, a payload is to be entered, or the run
+    /// ends.
+    pub(super) fn wait_for_interrupt(&mut self, lane: &Lane) -> Result<(), VmError> {
+        self.wait_while(|_| !lane.is_raised())
     }
 
     /// As [`Vcpu::wait_for_interrupt`], and until a kick comes and `asleep` is no longer true.
-    fn wait_while(&mut self, asleep: fn(&Control) -> bool) -> Result<(), VmError> {
+    fn wait_while(&mut self, asleep: impl Fn(&Control) -> bool) -> Result<(), VmError> {
         self.set_state(KVM_MP_STATE_SUSPENDED)?;
         while !self.shared.control.stopped() && asleep(&self.shared.control) {
             match self.enter() {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What the vCPUs' threads share: the bus, the power states, the trace, and how it all ends.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use fakemon_host::BlobFault;
+use fakemon_host::{BlobFault, World, boottime_ns};
 use fakemon_manifest::Board;
 
 use super::kick::Slot;
@@ -53,6 +54,10 @@ pub(super) struct Shared {
     ring: Option<Ring>,
     memory: Vec<Region>,
     kick_signal: i32,
+    /// The guest's payloads, if it has any; there from before the first vCPU runs.
+    pub(super) world: OnceLock<World>,
+    /// When payloads are to be entered, by number of CPU and payload.
+    timers: Mutex<BTreeMap<(u32, usize), u64>>,
     nowhere: Reports,
     faults: Reports,
 }
@@ -78,6 +83,8 @@ impl Shared {
             ring,
             memory,
             kick_signal,
+            world: OnceLock::new(),
+            timers: Mutex::default(),
             nowhere: Reports::default(),
             faults: Reports::default(),
         }
@@ -134,6 +141,40 @@ impl Shared {
         self.slots
             .iter()
             .for_each(|slot| slot.kick(self.kick_signal));
+    }
+
+    /// Has a payload entered on a CPU without a call, if that is on.
+    pub(super) fn interrupt(&self, cpu: u32, payload: usize) {
+        let number = cpu as usize;
+        if let Some(world) = self.world.get().filter(|_| self.cpus.is_on(number)) {
+            world.interrupt(cpu, payload);
+            self.kick(number);
+        }
+    }
+
+    /// Has a payload entered on a CPU at a time of the monotonic clock that it is told, or no more.
+    pub(super) fn set_timer(&self, cpu: u32, payload: usize, deadline: u64) {
+        let mut timers = self.timers.lock().unwrap_or_else(PoisonError::into_inner);
+        match deadline {
+            0 => timers.remove(&(cpu, payload)),
+            deadline => timers.insert((cpu, payload), deadline),
+        };
+    }
+
+    /// Does what the timers are for whose time has come.
+    pub(super) fn look_at_timers(&self) {
+        let mut timers = self.timers.lock().unwrap_or_else(PoisonError::into_inner);
+        if timers.is_empty() {
+            return;
+        }
+        let now = boottime_ns();
+        timers.retain(|&(cpu, payload), &mut deadline| {
+            let waits = deadline > now;
+            if !waits {
+                self.interrupt(cpu, payload);
+            }
+            waits
+        });
     }
 
     /// Shows a fault of the blob, after which the guest goes on.

@@ -170,6 +170,9 @@ impl Vcpu {
         if let Some(start) = self.shared.cpus.take_start(self.number as usize) {
             self.start(start)?;
         }
+        if self.lane.as_ref().is_some_and(Lane::is_due) {
+            return self.deliver();
+        }
         match self.enter() {
             Exit::Done => Ok(()),
             Exit::Hypercall => self.hypercall(),
@@ -234,13 +237,34 @@ impl Vcpu {
         let (Some(trap), Some(mut lane)) = (trap, self.lane.take()) else {
             return Ok(());
         };
-        let result = self.serve(&mut lane, trap);
+        let result = match lane.trap(trap) {
+            Ok(step) => self.serve(&mut lane, step),
+            Err(error) => Err(error.into()),
+        };
         self.lane = Some(lane);
         result
     }
 
-    /// Carries a call to its payload and does what comes of it.
-    fn serve(&mut self, lane: &mut Lane, trap: Trap) -> Result<(), VmError> {
+    /// Enters a payload without a call.
+    fn deliver(&mut self) -> Result<(), VmError> {
+        // The last exit's access is completed by the next KVM_RUN, and the payload is to find the guest
+        // after it. What this loses of a kick is looked at before the guest runs.
+        self.fd.set_kvm_immediate_exit(1);
+        let _interrupted = self.fd.run();
+        self.fd.set_kvm_immediate_exit(0);
+        let Some(mut lane) = self.lane.take() else {
+            return Ok(());
+        };
+        let result = match lane.deliver() {
+            Ok(step) => self.serve(&mut lane, step),
+            Err(error) => Err(error.into()),
+        };
+        self.lane = Some(lane);
+        result
+    }
+
+    /// Does what a payload asks, and what comes of it.
+    fn serve(&mut self, lane: &mut Lane, mut step: Step) -> Result<(), VmError> {
         let shared = self.shared.clone();
         let answers = Answers {
             cpu: self.number,
@@ -248,12 +272,11 @@ impl Vcpu {
             stolen_time: self.stolen_time,
         };
         let mut power = None;
-        let mut step = lane.trap(trap)?;
         loop {
             step = match step {
                 Step::Ask(request) => {
                     match request {
-                        Request::WaitForInterrupt => self.wait_for_interrupt()?,
+                        Request::WaitForInterrupt => self.wait_for_interrupt(lane)?,
                         Request::Power(event) => power = Some(event),
                         _ => {}
                     }
