@@ -222,7 +222,8 @@ impl Lane {
     /// Whether a payload is to be entered without a call ([`World::interrupt`](crate::World::interrupt)),
     /// and there is something to [`deliver`](Self::deliver) before the guest runs on.
     pub fn is_due(&self) -> bool {
-        matches!(self.state, State::Idle) && !self.catching && self.is_raised()
+        let waits = self.catching && self.bound_in_call().is_some();
+        matches!(self.state, State::Idle) && !waits && self.is_raised()
     }
 
     /// Whether a payload is to be entered without a call, now or when the call in progress is over: a
@@ -248,6 +249,10 @@ impl Lane {
             self.seats[seat].blob.catch_return(true)?;
             self.catching = true;
             return Ok(Step::Run);
+        }
+        if self.catching {
+            // That call had already come to the vectors through which KVM sees it return.
+            self.stop_catching()?;
         }
         let mut seats = self.seats.iter();
         let Some(seat) = seats.position(|seat| seat.blob.vcpu.slot().lower()) else {
@@ -591,11 +596,17 @@ impl Lane {
         blob.give_back(&mut self.record, &self.guest)?;
         give_up(switch)?;
         blob.vcpu.complete_access();
-        blob.catch_return(false)?;
-        self.catching = false;
+        self.stop_catching()?;
         self.record.returned = true;
         self.unread = !is_entry;
         Ok(Step::Run)
+    }
+
+    /// Has KVM see returns by itself again.
+    fn stop_catching(&mut self) -> Result<(), RegisterError> {
+        self.catching = false;
+        let mut bound = (self.seats.iter()).filter(|seat| matches!(seat.switch, Switch::Kernel(_)));
+        bound.try_for_each(|seat| seat.blob.catch_return(false))
     }
 
     /// Why the watchdog has ended the current call, if it has.
