@@ -19,18 +19,15 @@ use fakemon_firmware::memory::{self, Region};
 use fakemon_firmware::{Error, Lock};
 
 use crate::platform::{Doorbell, Host};
+use crate::regions::Regions;
 
 /// How far below the frame the doorbell's register for host calls lies, in bytes.
 const DOORBELL_DISTANCE: usize = (FRAME - DOORBELL - DOORBELL_CALL) as usize;
 
-/// The most regions of guest memory that a blob knows; further ones are out of its reach.
-const MAX_REGIONS: usize = 16;
+/// The guest's memory, as far as the host has been asked about it.
+static REGIONS: Lock<Regions> = Lock::new(Regions::UNKNOWN);
 
-/// The guest's memory. It is the same as long as the guest runs, and asking for it costs a trip to
-/// the host for each region.
-static REGIONS: Lock<Option<[Region; MAX_REGIONS]>> = Lock::new(None);
-
-/// The access that GUEST_MEMORY tells of where the blob may write.
+/// The access that GUEST_MEMORY gives for a region that the blob may write.
 const ACCESS_WRITE: u64 = 2;
 
 /// The frame of the vCPU that runs, which the host reads and writes as well: hence volatile
@@ -63,20 +60,20 @@ impl FrameDoorbell {
 
     /// Checks that `size` bytes from `address` are memory of the guest's.
     fn reach(&mut self, address: u64, size: usize, write: bool) -> Result<(), Error> {
-        let regions = match REGIONS.get() {
-            Some(known) => known,
-            None => {
-                let found = (0..).map_while(|n| self.region(n).ok());
-                // A place that is left over is a region of no bytes.
-                let mut asked = [Region::default(); MAX_REGIONS];
-                for (place, region) in asked.iter_mut().zip(found) {
-                    *place = region;
-                }
-                REGIONS.set(Some(asked));
-                asked
-            }
-        };
-        memory::find(regions, address, size, write).map(drop)
+        let changes = self.memory_changes();
+        let mut regions = REGIONS.get();
+        // Not under the lock: a host call is made here.
+        if regions.refresh(changes, |n| self.region(n).ok()) {
+            REGIONS.set(regions);
+        }
+        memory::find(regions.known(), address, size, write).map(drop)
+    }
+
+    /// How often the guest's memory has changed.
+    fn memory_changes(&self) -> u64 {
+        // SAFETY: the shim keeps the frame mapped and aligned; it may write this word at any time, as
+        // a whole, and any bits are an integer.
+        unsafe { self.field::<u64>(offset_of!(Frame, memory)).read_volatile() }
     }
 
     /// Returns the guest's `n`-th region of memory as far as the blob may reach it.

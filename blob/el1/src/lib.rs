@@ -6,7 +6,7 @@
 //! 1. `vectors`: the exception vectors, which save the caller's registers;
 //! 2. [`entry`]: finds out who calls and how, and hands the call to the firmware's dispatcher;
 //! 3. `platform`: what a service asks of the machine becomes a host call by number;
-//! 4. `doorbell`: how a host call reaches the host;
+//! 4. `doorbell`: how a host call reaches the host; `regions`, where the guest has memory;
 //! 5. and back the same way, until the vectors' ERET.
 //!
 //! A board's program is one line: [`blob!`] with the board's type.
@@ -21,6 +21,8 @@ pub mod entry;
 mod panic;
 #[cfg(any(target_os = "none", test))]
 mod platform;
+#[cfg(any(target_os = "none", test))]
+mod regions;
 #[cfg(target_os = "none")]
 mod vectors;
 
