@@ -33,7 +33,7 @@ pub struct Frame {
     pub far: u64,
     /// In: the address to enter, in one of the blob's vector tables.
     pub entry: u64,
-    /// In: the top of the vCPU's stack. Out: the stack pointer that the blob left behind.
+    /// In: the top of the vCPU's stack. Out: the stack pointer with which the blob came to the gate.
     pub sp: u64,
     /// Out: x30, for fault reports.
     pub lr: u64,
@@ -55,7 +55,7 @@ pub struct Frame {
 /// The Illegal Execution state bit of an SPSR (Arm ARM, SPSR_EL1.IL): makes the return trap.
 pub const SPSR_IL: u64 = 1 << 20;
 
-/// What a panicking blob leaves behind: two strings in its own memory, and a place.
+/// What a panicking blob leaves for the shim: two strings in its own memory, and a place.
 ///
 /// Addresses are the blob's; the shim reads at most [`PANIC_TEXT`] bytes of each and only from the
 /// blob's segments.

@@ -47,7 +47,9 @@ pub const SYSTEM_OFF: u64 = 7;
 pub const SYSTEM_RESET: u64 = 8;
 /// `(entry, context)`, no return: suspends the guest; on wake-up the calling CPU starts at `entry`.
 pub const SYSTEM_SUSPEND: u64 = 9;
-/// `() -> (monotonic, realtime)`: nanoseconds of a clock that only goes forward, and since 1970.
+/// `() -> (monotonic, realtime)`: nanoseconds of a clock that only goes forward, and since 1970. The
+/// first counts from a moment of the VMM's choice, as a rule when its host booted, and goes on while
+/// that is suspended: only differences mean something.
 pub const TIME: u64 = 10;
 /// `(words) -> w0..w3`: 1 to 4 words of 64 random bits.
 pub const ENTROPY: u64 = 11;
@@ -61,12 +63,14 @@ pub const LOG_EVENT: u64 = 14;
 /// `()`, no return: the blob has filled the frame's [`PanicRecord`](crate::frame::PanicRecord) and
 /// gives up.
 pub const PANIC: u64 = 15;
-/// `(n) -> (base, size, access)`: the n-th stretch of the guest's memory in bytes, counted from 0,
-/// and the blob's access to it as its note says (1 read, 2 write). INVALID_PARAMETERS past the
-/// last; NOT_SUPPORTED for a blob without access.
+/// `(n) -> (base, size, access)`: the n-th range of the guest's memory in bytes, counted from 0, and
+/// the blob's access to it (1 read, 2 write): as its note says, but 1 where the VMM has made it
+/// read-only. Regions that touch and have the same access are one range. INVALID_PARAMETERS past the
+/// last; NOT_SUPPORTED for a blob without access. The answers hold while
+/// [`Frame::memory`](crate::frame::Frame::memory) stays the same.
 pub const GUEST_MEMORY: u64 = 16;
-/// `(ns)`: resets the guest unless this is called again within so many nanoseconds; 0 puts an end
-/// to that. There is one such timer for the guest.
+/// `(ns)`: resets the guest unless this is called again within `ns` nanoseconds; 0 stops the timer.
+/// There is one such timer for the guest.
 pub const WATCHDOG: u64 = 17;
 /// `() -> pa`: guest physical address of the calling CPU's stolen time structure (Arm DEN 0057),
 /// which the host keeps true.

@@ -3,15 +3,15 @@
 //! one).
 //!
 //! Everything that is the monitor's own lies in one 4 GiB window at the top of a 39-bit space.
-//! Below it the blob sees the guest's own physical addresses: RAM as the note asks, and all else as
-//! Device memory that exits to the VMM.
+//! Below it the blob sees the guest's own physical addresses, all of them Normal memory in stage 1: RAM
+//! as the note asks, and where there is none every access exits to the VMM.
 //!
 //! ```text
 //! 0x00_0000_0000  the guest's physical addresses, one to one
 //! 0x7f_0000_0000  the blob's ELF segments (MONITOR_BASE, up to BLOB_SPACE)
 //! 0x7f_0080_0000  stage-1 tables, written by the shim alone (TABLES_BASE)
 //! 0x7f_0100_0000  one block of VCPU_STRIDE for each vCPU (VCPU_BASE):
-//!          +0x0000  doorbell: no memory behind it, every access exits to the host
+//!          +0x0000  doorbell: has no memory, every access exits to the host
 //!          +0x1000  gate: the shim's code, read-only and executable
 //!          +0x2000  frame
 //!          +0x3000  guard: not mapped, so that a stack overflow faults
