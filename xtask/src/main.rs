@@ -32,6 +32,8 @@ mod names;
 mod new_board;
 mod own_kernel;
 mod progress;
+#[cfg(test)]
+mod readme;
 mod replay;
 mod run;
 mod runner;
