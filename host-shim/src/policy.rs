@@ -95,7 +95,7 @@ pub enum OnFault {
     /// The call ends in `Error::Blob` and the VMM stops the guest.
     #[default]
     Fatal,
-    /// The guest is answered NOT_SUPPORTED and goes on; the VMM hears of it through
+    /// The guest is answered NOT_SUPPORTED and goes on; the VMM hears of it by `Step::Fault`, or
     /// `Host::fault`.
     NotSupported,
 }
@@ -108,8 +108,9 @@ pub struct Config {
     /// What becomes of a call during which the blob fails.
     pub on_fault: OnFault,
     /// How much CPU time a blob may use within one call: its thread's, while it runs the blob. What
-    /// the VMM does for the call in `Host` does not count, nor does a time in which
-    /// the thread has no CPU. Zero switches the watchdog off, with both limits.
+    /// the VMM does between a step and its answer does not count, nor does a time in which the thread
+    /// has no CPU. Zero switches the watchdog off, with both limits: then it has no thread, and no
+    /// signal handler is installed.
     pub watchdog: Duration,
     /// How long a blob may stay within one call that uses no CPU time, as in WFI. The VMM's own time
     /// does not count here either, but one in which the thread has no CPU does, so be generous.
@@ -119,7 +120,7 @@ pub struct Config {
     /// must be installed without SA_RESTART and may do nothing; if the signal has its default
     /// action, the library installs one. A thread that makes calls must not block it.
     pub kick_signal: i32,
-    /// How many calls that are over are kept for `MonitorVcpu::drain_log` before the kernel engine
+    /// How many calls that are over are kept for `Lane::drain_log` before the kernel engine
     /// makes KVM_RUN end, so that they can be read: 1 makes it end after every call. Zero keeps
     /// none, and takes no times.
     pub log: u32,

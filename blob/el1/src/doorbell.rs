@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! How a host call reaches the host: words in the frame, then one load from the doorbell.
 //!
-//! The doorbell is an address without memory behind it, one page in each vCPU's block. A load from
+//! The doorbell is an address without memory, one page in each vCPU's block. A load from
 //! it leaves the monitor VM; the host reads the frame, does what it says, writes the answer there
 //! and lets the load complete. The loaded value goes to the zero register, so the load changes
 //! nothing else.
