@@ -24,6 +24,24 @@ struct Graph {
 #[derive(Deserialize)]
 struct Licenses {
     allow: Vec<String>,
+    exceptions: Vec<Exception>,
+}
+
+/// What one package may have besides.
+#[derive(Deserialize)]
+struct Exception {
+    #[serde(rename = "crate")]
+    name: String,
+    allow: Vec<String>,
+}
+
+impl Licenses {
+    /// What the package called `name` may have.
+    fn allowed(&self, name: &str) -> Vec<String> {
+        let exceptions = self.exceptions.iter().filter(|known| known.name == name);
+        let exceptions = exceptions.flat_map(|exception| &exception.allow);
+        self.allow.iter().chain(exceptions).cloned().collect()
+    }
 }
 
 /// What is read of `cargo metadata`.
@@ -80,9 +98,20 @@ fn licences_and_sources_of_all_packages_are_allowed() {
     );
     let packages = metadata.packages.iter();
     let faults: Vec<_> = packages
-        .filter_map(|package| package.fault(&deny.licenses.allow))
+        .filter_map(|package| package.fault(&deny.licenses.allowed(&package.name)))
         .collect();
     assert!(faults.is_empty(), "see deny.toml: {faults:#?}");
+}
+
+#[test]
+fn an_exception_is_one_package_s() {
+    let licenses: Licenses = toml::from_str(
+        r#"allow = ["MIT"]
+           exceptions = [{ crate = "x", allow = ["MPL-2.0"] }]"#,
+    )
+    .expect("good");
+    assert_eq!(licenses.allowed("x"), ["MIT", "MPL-2.0"]);
+    assert_eq!(licenses.allowed("y"), ["MIT"]);
 }
 
 #[test]
