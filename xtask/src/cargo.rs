@@ -12,6 +12,8 @@ use crate::workspace;
 
 /// Linux programs for Arm: static, linked by the compiler's own linker.
 pub(crate) const LINUX: &str = "aarch64-unknown-linux-musl";
+/// Libraries that a C compiler of that machine links with.
+pub(crate) const GNU: &str = "aarch64-unknown-linux-gnu";
 /// Blobs: bare metal, without floating point.
 pub(crate) const BARE: &str = "aarch64-unknown-none-softfloat";
 
@@ -70,6 +72,17 @@ pub(crate) fn build_example() -> Result<PathBuf> {
         "minimal",
     ];
     one(build("the example", cargo(&["build"]).args(arguments))?)
+}
+
+/// Builds the library for VMMs in C, to be linked by `linker`, and returns the static one.
+pub(crate) fn build_c_library(linker: &str) -> Result<PathBuf> {
+    let arguments = ["--release", "--target", GNU, "--package", "fakemon-c"];
+    let mut command = cargo(&["build"]);
+    command
+        .args(arguments)
+        .env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", linker);
+    build("the library for C", &mut command)?;
+    Ok(workspace::target().join(GNU).join("release/libfakemon.a"))
 }
 
 /// Builds the program that measures.

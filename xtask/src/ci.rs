@@ -34,7 +34,13 @@ const NEWER_KERNEL: &str = "7.3";
 /// What such a boot can show that one of the boards' own kernel does not.
 const SERVES: &str = "serves";
 /// What is linted for Arm Linux.
-const LINUX_PACKAGES: [&str; 4] = ["fakemon", "fakemon-host", "fakemon-hostvm", "fakemon-tests"];
+const LINUX_PACKAGES: [&str; 5] = [
+    "fakemon",
+    "fakemon-c",
+    "fakemon-host",
+    "fakemon-hostvm",
+    "fakemon-tests",
+];
 /// The board whose program is linted for bare metal. No other differs there: what depends on the
 /// target is in the crates that all share.
 const LINTED: &str = "virt";

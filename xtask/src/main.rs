@@ -12,6 +12,7 @@ mod archive;
 mod bench;
 mod blob;
 mod boards;
+mod c_programs;
 mod cache;
 mod cargo;
 mod ci;

@@ -20,7 +20,7 @@ use crate::lacks::Lacks;
 use crate::machine::{Cpu, Machine, Stage, host_cpus};
 use crate::run::environment;
 use crate::supplies::Supplies;
-use crate::{blob, cargo, guest, replay, setup, workspace};
+use crate::{blob, c_programs, cargo, guest, replay, setup, workspace};
 
 /// Seconds that one test program may take.
 const TIMEOUT: u64 = 3600;
@@ -138,6 +138,14 @@ fn add_assets(
 ) -> Result<()> {
     stage.add(assets::FAKEMON, cargo::build_vmm()?);
     stage.add(assets::EXAMPLE, cargo::build_example()?);
+    match c_programs::build(&workspace::target().join("c"))? {
+        Ok(programs) => {
+            for (name, program) in programs {
+                stage.add(name, program);
+            }
+        }
+        Err(reason) => drop(stage.add_text(assets::C_SKIP, &reason)?),
+    }
     for blob in blob::build(&[])? {
         stage.add(&assets::blob(&blob.board), blob.path);
     }

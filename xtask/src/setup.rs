@@ -43,6 +43,7 @@ impl Setup {
             return update();
         }
         rust_targets()?;
+        rust_target(cargo::GNU)?;
         let supplies = Supplies::open(Check::Full)?;
         supplies.host_files()?;
         for board in workspace::boards()? {
@@ -98,29 +99,34 @@ fn update() -> Result<ExitCode> {
 
 /// Adds the compiler's targets that are missing.
 pub(crate) fn rust_targets() -> Result<()> {
+    [cargo::LINUX, cargo::BARE, cargo::BARE_32]
+        .into_iter()
+        .try_for_each(rust_target)
+}
+
+/// Adds a target of the compiler's if it is missing.
+pub(crate) fn rust_target(target: &str) -> Result<()> {
     let sysroot = cargo::rustc(&["--print", "sysroot"])?;
-    for target in [cargo::LINUX, cargo::BARE, cargo::BARE_32] {
-        // Asking rustup takes longer than looking.
-        let libraries = Path::new(sysroot.trim())
-            .join("lib/rustlib")
-            .join(target)
-            .join("lib");
-        if libraries.is_dir() {
-            continue;
-        }
-        let progress = Progress::start(&format!("adding the Rust target {target}"));
-        let added = Command::new("rustup")
-            .args(["target", "add", target])
-            .current_dir(workspace::root())
-            .output()
-            .with_context(|| format!("the Rust target {target} is missing, and so is rustup"))?;
-        progress.finish();
-        let messages = String::from_utf8_lossy(&added.stderr);
-        ensure!(
-            added.status.success(),
-            "cannot add the Rust target {target}: {}",
-            messages.trim()
-        );
+    // Asking rustup takes longer than looking.
+    let libraries = Path::new(sysroot.trim())
+        .join("lib/rustlib")
+        .join(target)
+        .join("lib");
+    if libraries.is_dir() {
+        return Ok(());
     }
+    let progress = Progress::start(&format!("adding the Rust target {target}"));
+    let added = Command::new("rustup")
+        .args(["target", "add", target])
+        .current_dir(workspace::root())
+        .output()
+        .with_context(|| format!("the Rust target {target} is missing, and so is rustup"))?;
+    progress.finish();
+    let messages = String::from_utf8_lossy(&added.stderr);
+    ensure!(
+        added.status.success(),
+        "cannot add the Rust target {target}: {}",
+        messages.trim()
+    );
     Ok(())
 }

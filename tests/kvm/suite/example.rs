@@ -1,25 +1,63 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The example for embedders, `host-shim/examples/minimal.rs`, does what it says with the blob of
-//! board virt.
+//! The examples for embedders, `host-shim/examples/minimal.rs` and `host-shim/capi/examples/minimal.c`,
+//! do what they say with the blob of board virt; and no function for C crashes by what C can get
+//! wrong.
 
 use std::process::Command;
 
-use fakemon_launch::assets::{EXAMPLE, blob};
+use fakemon_launch::assets::{C_EXAMPLE, C_REFUSALS, C_SKIP, EXAMPLE, blob};
 use fakemon_tests::{assets, trials_with_assets};
-use libtest_mimic::Trial;
+use libtest_mimic::{Completion, Trial};
 
-fn the_minimal_vmm_gets_an_answer_from_the_virt_blob() {
+/// Runs a program with the blob of board virt, and returns what it prints.
+fn run(program: &str) -> String {
     let assets = assets::dir().expect("assets");
-    let output = Command::new(assets.join(EXAMPLE))
+    let output = Command::new(assets.join(program))
         .arg(assets.join(blob("virt")))
         .output()
-        .expect("the example runs");
+        .expect("the program runs");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (out, err) = (text(&output.stdout), text(&output.stderr));
-    assert!(output.status.success(), "{}: {err}", output.status);
-    assert_eq!(out, "PSCI version 1.1\n", "{err}");
+    assert!(output.status.success(), "{}: {out}{err}", output.status);
+    out
+}
+
+fn the_minimal_vmm_gets_an_answer_from_the_virt_blob() {
+    assert_eq!(run(EXAMPLE), "PSCI version 1.1\n");
+}
+
+fn the_minimal_vmm_in_c_gets_the_same_answer() {
+    assert_eq!(run(C_EXAMPLE), "PSCI version 1.1\n");
+}
+
+fn functions_for_c_refuse_what_c_can_get_wrong() {
+    let out = run(C_REFUSALS);
+    assert!(out.ends_with(" checks, 0 failed\n"), "{out}");
+}
+
+/// A test of a program in C, which is skipped where there was no compiler for it.
+fn in_c(name: &str, test: fn()) -> Trial {
+    Trial::ignorable_test(name, move || {
+        let Some(assets) = assets::dir() else {
+            return Ok(Completion::ignored_with(assets::missing()));
+        };
+        if let Ok(reason) = std::fs::read_to_string(assets.join(C_SKIP)) {
+            return Ok(Completion::ignored_with(reason));
+        }
+        test();
+        Ok(Completion::Completed)
+    })
 }
 
 pub(crate) fn tests() -> Vec<Trial> {
-    trials_with_assets![the_minimal_vmm_gets_an_answer_from_the_virt_blob]
+    let mut tests = trials_with_assets![the_minimal_vmm_gets_an_answer_from_the_virt_blob];
+    tests.push(in_c(
+        "the_minimal_vmm_in_c_gets_the_same_answer",
+        the_minimal_vmm_in_c_gets_the_same_answer,
+    ));
+    tests.push(in_c(
+        "functions_for_c_refuse_what_c_can_get_wrong",
+        functions_for_c_refuse_what_c_can_get_wrong,
+    ));
+    tests
 }

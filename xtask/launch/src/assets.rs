@@ -7,6 +7,12 @@ use fakemon_manifest::Board;
 pub const FAKEMON: &str = "bin/fakemon";
 /// The embedder's example.
 pub const EXAMPLE: &str = "bin/minimal";
+/// The same in C.
+pub const C_EXAMPLE: &str = "bin/minimal-c";
+/// What C can get wrong.
+pub const C_REFUSALS: &str = "bin/refusals-c";
+/// Why there are no programs in C, if that is so.
+pub const C_SKIP: &str = "skips/c";
 /// The directory with one directory for each board.
 pub const BOARDS: &str = "boards";
 

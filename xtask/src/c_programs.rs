@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The programs in C of `host-shim/capi`: its example, and a test of its functions.
+//!
+//! They are linked statically with the C library that the compiler brings, as the host VM has none.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use fakemon_launch::assets;
+
+use crate::progress::Progress;
+use crate::{cargo, setup, workspace};
+
+/// Where the programs and the header are.
+const DIR: &str = "host-shim/capi";
+/// The programs: their names among the assets, and their sources.
+const PROGRAMS: [(&str, &str); 2] = [
+    (assets::C_EXAMPLE, "examples/minimal.c"),
+    (assets::C_REFUSALS, "tests/refusals.c"),
+];
+/// A warning is a fault of the header or of an example that others copy.
+const OPTIONS: [&str; 7] = [
+    "-std=gnu11",
+    "-Wall",
+    "-Wextra",
+    "-Wpedantic",
+    "-Werror",
+    "-O2",
+    "-static",
+];
+
+/// Builds all of them, in `dir`, and returns their names with where they are; or why they cannot be
+/// built on this machine, and what to do about it.
+pub(crate) fn build(dir: &Path) -> Result<Result<Vec<(&'static str, PathBuf)>, String>> {
+    let compiler = match compiler() {
+        Ok(compiler) => compiler,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    setup::rust_target(cargo::GNU)?;
+    let library = cargo::build_c_library(compiler)?;
+    let package = workspace::root().join(DIR);
+    let progress = Progress::start("building the programs in C");
+    let mut programs = Vec::new();
+    for (name, source) in PROGRAMS {
+        let program = dir.join(name);
+        fs::create_dir_all(program.parent().unwrap_or(dir))?;
+        let mut command = Command::new(compiler);
+        command.args(OPTIONS).arg("-I").arg(package.join("include"));
+        command.arg(package.join(source)).arg(&library);
+        let output = command.arg("-o").arg(&program).output();
+        let output = output.with_context(|| format!("cannot start {compiler}"))?;
+        // Of a build that went well the linker says what glibc cannot do statically, and nobody uses.
+        let messages = String::from_utf8_lossy(&output.stderr);
+        ensure!(
+            output.status.success(),
+            "{source} could not be built by {compiler}:\n{messages}"
+        );
+        programs.push((name, program));
+    }
+    progress.finish();
+    Ok(Ok(programs))
+}
+
+/// The compiler for Arm Linux, if it is there with a C library.
+fn compiler() -> Result<&'static str, String> {
+    let (compiler, packages) = match std::env::consts::ARCH {
+        "aarch64" => ("gcc", "gcc libc6-dev"),
+        _ => (
+            "aarch64-linux-gnu-gcc",
+            "gcc-aarch64-linux-gnu libc6-dev-arm64-cross",
+        ),
+    };
+    // It tells where the file is, or the name again if it has none.
+    let mut command = Command::new(compiler);
+    let output = command.arg("-print-file-name=libc.a").output();
+    let has_library = output.is_ok_and(|output| {
+        Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_absolute()
+    });
+    has_library.then_some(compiler).ok_or_else(|| {
+        format!("{compiler} or its C library is missing here: apt install {packages}")
+    })
+}
