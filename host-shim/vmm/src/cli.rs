@@ -41,9 +41,10 @@ pub struct RunArgs {
     /// Kernel: arm64 Image (also gzip) or 32-bit zImage
     #[arg(long, value_name = "FILE")]
     pub kernel: PathBuf,
-    /// The board's blob; needed with --smc blob
+    /// The board's blob, needed with --smc blob; again for further blobs that
+    /// serve other calls, each in a VM of its own
     #[arg(long, value_name = "FILE")]
-    pub blob: Option<PathBuf>,
+    pub blob: Vec<PathBuf>,
     /// Initial RAM disk
     #[arg(long, value_name = "FILE")]
     pub initrd: Option<PathBuf>,

@@ -35,8 +35,8 @@ pub struct Input {
     pub initrd: Option<Vec<u8>>,
     /// The device tree to start from, if one was given.
     pub dtb: Option<DeviceTree>,
-    /// The blob, with policy `blob`.
-    pub blob: Option<Blob>,
+    /// The blobs, with policy `blob`; the first is the board's.
+    pub blobs: Vec<Blob>,
     /// MPIDR affinity of each CPU.
     pub mpidr: Vec<u64>,
     /// Bytes of RAM.
@@ -161,10 +161,16 @@ impl Input {
         let initrd_size = initrd.as_ref().map_or(0, |initrd| initrd.len() as u64);
         let layout = loader::plan(isa, board.machine.ram_base, ram, &kernel, initrd_size)?;
         let dtb = args.dtb.as_deref().map(device_tree).transpose()?;
-        let blob = match (args.smc, &args.blob) {
-            (Smc::Blob, None) => return Err(InputError::NoBlob),
-            (Smc::Blob, Some(path)) => Some(blob(path, &board.name)?),
-            _ => None,
+        let blobs = match (args.smc, &args.blob[..]) {
+            (Smc::Blob, []) => return Err(InputError::NoBlob),
+            (Smc::Blob, [first, more @ ..]) => {
+                let mut blobs = vec![blob_of(first, &board.name)?];
+                for path in more {
+                    blobs.push(blob(path)?);
+                }
+                blobs
+            }
+            _ => Vec::new(),
         };
         let words = [
             "console=ttyAMA0",
@@ -182,7 +188,7 @@ impl Input {
             kernel,
             initrd,
             dtb,
-            blob,
+            blobs,
             mpidr,
             ram,
             layout,
@@ -220,12 +226,17 @@ fn device_tree(path: &Path) -> Result<DeviceTree, InputError> {
     )?)
 }
 
-fn blob(path: &Path, board: &str) -> Result<Blob, InputError> {
+fn blob(path: &Path) -> Result<Blob, InputError> {
     let bytes = file("blob", path, MAX_BLOB)?;
-    let blob = Blob::parse(&bytes).map_err(|source| InputError::Blob {
+    Blob::parse(&bytes).map_err(|source| InputError::Blob {
         path: path.into(),
         source,
-    })?;
+    })
+}
+
+/// A blob that has to be this board's.
+fn blob_of(path: &Path, board: &str) -> Result<Blob, InputError> {
+    let blob = blob(path)?;
     if blob.board() != board {
         let (found, board) = (blob.board().to_owned(), board.to_owned());
         return Err(InputError::OtherBoard {
@@ -316,7 +327,7 @@ mod tests {
     fn a_file_that_is_no_blob_is_the_blobs_fault() {
         let path = std::env::temp_dir().join(format!("fakemon-blob-{}", std::process::id()));
         std::fs::write(&path, b"not an ELF").expect("written");
-        let error = blob(&path, "virt").expect_err("not a blob");
+        let error = blob(&path).expect_err("not a blob");
         std::fs::remove_file(&path).expect("removed");
         assert!(
             error.is_blob() && error.to_string().starts_with("blob "),

@@ -85,7 +85,7 @@ impl Vm {
         let kvm = open(input)?;
         let vm = Arc::new(kvm.create_vm().map_err(VmError::kvm("create a VM"))?);
         suspend_exits(&vm)?;
-        let blobs: Vec<_> = input.blob.iter().collect();
+        let blobs: Vec<_> = input.blobs.iter().collect();
         set_policy(&*vm, options.policy, &blobs)?;
 
         let in_memory = pages::in_memory(&machine.pages, page_size());
