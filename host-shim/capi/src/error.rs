@@ -107,10 +107,9 @@ pub extern "C" fn fakemon_last_error() -> *const c_char {
 
 /// Does what a function is to do: keeps the text of a failure, and panics from getting into C.
 ///
-/// A handle that a panic has left half changed can be used again, as `&mut` to it is taken from a
-/// pointer; that is why this asserts unwind safety, and the header says what is left to do with it. No
-/// state of the library's is such that memory would be broken by it: what it does with raw memory
-/// is guarded by values that drop.
+/// A panic may leave a handle half changed. That is no matter of memory safety, as the library's own
+/// types are what a panic leaves, and they are sound; but what they say may be wrong, so the header
+/// leaves the VMM nothing to do with them but to free them.
 pub(crate) fn guard(body: impl FnOnce() -> Result<(), Failure>) -> fakemon_error {
     let result = catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| {
         let text = format!("a mistake in Fake Monitor: {}", text_of(&*panic));
