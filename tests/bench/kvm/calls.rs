@@ -121,6 +121,28 @@ pub(crate) fn round(cpu: &mut Cpu, calls: u64, serve: fn(&mut Cpu, Trap)) -> f64
     median(rounds(cpu, calls, ROUNDS, serve))
 }
 
+/// Nanoseconds of one entry without a call: what rounds with one of them take longer than rounds
+/// without.
+pub(crate) fn entry(machine: &mut Machine) -> f64 {
+    let world = machine.world.clone().expect("a blob");
+    let cpu = &mut machine.cpus[0];
+    let trip = round(cpu, 0, by_blob);
+    let mut samples = Vec::with_capacity(ROUNDS);
+    let mut last = ticks();
+    for n in 0..WARM_UP + ROUNDS {
+        while !matches!(cpu.fd.run(), Ok(VcpuExit::MmioWrite(REPORT, _))) {}
+        world.interrupt(0, 0);
+        let stop = cpu.deliver();
+        assert!(stop.is_none(), "{stop:?}");
+        let now = ticks();
+        if n >= WARM_UP {
+            samples.push(now - last);
+        }
+        last = now;
+    }
+    median(samples) - trip
+}
+
 /// Nanoseconds of one call: what rounds with calls take longer than rounds without.
 pub(crate) fn call(cpu: &mut Cpu, serve: fn(&mut Cpu, Trap)) -> f64 {
     let trip = round(cpu, 0, serve);

@@ -8,7 +8,7 @@ use fakemon_tests::machine::Machine;
 use kvm_ioctls::Kvm;
 use serde_json::{Value, json};
 
-use super::calls::{by_blob, by_vmm, call, call_on_all, options, prepare, repeat, round};
+use super::calls::{by_blob, by_vmm, call, call_on_all, entry, options, prepare, repeat, round};
 use super::gic;
 use super::programs::{Work, blob, hvc, smc, smc_32};
 
@@ -143,6 +143,8 @@ fn with(engine: Engine, units: Units, with_gic: Option<Units>) -> Vec<Row> {
     if let Some(units) = with_gic {
         rows.push(("smc-blob-3-gic", through_blob(gic), bound(units, 3)));
     }
+    // Its least is another for each engine, and is not derived.
+    let entry = entry_of(engine);
     let engine = match engine {
         Engine::Kernel => "kernel",
         _ => "userspace",
@@ -153,7 +155,14 @@ fn with(engine: Engine, units: Units, with_gic: Option<Units>) -> Vec<Row> {
         cost,
         bound: Some(bound),
     };
-    rows.into_iter().map(row).collect()
+    let mut rows: Vec<_> = rows.into_iter().map(row).collect();
+    rows.push(Row {
+        path: "async-entry",
+        engine,
+        cost: entry,
+        bound: None,
+    });
+    rows
 }
 
 /// A machine whose calls no blob serves.
@@ -211,6 +220,14 @@ fn through_blob(shape: Shape) -> f64 {
     let _gic = shape.gic.then(|| gic::create(&machine.vm));
     prepare(&machine, width, FUNCTION);
     call(&mut machine.cpus[0], by_blob)
+}
+
+fn entry_of(engine: Engine) -> f64 {
+    let blob = blob(Work::Add, 3, false);
+    let options = options(Policy::Blob, engine, Width::AArch64, 1);
+    let mut machine = Machine::new(&blob, smc(), &options);
+    prepare(&machine, Width::AArch64, FUNCTION);
+    entry(&mut machine)
 }
 
 fn on_four(engine: Engine) -> f64 {

@@ -48,7 +48,14 @@ program!(
     ".inst 0xeafffff6", // b 1b
 );
 
-program!(add, "add x0, x1, x2", "eret",);
+program!(
+    /// An entry without a call, 0x100 bytes on, does nothing.
+    add,
+    "9: add x0, x1, x2",
+    "eret",
+    ".space 0x100 - (. - 9b)",
+    "eret",
+);
 
 program!(
     call_the_host,
