@@ -57,7 +57,7 @@ impl Tables {
     }
 
     /// Maps `address..address + size` to itself. Both are multiples of [`PAGE`] inside the 39-bit
-    /// space; a later mapping replaces an earlier one.
+    /// space, where nothing is mapped yet.
     pub(crate) fn map(&mut self, address: u64, size: u64, access: Access) {
         debug_assert!(
             address.is_multiple_of(PAGE)
@@ -80,26 +80,19 @@ impl Tables {
                 self.pages[table][index] = at | attributes(access, level);
                 return span;
             }
-            table = self.descend(table, index, level);
+            table = self.descend(table, index);
         }
         unreachable!("addresses and sizes are multiples of a page")
     }
 
-    /// Returns the table below a descriptor, and makes it where there is none; a block is split
-    /// into its parts.
-    fn descend(&mut self, table: usize, index: usize, level: usize) -> usize {
+    /// Returns the table below a descriptor, and makes it where there is none.
+    fn descend(&mut self, table: usize, index: usize) -> usize {
         let old = self.pages[table][index];
         if old & (VALID | TABLE_OR_PAGE) == VALID | TABLE_OR_PAGE {
             return ((old & ADDRESS) - TABLES_BASE) as usize / PAGE as usize;
         }
-        let mut page = [0; ENTRIES];
-        if old & VALID != 0 {
-            let page_bit = if level + 1 == 3 { TABLE_OR_PAGE } else { 0 };
-            for (part, entry) in page.iter_mut().enumerate() {
-                *entry = (old + part as u64 * SPAN[level + 1]) | page_bit;
-            }
-        }
-        self.pages.push(page);
+        debug_assert!(old & VALID == 0, "something is mapped there");
+        self.pages.push([0; ENTRIES]);
         let new = self.pages.len() - 1;
         self.pages[table][index] = (TABLES_BASE + new as u64 * PAGE) | VALID | TABLE_OR_PAGE;
         new

@@ -20,43 +20,26 @@ use std::sync::Arc;
 
 use fakemon_abi::frame::REGS;
 use fakemon_abi::note::{GUEST_MEMORY_READ, Range};
-use fakemon_abi::{ABI_VERSION, status};
+use fakemon_abi::status;
 
-use crate::engine::binding::Binding;
+use self::seat::{Seat, Switch};
 use crate::engine::blob_cpu::{BlobCpu, Event};
 use crate::engine::error::Error;
 use crate::engine::fd::AsKvmFd;
-use crate::engine::frame::{CALL_NR, CALL_STATUS, SPSR, call_arg, call_result};
 use crate::engine::guest::Guest;
 use crate::engine::kick::KickHandle;
 use crate::engine::record::{CallRecord, monotonic_ns};
 use crate::engine::regs::{self, RegisterError, x};
-use crate::engine::slot::Slot;
 use crate::engine::step::{Step, Trap};
 use crate::engine::world::Shared;
 use crate::fault::FaultReason;
-use crate::hostcall::HostCall;
-use crate::limits::Limit;
-use crate::policy::OnFault;
 use crate::request::{Reply, Request};
 use crate::width::Width;
 
-/// Who switches between the guest and a payload.
-#[derive(Debug)]
-enum Switch {
-    /// This library, by KVM_RUN of the monitor's vCPU.
-    Userspace,
-    /// KVM, within KVM_RUN of the guest's.
-    Kernel(Binding),
-}
-
-/// A payload's place beside one vCPU of the guest.
-#[derive(Debug)]
-struct Seat {
-    // First, so that KVM lets go of the vCPU before it is closed.
-    switch: Switch,
-    blob: BlobCpu,
-}
+mod end;
+mod entry;
+mod host_call;
+mod seat;
 
 /// Where the call is that user space knows of.
 #[derive(Debug)]
@@ -219,63 +202,6 @@ impl Lane {
         }
     }
 
-    /// Whether a payload is to be entered without a call ([`World::interrupt`](crate::World::interrupt)),
-    /// and there is something to [`deliver`](Self::deliver) before the guest runs on.
-    pub fn is_due(&self) -> bool {
-        let waits = self.catching && self.bound_in_call().is_some();
-        matches!(self.state, State::Idle) && !waits && self.is_raised()
-    }
-
-    /// Whether a payload is to be entered without a call, now or when the call in progress is over: a
-    /// guest that waits for an interrupt ([`Request::WaitForInterrupt`]) has waited long enough.
-    pub fn is_raised(&self) -> bool {
-        let mut slots = self.seats.iter().map(|seat| seat.blob.vcpu.slot());
-        slots.any(Slot::is_raised)
-    }
-
-    /// Enters a payload that [is due](Self::is_due), with the guest where it is. A call that KVM has in
-    /// progress ends first, by the VMM's running the guest, and comes back here as [`trap`](Self::trap).
-    ///
-    /// The guest's vCPU must have left KVM_RUN with nothing to complete: after an exit for an access to
-    /// a device, run it with `immediate_exit` set, which ends in EINTR.
-    ///
-    /// # Errors
-    /// As for [`trap`](Self::trap).
-    pub fn deliver(&mut self) -> Result<Step, Error> {
-        if !matches!(self.state, State::Idle) {
-            return Err(Error::OutOfTurn);
-        }
-        if let Some(seat) = self.bound_in_call() {
-            self.seats[seat].blob.catch_return(true)?;
-            self.catching = true;
-            return Ok(Step::Run);
-        }
-        if self.catching {
-            // That call had already come to the vectors through which KVM sees it return.
-            self.stop_catching()?;
-        }
-        let mut seats = self.seats.iter();
-        let Some(seat) = seats.position(|seat| seat.blob.vcpu.slot().lower()) else {
-            return Ok(Step::Run);
-        };
-        self.current = seat;
-        self.read_interrupted(REGS)?;
-        self.record.is_entry = true;
-        let Seat { switch, blob } = &mut self.seats[seat];
-        blob.load_entry(&self.record, self.guest.width());
-        match switch {
-            Switch::Userspace => {
-                blob.monitor.begin(self.cpu);
-                self.run()
-            }
-            Switch::Kernel(binding) => {
-                blob.begin_in_kvm(binding, &self.record)?;
-                self.entry = binding.call();
-                Ok(Step::Run)
-            }
-        }
-    }
-
     /// What the payload has asked and not been answered yet, as [`Step::Ask`] has said it.
     pub fn request(&self) -> Option<&Request> {
         match &self.state {
@@ -349,16 +275,13 @@ impl Lane {
 
     /// The seat of which KVM has a call in progress.
     fn bound_in_call(&self) -> Option<usize> {
-        self.seats.iter().position(|seat| match &seat.switch {
-            Switch::Kernel(binding) => binding.in_call(),
-            Switch::Userspace => false,
-        })
+        self.seats.iter().position(Seat::is_in_kvm)
     }
 
     /// Who serves a call, and the range in which he claims it.
     fn route(&self, trap: Trap) -> Option<(usize, Range)> {
         self.seats.iter().enumerate().find_map(|(n, seat)| {
-            let range = seat.blob.claim(trap.function, trap.conduit)?;
+            let range = seat.claim(trap)?;
             Some((n, range))
         })
     }
@@ -383,23 +306,6 @@ impl Lane {
         }
         record.pc = caller.get(regs::PC)?;
         record.pstate = caller.get(regs::PSTATE)?;
-        Ok(())
-    }
-
-    /// Puts on record where the guest is, with as many of its registers, all of which may change.
-    fn read_interrupted(&mut self, registers: usize) -> Result<(), RegisterError> {
-        let guest = self.guest.registers();
-        let mut record = CallRecord {
-            inputs: registers,
-            outputs: registers,
-            ..CallRecord::NONE
-        };
-        for n in 0..registers {
-            record.before[n] = guest.get(x(n as u64))?;
-        }
-        record.pc = guest.get(regs::PC)?;
-        record.pstate = guest.get(regs::PSTATE)?;
-        self.record = record;
         Ok(())
     }
 
@@ -493,81 +399,9 @@ impl Lane {
         Step::Ask(request)
     }
 
-    /// Serves the host call in the frame.
-    #[inline(never)]
-    fn host_call(&mut self) -> Result<Option<Step>, Error> {
-        let frame = &self.blob().frame;
-        let number = frame.get(CALL_NR);
-        let args = std::array::from_fn(|n| frame.get(call_arg(n)));
-        let status_or = |value: Option<u64>, code| value.map_or(Reply::status(code), Reply::value);
-        let reply = match HostCall::decode(number, args) {
-            HostCall::Ask(request) => return Ok(Some(self.ask(request, Place::HostCall))),
-            HostCall::Console { address, length } => {
-                match self.blob().monitor.memory().read(address, length) {
-                    Some(text) => {
-                        let request = Request::Console(text);
-                        return Ok(Some(self.ask(request, Place::HostCall)));
-                    }
-                    None => Reply::status(status::INVALID_ADDRESS),
-                }
-            }
-            HostCall::Panic => {
-                let reason = self.blob().panic_reason();
-                return self.fail(reason, false).map(Some);
-            }
-            HostCall::Version => Reply::value(ABI_VERSION.into()),
-            HostCall::Translate { va, write } => {
-                let address = self.guest.translate(va, write, &self.world.ram)?;
-                status_or(address, status::INVALID_ADDRESS)
-            }
-            HostCall::GuestMemory(n) => self.blob().monitor.guest_memory(n, &self.world.ram),
-            HostCall::SetException { elr, spsr } => match self.guest.set_exception(elr, spsr)? {
-                true => Reply::ok(),
-                false => Reply::not_supported(),
-            },
-            HostCall::Workaround(function) => {
-                let answer = self.guest.workaround(function);
-                status_or(answer.map(|n| i64::from(n) as u64), status::NOT_SUPPORTED)
-            }
-            HostCall::Interrupt(mpidr) => match self.world.cpu_of(mpidr) {
-                Some(cpu) => {
-                    let payload = self.current;
-                    let request = Request::Interrupt { cpu, payload };
-                    return Ok(Some(self.ask(request, Place::HostCall)));
-                }
-                None => Reply::status(status::INVALID_PARAMETERS),
-            },
-            HostCall::Timer(deadline) => {
-                let payload = self.current;
-                let request = Request::Timer { deadline, payload };
-                return Ok(Some(self.ask(request, Place::HostCall)));
-            }
-            HostCall::Refused(code) => Reply::status(code),
-        };
-        self.finish_host_call(reply);
-        Ok(None)
-    }
-
-    fn finish_host_call(&self, reply: Reply) {
-        let frame = &self.blob().frame;
-        frame.set(CALL_STATUS, i64::from(reply.status) as u64);
-        for (n, value) in reply.values.into_iter().enumerate() {
-            frame.set(call_result(n), value);
-        }
-    }
-
     /// Whether the payload, which has come to the gate, has returned.
     fn check_return(&self) -> Result<(), FaultReason> {
-        let Seat { switch, blob } = &self.seats[self.current];
-        blob.check_return(self.guest.width())?;
-        match switch {
-            Switch::Userspace => Ok(()),
-            // It has come this far because KVM did not take it for a return.
-            Switch::Kernel(_) => Err(FaultReason::BadReturn {
-                spsr: blob.frame.get(SPSR),
-                problem: "KVM does not let the caller have this mode",
-            }),
-        }
+        self.seats[self.current].check_return(self.guest.width())
     }
 
     /// The payload has returned: gives the guest what changed.
@@ -576,135 +410,5 @@ impl Lane {
         seat.blob.give_back(&mut self.record, &self.guest)?;
         self.end(true)?;
         Ok(Step::Run)
-    }
-
-    /// The payload has come to the gate from a call that KVM carries, because its return is to be seen
-    /// here.
-    fn caught(&mut self) -> Result<Step, Error> {
-        let (function, conduit) = (self.record.function, self.record.conduit);
-        let Seat { switch, blob } = &self.seats[self.current];
-        if let Err(reason) = blob.check_return(self.guest.width()) {
-            return self.fail(reason, true);
-        }
-        let Switch::Kernel(binding) = switch else {
-            return Err(Error::OutOfTurn);
-        };
-        let is_entry = self.record.is_entry;
-        self.read_interrupted(binding.outputs()?)?;
-        (self.record.function, self.record.conduit) = (function, conduit);
-        let Seat { switch, blob } = &mut self.seats[self.current];
-        blob.give_back(&mut self.record, &self.guest)?;
-        give_up(switch)?;
-        blob.vcpu.complete_access();
-        self.stop_catching()?;
-        self.record.returned = true;
-        self.unread = !is_entry;
-        Ok(Step::Run)
-    }
-
-    /// Has KVM see returns by itself again.
-    fn stop_catching(&mut self) -> Result<(), RegisterError> {
-        self.catching = false;
-        let mut bound = (self.seats.iter()).filter(|seat| matches!(seat.switch, Switch::Kernel(_)));
-        bound.try_for_each(|seat| seat.blob.catch_return(false))
-    }
-
-    /// Why the watchdog has ended the current call, if it has.
-    fn timeout(&self) -> Option<FaultReason> {
-        let limit = self.blob().vcpu.slot().fired()?;
-        let time = match limit {
-            Limit::CpuTime => self.world.config.watchdog,
-            Limit::WallTime => self.world.config.watchdog_wall,
-        };
-        Some(FaultReason::Timeout(limit, time))
-    }
-
-    /// Reports a fault and makes the payload fit for the next call.
-    #[cold]
-    fn fail(&mut self, reason: FaultReason, in_gate: bool) -> Result<Step, Error> {
-        let function = self.record.function;
-        let hangs = matches!(reason, FaultReason::Timeout(..));
-        let fault = self.blob().describe(function, reason, in_gate)?;
-        let fault = Box::new(fault);
-        self.start_over()?;
-        if hangs {
-            self.blob().monitor.spoil(self.cpu);
-        }
-        match self.world.config.on_fault {
-            OnFault::Fatal => Err(Error::Blob(fault)),
-            OnFault::NotSupported => {
-                // An entry without a call has nobody to answer.
-                if !self.record.is_entry {
-                    self.record.after = self.record.before;
-                    self.record.after[0] = self.guest.answer_not_supported()?;
-                }
-                self.end(true)?;
-                Ok(Step::Fault(fault))
-            }
-        }
-    }
-
-    /// Abandons what the payload was doing, with all the EL1 state that it leaves, and parks it.
-    fn start_over(&mut self) -> Result<(), Error> {
-        self.state = State::Idle;
-        let Seat { switch, blob } = &mut self.seats[self.current];
-        give_up(switch)?;
-        self.catching = false;
-        blob.vcpu.slot().set_paused(false);
-        blob.vcpu.complete_access();
-        blob.start(&self.guest)
-    }
-
-    /// The call on record is over.
-    fn end(&mut self, returned: bool) -> Result<(), RegisterError> {
-        let Seat { switch, blob } = &self.seats[self.current];
-        match switch {
-            Switch::Userspace => blob.vcpu.slot().end(),
-            // KVM's log tells of calls that return to the guest by themselves.
-            Switch::Kernel(_) if !self.record.is_entry => self.record_given_up()?,
-            Switch::Kernel(_) => {}
-        }
-        self.record.returned = returned;
-        if self.world.config.log != 0 {
-            self.record.end_ns = monotonic_ns();
-        }
-        self.unread = !self.record.is_entry;
-        Ok(())
-    }
-
-    /// Puts a call on record that KVM has carried and user space has ended. The caller's registers are still as they
-    /// were, but for an answer in the first.
-    #[cold]
-    fn record_given_up(&mut self) -> Result<(), RegisterError> {
-        let (function, conduit) = (self.record.function, self.record.conduit);
-        let mut record = CallRecord {
-            function,
-            conduit,
-            ..CallRecord::NONE
-        };
-        if let Some(range) = self.blob().claim(function, conduit) {
-            (record.inputs, record.outputs) = (range.inputs.into(), range.outputs.into());
-        }
-        for n in 0..record.inputs {
-            record.before[n] = self.guest.registers().get(x(n as u64))?;
-        }
-        record.after = record.before;
-        record.before[0] = function.into();
-        if self.world.config.log != 0 {
-            record.begin_ns = monotonic_ns();
-        }
-        self.record = record;
-        Ok(())
-    }
-}
-
-/// Has KVM forget the call that it has in progress.
-fn give_up(switch: &Switch) -> Result<(), Error> {
-    match switch {
-        Switch::Userspace => Ok(()),
-        Switch::Kernel(binding) => binding.give_up().map_err(|cause| Error::Kvm {
-            what: "give up a call",
-            cause,
-        }),
     }
 }
