@@ -149,11 +149,7 @@ impl Blob {
 
     /// The claimed range that a call falls into, if its conduit is served at all.
     pub(crate) fn claim(&self, function: u32, conduit: Conduit) -> Option<Range> {
-        let conduit = match conduit {
-            Conduit::Smc => note::CONDUIT_SMC,
-            Conduit::Hvc => note::CONDUIT_HVC,
-        };
-        let served = self.note.conduits & conduit != 0;
+        let served = self.note.conduits & conduit.note_bit() != 0;
         let mut ranges = self.ranges().iter().filter(|_| served);
         ranges
             .find(|range| (range.first..=range.last).contains(&function))
@@ -167,11 +163,7 @@ impl Blob {
 
     /// Tells whether callers of this width may enter.
     pub(crate) fn serves(&self, width: Width) -> bool {
-        let caller = match width {
-            Width::AArch64 => note::CALLER_AARCH64,
-            Width::AArch32 => note::CALLER_AARCH32,
-        };
-        self.note.callers & caller != 0
+        self.note.callers & width.note_bit() != 0
     }
 
     /// Address of the vector table for SMC.

@@ -40,7 +40,7 @@ mod request;
 mod tables;
 mod translate;
 mod undefined;
-pub mod width;
+mod width;
 mod workaround;
 
 pub use blob::{Blob, BlobError};

@@ -15,9 +15,14 @@ use crate::cache::files_below;
 use crate::workspace;
 
 /// The crates that are looked at, by the directories of their sources.
-const CRATES: [&str; 6] = [
+const CRATES: [&str; 11] = [
     "blob/abi/src",
+    "blob/el1/src",
+    "blob/firmware/src",
     "blob/manifest/src",
+    "host-shim/capi/src",
+    "host-shim/src",
+    "host-shim/vmm/src",
     "tests/src",
     "xtask/hostvm/src",
     "xtask/launch/src",

@@ -47,6 +47,15 @@ impl Conduit {
     }
 }
 
+impl core::fmt::Display for Conduit {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Conduit::Smc => "smc",
+            Conduit::Hvc => "hvc",
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

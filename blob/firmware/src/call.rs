@@ -10,7 +10,7 @@ use crate::context::{Context, Resume};
 use crate::error::Code;
 use crate::function_id::FunctionId;
 use crate::platform::Platform;
-use crate::service::{PowerChange, Service};
+use crate::power::PowerChange;
 
 /// How a call came in, from the syndrome register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,11 +49,15 @@ impl Trap {
     }
 }
 
+/// A call that is not handled by one service of several.
+fn nobody(_: u32, _: PowerChange) {}
+
 /// A call that a service handles.
 pub struct Call<'a> {
     context: Context<'a>,
     trap: Trap,
-    services: &'a [&'a dyn Service],
+    /// Tells all services of the board of a change of a CPU's power.
+    tell: &'a dyn Fn(u32, PowerChange),
 }
 
 impl<'a> Call<'a> {
@@ -67,25 +71,23 @@ impl<'a> Call<'a> {
         Call {
             context: Context::new(regs, trap.width, resume, platform),
             trap,
-            services: &[],
+            tell: &nobody,
         }
     }
 
-    /// Returns the same call as a board's `services` see it.
-    pub(crate) fn among<'b>(&'b mut self, services: &'b [&'b dyn Service]) -> Call<'b> {
+    /// Returns the same call for one of a board's services, of which `tell` reaches all.
+    pub(crate) fn telling<'b>(&'b mut self, tell: &'b dyn Fn(u32, PowerChange)) -> Call<'b> {
         Call {
             context: self.context.reborrow(),
             trap: self.trap,
-            services,
+            tell,
         }
     }
 
     /// Tells all services of the board that the calling CPU's power is about to change.
     pub fn cpu_power(&mut self, change: PowerChange) {
         let cpu = self.platform().cpu();
-        for service in self.services {
-            service.cpu_power(cpu, change);
-        }
+        (self.tell)(cpu, change);
     }
 
     /// Returns the caller, as it is without the call.

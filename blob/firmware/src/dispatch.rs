@@ -32,7 +32,14 @@ pub fn smccc(services: &[&dyn Service], call: &mut Call<'_>) {
     let id = call.id();
     let unreachable = id.is_64() && call.width() == Width::AArch32;
     match services.iter().find(|service| service.owns(id)) {
-        Some(service) if !unreachable => service.handle(&mut call.among(services)),
+        Some(service) if !unreachable => {
+            let tell = |cpu, change| {
+                for service in services {
+                    service.cpu_power(cpu, change);
+                }
+            };
+            service.handle(&mut call.telling(&tell));
+        }
         _ => call.answer(Error::NotSupported),
     }
 }

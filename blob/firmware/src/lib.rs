@@ -40,6 +40,7 @@ mod lock;
 pub mod memory;
 pub mod mpidr;
 mod platform;
+mod power;
 mod service;
 pub mod services;
 
@@ -52,4 +53,5 @@ pub use fakemon_abi::{Conduit, Width};
 pub use function_id::{FunctionId, owner};
 pub use lock::{Lock, PerCpu};
 pub use platform::{Platform, PowerState};
-pub use service::{PowerChange, Service};
+pub use power::PowerChange;
+pub use service::Service;

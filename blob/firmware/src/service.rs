@@ -3,6 +3,7 @@
 
 use crate::call::Call;
 use crate::function_id::FunctionId;
+use crate::power::PowerChange;
 
 /// A group of functions that belong together, such as PSCI.
 pub trait Service: Sync {
@@ -19,14 +20,4 @@ pub trait Service: Sync {
     fn cpu_power(&self, cpu: u32, change: PowerChange) {
         let _ = (cpu, change);
     }
-}
-
-/// What happens to a CPU's power.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PowerChange {
-    /// It goes off, and is like new when it is on again.
-    Off,
-    /// It loses its registers and goes on elsewhere when it wakes up; what the firmware has promised
-    /// it stands.
-    PowerDown,
 }

@@ -26,7 +26,7 @@ use crate::engine::regs::{self, RegisterError, x};
 use crate::engine::vcpu::{Exit, Vcpu};
 use crate::fault::FaultReason;
 use crate::tables;
-use crate::width::{Conduit, Width};
+use crate::width::{Conduit, Width, register_mask};
 
 /// SCTLR_EL1 of the monitor: MMU and caches on, stack alignment checked, nothing writable executes
 /// (WXN), and the bits that are RES1 on cores without the features behind them (Arm ARM,
@@ -308,7 +308,7 @@ impl BlobCpu {
         call: &mut CallRecord,
         guest: &Guest,
     ) -> Result<(), RegisterError> {
-        let mask = guest.width().mask();
+        let mask = register_mask(guest.width());
         let caller = guest.registers();
         let first = self.first_input();
         for n in 0..call.outputs {

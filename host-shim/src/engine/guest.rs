@@ -10,7 +10,7 @@ use crate::engine::fd::{self, AsKvmFd};
 use crate::engine::ram::Ram;
 use crate::engine::regs::{self, RegisterError, Registers, x};
 use crate::translate::{Access, Regime, translate};
-use crate::width::Width;
+use crate::width::{Width, register_mask};
 use crate::workaround;
 
 /// A vCPU of the guest's, kept open for as long as calls of its are served.
@@ -44,7 +44,7 @@ impl Guest {
 
     /// Answers its call as firmware does that knows no such function.
     pub(crate) fn answer_not_supported(&self) -> Result<u64, RegisterError> {
-        let answer = i64::from(NOT_SUPPORTED) as u64 & self.width.mask();
+        let answer = i64::from(NOT_SUPPORTED) as u64 & register_mask(self.width);
         self.registers().set(x(0), answer).map(|()| answer)
     }
 

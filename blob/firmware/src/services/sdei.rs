@@ -23,7 +23,8 @@ use crate::function_id::{FunctionId, owner};
 use crate::lock::Lock;
 use crate::mpidr;
 use crate::platform::{Platform, PowerState};
-use crate::service::{PowerChange, Service};
+use crate::power::PowerChange;
+use crate::service::Service;
 
 mod event;
 mod handler;

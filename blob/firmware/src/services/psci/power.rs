@@ -11,7 +11,7 @@ use crate::call::Call;
 use crate::error::Error;
 use crate::mpidr::AFFINITY;
 use crate::platform::PowerState;
-use crate::service::PowerChange;
+use crate::power::PowerChange;
 
 /// The highest affinity level, which is the highest power level as well.
 const MAX_LEVEL: u64 = 3;

@@ -13,7 +13,7 @@ use crate::context::Resume;
 use crate::error::Error;
 use crate::fake::{Asked, FakePlatform, properties};
 use crate::lock::Lock;
-use crate::service::PowerChange;
+use crate::power::PowerChange;
 use fakemon_abi::Conduit;
 
 const CPU_SUSPEND_64: FunctionId = FunctionId(0xc400_0001);
