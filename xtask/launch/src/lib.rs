@@ -2,7 +2,7 @@
 //! What xtask and the test programs that it runs agree on.
 //!
 //! * [`Launch`]: how the reference VMM is started for a board.
-//! * [`env`]: the variables by which a user or xtask chooses what test programs do.
+//! * [`mod@env`]: the variables by which a user or xtask chooses what test programs do.
 //! * [`assets`]: where test programs find blobs, kernels and the like.
 
 pub mod assets;

@@ -23,7 +23,7 @@ impl Lane {
     }
 
     /// Whether a payload is to be entered without a call, now or when the call in progress is over: a
-    /// guest that waits for an interrupt ([`Request::WaitForInterrupt`]) has waited long enough.
+    /// guest that waits for an interrupt ([`Request::WaitForInterrupt`](crate::Request::WaitForInterrupt)) has waited long enough.
     pub fn is_raised(&self) -> bool {
         let mut slots = self.seats.iter().map(|seat| seat.blob.vcpu.slot());
         slots.any(Slot::is_raised)
