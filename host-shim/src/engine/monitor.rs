@@ -114,11 +114,12 @@ impl Monitor {
         &self.blob
     }
 
-    /// Maps a region of the guest's as the note asks, or changes how it is mapped.
+    /// Maps a region of the guest's as the note asks, or changes whether KVM logs the pages that the
+    /// payload writes.
     ///
     /// # Safety
     /// The region is mapped in this process until [`unmap`](Self::unmap), or the drop of the monitor.
-    pub(crate) unsafe fn map(&self, region: &Region) -> Result<(), Error> {
+    pub(crate) unsafe fn map(&self, region: &Region, log_dirty: bool) -> Result<(), Error> {
         let access = self.blob.note().guest_memory;
         if access == GUEST_MEMORY_NONE {
             return Ok(());
@@ -126,7 +127,7 @@ impl Monitor {
         let mut flags = 0;
         if access == GUEST_MEMORY_READ || region.read_only {
             flags |= KVM_MEM_READONLY;
-        } else if region.log_dirty {
+        } else if log_dirty {
             flags |= KVM_MEM_LOG_DIRTY_PAGES;
         }
         // SAFETY: as the caller says.

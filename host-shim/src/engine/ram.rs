@@ -27,13 +27,20 @@ pub(crate) struct Region {
     pub(crate) slot: u32,
     /// No payload may write it, whatever its note says.
     pub(crate) read_only: bool,
+}
+
+/// What there is.
+#[derive(Debug, Default)]
+pub(crate) struct Regions {
+    /// Ascending by address and apart.
+    pub(crate) list: Vec<Region>,
     /// KVM keeps track of the pages that payloads write.
     pub(crate) log_dirty: bool,
 }
 
-/// The regions, ascending by address and apart.
+/// What there is, for all threads.
 #[derive(Debug, Default)]
-pub(crate) struct Ram(RwLock<Vec<Region>>);
+pub(crate) struct Ram(RwLock<Regions>);
 
 impl GuestMemory {
     fn end(&self) -> u64 {
@@ -58,19 +65,19 @@ impl GuestMemory {
 
 impl Ram {
     /// The regions, which stay as they are, and mapped, as long as the result is kept.
-    pub(crate) fn regions(&self) -> RwLockReadGuard<'_, Vec<Region>> {
+    pub(crate) fn regions(&self) -> RwLockReadGuard<'_, Regions> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The regions, for changing them.
-    pub(crate) fn change(&self) -> RwLockWriteGuard<'_, Vec<Region>> {
+    pub(crate) fn change(&self) -> RwLockWriteGuard<'_, Regions> {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads 4 or 8 bytes; [`None`] where there is no RAM.
     pub(crate) fn read(&self, address: u64, size: usize) -> Option<u64> {
         let regions = self.regions();
-        let memory = find(&regions, address).map(|n| regions[n].memory)?;
+        let memory = regions.at(address)?.memory;
         if size > 8 || size as u64 > memory.end() - address {
             return None;
         }
@@ -86,14 +93,14 @@ impl Ram {
 
     /// Whether there is RAM at `address`.
     pub(crate) fn holds(&self, address: u64) -> bool {
-        find(&self.regions(), address).is_some()
+        self.regions().at(address).is_some()
     }
 
     /// The `n`-th range of addresses without a gap, as base, size, and whether it may be written.
     pub(crate) fn range(&self, n: u64) -> Option<(u64, u64, bool)> {
         let regions = self.regions();
         let mut ranges: Vec<(u64, u64, bool)> = Vec::new();
-        for region in regions.iter() {
+        for region in &regions.list {
             let (base, size) = (region.memory.guest_addr, region.memory.size);
             match ranges.last_mut() {
                 Some(last) if last.0 + last.1 == base && last.2 != region.read_only => {
@@ -106,34 +113,45 @@ impl Ram {
     }
 }
 
-/// The region that holds `address`.
-pub(crate) fn find(regions: &[Region], address: u64) -> Option<usize> {
-    let n = regions
-        .partition_point(|region| region.memory.guest_addr <= address)
-        .checked_sub(1)?;
-    (address < regions[n].memory.end()).then_some(n)
-}
-
-/// Puts a region among the others, in the first slot that is free, and returns where it is.
-pub(crate) fn insert(regions: &mut Vec<Region>, memory: GuestMemory) -> Result<usize, Error> {
-    memory.check()?;
-    let at = regions.partition_point(|region| region.memory.guest_addr < memory.guest_addr);
-    let before = at.checked_sub(1).map(|n| regions[n].memory.end());
-    let after = regions.get(at).map(|region| region.memory.guest_addr);
-    if before.is_some_and(|end| end > memory.guest_addr)
-        || after.is_some_and(|start| start < memory.end())
-    {
-        return Err(Error::GuestMemoryOverlaps(memory.guest_addr));
+impl Regions {
+    /// The region that holds `address`.
+    fn at(&self, address: u64) -> Option<&Region> {
+        let after = self
+            .list
+            .partition_point(|region| region.memory.guest_addr <= address);
+        let region = self.list.get(after.checked_sub(1)?)?;
+        (address < region.memory.end()).then_some(region)
     }
-    let slot = (0..)
-        .find(|slot| regions.iter().all(|region| region.slot != *slot))
-        .unwrap_or(u32::MAX);
-    let region = Region {
-        memory,
-        slot,
-        read_only: false,
-        log_dirty: false,
-    };
-    regions.insert(at, region);
-    Ok(at)
+
+    /// Where the region is in the list that begins at this address.
+    pub(crate) fn position(&self, guest_addr: u64) -> Result<usize, Error> {
+        self.list
+            .iter()
+            .position(|region| region.memory.guest_addr == guest_addr)
+            .ok_or(Error::NoGuestMemory(guest_addr))
+    }
+
+    /// Puts a region among the others, in the first slot that is free, and returns where it is.
+    pub(crate) fn insert(&mut self, memory: GuestMemory) -> Result<usize, Error> {
+        memory.check()?;
+        let list = &mut self.list;
+        let at = list.partition_point(|region| region.memory.guest_addr < memory.guest_addr);
+        let before = at.checked_sub(1).map(|n| list[n].memory.end());
+        let after = list.get(at).map(|region| region.memory.guest_addr);
+        if before.is_some_and(|end| end > memory.guest_addr)
+            || after.is_some_and(|start| start < memory.end())
+        {
+            return Err(Error::GuestMemoryOverlaps(memory.guest_addr));
+        }
+        let slot = (0..)
+            .find(|slot| list.iter().all(|region| region.slot != *slot))
+            .unwrap_or(u32::MAX);
+        let region = Region {
+            memory,
+            slot,
+            read_only: false,
+        };
+        list.insert(at, region);
+        Ok(at)
+    }
 }

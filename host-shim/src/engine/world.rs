@@ -16,7 +16,7 @@ use crate::engine::error::Error;
 use crate::engine::fd::{self, AsKvmFd};
 use crate::engine::lane::Lane;
 use crate::engine::monitor::Monitor;
-use crate::engine::ram::{self, GuestMemory, Ram};
+use crate::engine::ram::{GuestMemory, Ram, Region};
 use crate::engine::slot::Slot;
 use crate::engine::watchdog::Watchdog;
 use crate::policy::{Config, Engine};
@@ -145,15 +145,15 @@ impl World {
     /// [removed](Self::remove_memory) or the world and all its lanes are dropped.
     pub unsafe fn add_memory(&self, memory: GuestMemory) -> Result<(), Error> {
         let mut regions = self.shared.ram.change();
-        let at = ram::insert(&mut regions, memory)?;
-        let region = regions[at];
+        let at = regions.insert(memory)?;
+        let (region, log_dirty) = (regions.list[at], regions.log_dirty);
         for payload in &self.shared.payloads {
             // SAFETY: as the caller says; `remove_memory` unmaps it before it leaves the list.
-            if let Err(error) = unsafe { payload.map(&region) } {
+            if let Err(error) = unsafe { payload.map(&region, log_dirty) } {
                 for payload in &self.shared.payloads {
                     let _was_not_there = payload.unmap(&region);
                 }
-                regions.remove(at);
+                regions.list.remove(at);
                 return Err(error);
             }
         }
@@ -169,11 +169,11 @@ impl World {
     /// There is no such region, or KVM refuses.
     pub fn remove_memory(&self, guest_addr: u64) -> Result<(), Error> {
         let mut regions = self.shared.ram.change();
-        let at = position(&regions, guest_addr)?;
+        let at = regions.position(guest_addr)?;
         for payload in &self.shared.payloads {
-            payload.unmap(&regions[at])?;
+            payload.unmap(&regions.list[at])?;
         }
-        regions.remove(at);
+        regions.list.remove(at);
         drop(regions);
         self.announce();
         Ok(())
@@ -186,35 +186,37 @@ impl World {
     /// There is no such region, or KVM refuses.
     pub fn set_read_only(&self, guest_addr: u64, read_only: bool) -> Result<(), Error> {
         let mut regions = self.shared.ram.change();
-        let at = position(&regions, guest_addr)?;
-        let region = ram::Region {
+        let at = regions.position(guest_addr)?;
+        let region = Region {
             read_only,
-            ..regions[at]
+            ..regions.list[at]
         };
         for payload in &self.shared.payloads {
             // KVM does not change this flag of a slot that exists.
             payload.unmap(&region)?;
             // SAFETY: who added the region keeps it mapped.
-            unsafe { payload.map(&region) }?;
+            unsafe { payload.map(&region, regions.log_dirty) }?;
         }
-        regions[at] = region;
+        regions.list[at] = region;
         drop(regions);
         self.announce();
         Ok(())
     }
 
-    /// Begins or ends keeping track of the pages that payloads write.
+    /// Begins or ends keeping track of the pages that payloads write, in all regions that there are and
+    /// that are added later.
     ///
     /// # Errors
     /// KVM refuses.
     pub fn log_dirty_pages(&self, on: bool) -> Result<(), Error> {
-        for region in self.shared.ram.change().iter_mut() {
-            region.log_dirty = on;
+        let mut regions = self.shared.ram.change();
+        for region in &regions.list {
             for payload in &self.shared.payloads {
                 // SAFETY: who added the region keeps it mapped.
-                unsafe { payload.map(region) }?;
+                unsafe { payload.map(region, on) }?;
             }
         }
+        regions.log_dirty = on;
         Ok(())
     }
 
@@ -225,7 +227,7 @@ impl World {
     /// There is no such region, nobody [keeps track](Self::log_dirty_pages), or KVM refuses.
     pub fn dirty_pages(&self, guest_addr: u64) -> Result<Vec<u64>, Error> {
         let regions = self.shared.ram.regions();
-        let region = &regions[position(&regions, guest_addr)?];
+        let region = &regions.list[regions.position(guest_addr)?];
         let mut pages = vec![0; (region.memory.size / PAGE).div_ceil(64) as usize];
         for payload in &self.shared.payloads {
             payload.dirty_pages(region, &mut pages)?;
@@ -246,6 +248,9 @@ impl World {
         for payload in payloads {
             payload.reload();
         }
+        self.shared.slots.iter().for_each(|slot| {
+            slot.lower();
+        });
         Ok(())
     }
 
@@ -295,11 +300,4 @@ impl Shared {
         let found = self.mpidr.iter().position(is_it)?;
         u32::try_from(found).ok()
     }
-}
-
-fn position(regions: &[ram::Region], guest_addr: u64) -> Result<usize, Error> {
-    regions
-        .iter()
-        .position(|region| region.memory.guest_addr == guest_addr)
-        .ok_or(Error::NoGuestMemory(guest_addr))
 }

@@ -211,6 +211,13 @@ fn the_pages_that_the_blob_writes_are_told() {
             .iter()
             .all(|&word| word == 0)
     );
+    // Also in a region that comes later.
+    let more = Ram::new();
+    // SAFETY: `more` outlives the machine's use of it: it is removed below.
+    unsafe { world(&machine).add_memory(region(&more, MORE, 0, 0x2000)) }.expect("memory");
+    store(&mut machine, MORE + 0x1000, 1);
+    assert_eq!(world(&machine).dirty_pages(MORE).expect("pages"), [1 << 1]);
+    world(&machine).remove_memory(MORE).expect("removed");
     world(&machine).log_dirty_pages(false).expect("no log");
     let unknown = world(&machine).dirty_pages(MORE);
     assert!(
