@@ -8,16 +8,17 @@ use std::time::Duration;
 
 /// Who answers a guest's SMC and HVC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 #[non_exhaustive]
 pub enum Policy {
-    /// The blob answers the function IDs that it claims, KVM the others.
+    /// The blob, for the calls that it claims, and KVM for the others.
     #[default]
     Blob,
-    /// KVM answers as if there were no Fake Monitor.
+    /// KVM itself, as without Fake Monitor.
     Kvm,
-    /// Every call is answered NOT_SUPPORTED, within the kernel.
+    /// Nobody: every call returns NOT_SUPPORTED, within the host's kernel.
     Deny,
-    /// Every call raises an UNDEFINED exception in the guest, as on a CPU without EL3.
+    /// Nobody: an SMC is an undefined instruction, as on a CPU without EL3.
     Undef,
 }
 
@@ -29,16 +30,16 @@ const NAMES: [(&str, Policy); 4] = [
 ];
 
 /// Who carries a call from the guest to the blob and back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 #[non_exhaustive]
 pub enum Engine {
-    /// KVM itself where it can, else this library.
+    /// KVM itself where it can, else the library.
     #[default]
     Auto,
-    /// This library, with KVM as it is.
+    /// The library, with KVM as it is.
     Userspace,
-    /// KVM itself, which needs KVM_CAP_ARM_MONITOR: a host kernel with the patches of
-    /// `host-shim/kernel`.
+    /// KVM itself, which needs a host kernel with the patches of `host-shim/kernel`.
     Kernel,
 }
 
@@ -90,13 +91,17 @@ fn named<T: Copy>(names: &[(&str, T)], text: &str) -> Option<T> {
 
 /// What becomes of a call during which the blob fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 #[non_exhaustive]
 pub enum OnFault {
-    /// The call ends in `Error::Blob` and the VMM stops the guest.
+    /// The guest ends.
+    ///
+    /// The call is over with `Error::Blob`, and it is the VMM that stops the guest.
     #[default]
     Fatal,
-    /// The guest is answered NOT_SUPPORTED and goes on; the VMM hears of it by `Step::Fault`, or
-    /// `Host::fault`.
+    /// The call is answered NOT_SUPPORTED, and the guest goes on.
+    ///
+    /// The VMM hears of it by `Step::Fault`, or `Host::fault`.
     NotSupported,
 }
 
@@ -160,5 +165,19 @@ mod tests {
             assert_eq!(name.parse(), Ok(engine));
         }
         assert!("kvm".parse::<Engine>().is_err());
+    }
+
+    #[cfg(feature = "clap")]
+    #[test]
+    fn a_command_line_has_the_same_names() {
+        use clap::ValueEnum;
+        fn same<T: ValueEnum + PartialEq + fmt::Debug>(names: &[(&str, T)]) {
+            assert_eq!(T::value_variants().len(), names.len());
+            for (name, value) in names {
+                assert_eq!(T::from_str(name, false).as_ref(), Ok(value));
+            }
+        }
+        same(&NAMES);
+        same(&ENGINES);
     }
 }

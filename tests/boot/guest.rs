@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use fakemon_host::Policy;
 use fakemon_launch::{Launch, assets as launch_assets, env};
 use fakemon_manifest::{Arch, Board, KernelVersion, Pattern, TestKind};
 use regex_lite::Regex;
@@ -39,7 +40,7 @@ impl Guest {
     pub(crate) fn start(
         assets: &Assets,
         board: &Board,
-        smc: &str,
+        smc: Policy,
         options: &[&str],
         words: &str,
     ) -> Result<Guest, String> {
@@ -137,7 +138,7 @@ impl Drop for Guest {
 pub(crate) fn command(
     assets: &Assets,
     board: &Board,
-    smc: &str,
+    smc: Policy,
     options: &[&str],
     words: &str,
 ) -> Command {
@@ -146,8 +147,7 @@ pub(crate) fn command(
     let mut launch = Launch::new(board, board_dir, smc);
     launch.host_vm = assets.host_vm();
     // Which engine is to be tested; without a word it is fakemon's choice.
-    let engine = std::env::var(env::ENGINE).ok();
-    launch.engine = engine.as_deref();
+    launch.engine = env::engine().expect("a choice of engine");
     launch.words = words.split(' ').map(str::to_owned).collect();
     let mut file = |option, name| launch.files.push((option, path(name)));
     file("--blob", launch_assets::blob(&board.name));

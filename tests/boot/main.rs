@@ -8,6 +8,7 @@
 
 use std::time::Instant;
 
+use fakemon_host::Policy;
 use fakemon_manifest::{Arch, Board, KernelVersion, TestKind};
 use libtest_mimic::{Arguments, Completion, Trial};
 
@@ -93,7 +94,7 @@ fn trial(assets: &Assets, board: &Board, name: &'static str, check: Check) -> Tr
 fn serves_a_whole_boot(assets: &Assets, board: &Board) -> Result<(), String> {
     let trace = std::env::temp_dir().join(format!("{}.jsonl", board.name));
     let trace_option = format!("--trace={}", trace.display());
-    let mut guest = Guest::start(assets, board, "blob", &[&trace_option], "quiet")?;
+    let mut guest = Guest::start(assets, board, Policy::Blob, &[&trace_option], "quiet")?;
     let code = guest.wait()?;
     let seconds = guest.age().as_secs_f64();
     let console = guest.console();
@@ -160,7 +161,7 @@ fn reboots(assets: &Assets, board: &Board) -> Result<(), String> {
         [] => "fakemon.checks=nproc fakemon.reboot quiet",
         _ => "fakemon.checks=nproc,board fakemon.reboot quiet",
     };
-    let mut guest = Guest::start(assets, board, "blob", &[], checks)?;
+    let mut guest = Guest::start(assets, board, Policy::Blob, &[], checks)?;
     guest.wait_for(2, r"check: nproc ok")?;
     let console = guest.console();
     let problem = |what: String| {
@@ -187,7 +188,7 @@ fn fails_without(assets: &Assets, board: &Board) -> Result<(), String> {
     }
     // Not quiet: a kernel that fails early has nobody to show what it had kept to itself.
     let words = "fakemon.checks=nproc,board fakemon.expect=failure";
-    let mut guest = Guest::start(assets, board, "deny", &[], words)?;
+    let mut guest = Guest::start(assets, board, Policy::Deny, &[], words)?;
     if board.test == TestKind::Driver {
         guest.wait_for(1, KernelVersion::BANNER)?;
     }

@@ -82,8 +82,7 @@ pub fn logging() -> Options {
 /// # Panics
 /// When it names no engine.
 pub fn engine() -> Engine {
-    let name = std::env::var(env::ENGINE);
-    name.map_or(Engine::Auto, |name| name.parse().expect(env::ENGINE))
+    env::engine().expect("a choice of engine")
 }
 
 impl Machine {

@@ -12,13 +12,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Error, Result, ensure};
 use clap::Args;
+use fakemon_host::{Engine, Policy};
 use fakemon_hostvm::Job;
 use serde::de::DeserializeOwned;
 
 use crate::cache::Check;
-use crate::engine::{Choice, Engine, Engines};
+use crate::engine::Engines;
 use crate::machine::{Cpu, Machine, Stage};
-use crate::run::{Policy, Run, environment};
+use crate::run::{Run, environment};
 use crate::supplies::Supplies;
 use crate::{blob, cargo, setup, this_machine, workspace};
 
@@ -89,7 +90,7 @@ impl Bench {
             Some(self.paths(&program, Clock::Instructions)?)
         };
         let timed = self.paths(&program, Clock::Wall)?;
-        let has = |engine: Engine| timed.engines.iter().any(|name| name == engine.name());
+        let has = |engine: Engine| timed.engines.iter().any(|name| *name == engine.to_string());
         if self.engine != Engines::Userspace && !has(Engine::Kernel) {
             eprintln!(
                 "the kernel engine is left out: this host's kernel has not the patches for it"
@@ -100,11 +101,11 @@ impl Bench {
         } else {
             let boot = |policy, engine| Ok::<_, Error>(self.boot(&program, policy, engine)?.cost);
             let with = |engine| {
-                let there = has(engine).then(|| boot(Policy::Blob, engine.into()));
+                let there = has(engine).then(|| boot(Policy::Blob, engine));
                 there.transpose()
             };
             Some(Boots {
-                kvm: boot(Policy::Kvm, Choice::Auto)?,
+                kvm: boot(Policy::Kvm, Engine::Auto)?,
                 userspace: with(Engine::Userspace)?,
                 kernel: with(Engine::Kernel)?,
             })
@@ -129,7 +130,12 @@ impl Bench {
         let blobs = blob::build(&[BOARD.to_owned()])?;
         let blob = blobs.into_iter().next().context("the board has no blob")?;
         let file = self.scratch("paths")?;
-        let engines: Vec<_> = self.engine.list().into_iter().map(Engine::name).collect();
+        let engines: Vec<_> = self
+            .engine
+            .list()
+            .into_iter()
+            .map(|engine| engine.to_string())
+            .collect();
         let argv = vec![
             stage.add("bin/bench", program.to_owned()),
             "paths".to_owned(),
@@ -141,7 +147,7 @@ impl Bench {
         finish(stage, job(argv), machine, &supplies, &file)
     }
 
-    fn boot(&self, program: &Path, policy: Policy, engine: Choice) -> Result<Boot> {
+    fn boot(&self, program: &Path, policy: Policy, engine: Engine) -> Result<Boot> {
         let (supplies, mut stage) = self.begin()?;
         let board = workspace::board(BOARD)?;
         // CPUs of a guest that wait for each other on the host's one would count their waiting.
@@ -170,7 +176,7 @@ impl Bench {
         if self.newest {
             supplies.take_newest();
         }
-        supplies.choose_host_kernel(Some(&self.host_kernel), None)?;
+        supplies.choose_host_kernel(Some(&self.host_kernel), Engine::Auto)?;
         Ok((supplies, Stage::new(&workspace::target())?))
     }
 

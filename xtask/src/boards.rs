@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use fakemon_manifest::{Board, Caller, TestKind, Window};
+use fakemon_manifest::{Board, TestKind, Window};
 use serde::Serialize;
 
 use crate::workspace;
@@ -68,11 +68,8 @@ fn list(rows: &[Row]) -> String {
 
 impl Row {
     fn of(board: Board) -> Row {
-        let caller = |caller: &Caller| match caller {
-            Caller::AArch64 => "aarch64",
-            Caller::AArch32 => "aarch32",
-        };
-        let callers: Vec<_> = board.note.callers.iter().map(caller).collect();
+        let callers = board.note.callers.iter().map(|caller| caller.name());
+        let callers: Vec<_> = callers.collect();
         Row {
             caller: callers.join(","),
             window: match board.note.window {

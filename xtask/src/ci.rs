@@ -5,8 +5,9 @@ use std::process::{Child, Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result};
 use clap::Args;
+use fakemon_host::Engine;
 
-use crate::engine::{Engine, Engines};
+use crate::engine::Engines;
 use crate::inputs::GuestKernel;
 use crate::kernel::NO_SOURCE;
 use crate::machine::Cpu;
@@ -111,7 +112,7 @@ impl Ci {
                 // Much of what the storm of calls finds, it finds on any processor.
                 let test = Test::all(None).short(cpu != Cpu::Max && !self.full);
                 for program in [BARE_METAL, BOOTS] {
-                    let name = format!("{program} on {}, {}", cpu.name(), engine.name());
+                    let name = format!("{program} on {}, {}", cpu.name(), engine);
                     stages.run(&name, || {
                         test.run_in_kvm(program, cpu, engine, &[], summary)
                     })?;
@@ -177,7 +178,7 @@ impl Ci {
             let filter = filter.map(str::to_owned);
             let test = Test::all(None).short(program == BARE_METAL && !self.full);
             let engine = Engine::Kernel;
-            let name = format!("{program} on {}, {}", cpu.name(), engine.name());
+            let name = format!("{program} on {}, {}", cpu.name(), engine);
             stages.run(&name, || {
                 test.run_in_kvm(program, cpu, engine, filter.as_slice(), summary)
             })?;

@@ -8,13 +8,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
-use clap::{Args, ValueEnum};
+use clap::Args;
+use fakemon_host::{Engine, Policy};
 use fakemon_hostvm::Job;
 use fakemon_launch::{HostVm, Launch, assets};
 use fakemon_manifest::{Board, Size, TestKind};
 
 use crate::cache::Check;
-use crate::engine::{Choice, Engine};
 use crate::inputs::GuestKernel;
 use crate::machine::{Cpu, Machine, Stage, host_cpus};
 use crate::supplies::Supplies;
@@ -64,8 +64,8 @@ pub(crate) struct Run {
     #[arg(long, value_name = "FILE|own")]
     host_kernel: Option<String>,
     /// Who carries calls between the guest and the blob.
-    #[arg(long, value_enum, default_value = "auto")]
-    engine: Choice,
+    #[arg(long, value_enum, default_value_t)]
+    engine: Engine,
     /// Print every call to the blob, or write them to FILE as JSON lines.
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
     trace: Option<Option<PathBuf>>,
@@ -73,29 +73,16 @@ pub(crate) struct Run {
     #[arg(long, conflicts_with = "initrd")]
     shell: bool,
     /// Who answers the guest's SMCs.
-    #[arg(long, value_enum, default_value = "blob")]
+    #[arg(long, value_enum, default_value_t)]
     smc: Policy,
     /// Kill a guest that runs longer; 0 is never [default: 1800, and 0 with --shell or --initrd].
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
 }
 
-/// Who answers SMCs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Policy {
-    /// The board's blob.
-    Blob,
-    /// KVM itself, as without Fake Monitor.
-    Kvm,
-    /// Nobody: every call is refused.
-    Deny,
-    /// Nobody: SMC is an undefined instruction.
-    Undef,
-}
-
 impl Run {
     /// A boot of `board` on one CPU, with everything but these at its default.
-    pub(crate) fn uniprocessor(board: &str, smc: Policy, engine: Choice, append: &str) -> Run {
+    pub(crate) fn uniprocessor(board: &str, smc: Policy, engine: Engine, append: &str) -> Run {
         Run {
             board: board.to_owned(),
             smp: Some(1),
@@ -142,7 +129,7 @@ impl Run {
         setup::rust_targets()?;
         let mut supplies = Supplies::open(Check::Quick)?;
         self.choose(&mut supplies)?;
-        supplies.choose_host_kernel(self.host_kernel.as_deref(), self.engine.engine())?;
+        supplies.choose_host_kernel(self.host_kernel.as_deref(), self.engine)?;
         let mut stage = Stage::new(&workspace::target())?;
         let (machine, job) = self.job(&board, &supplies, &mut stage)?;
         let report = stage.run(job, machine, supplies.host_files()?.as_ref())?;
@@ -159,10 +146,8 @@ impl Run {
         let vmm = stage.add(assets::FAKEMON, cargo::build_vmm()?);
         let dir = workspace::board_dir(&board.name);
         let dir = stage.add_dir(&assets::board_dir(&board.name), &dir)?;
-        let smc = self.smc.to_possible_value();
-        let smc = smc.as_ref().map_or("", |value| value.get_name());
-        let mut launch = Launch::new(board, dir, smc);
-        launch.engine = self.engine.engine().map(Engine::name);
+        let mut launch = Launch::new(board, dir, self.smc);
+        launch.engine = self.engine;
         if self.smc == Policy::Blob {
             for blob in blob::build(std::slice::from_ref(&board.name))? {
                 launch
@@ -326,7 +311,7 @@ mod tests {
 
     fn refusal(board: &str, smp: Option<u32>, mem: &str) -> String {
         let board = workspace::board(board).expect("a board");
-        let mut run = Run::uniprocessor(&board.name, Policy::Blob, Choice::Auto, "");
+        let mut run = Run::uniprocessor(&board.name, Policy::Blob, Engine::Auto, "");
         run.smp = smp;
         run.mem = Some(mem.parse().expect("a size"));
         let checked = run.check_size(&board, Some(preferred_gic(&board)), Some(8 << 30));

@@ -8,14 +8,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
 use clap::{Args, ValueEnum};
 use fakemon_hostvm::Job;
 use fakemon_launch::{assets, env};
 use fakemon_manifest::{Board, TestKind};
 
 use crate::cache::Check;
-use crate::engine::Choice;
 use crate::lacks::Lacks;
 use crate::machine::{Cpu, Machine, Stage, host_cpus};
 use crate::run::environment;
@@ -51,7 +50,7 @@ impl Runner {
         let cpu = Cpu::from_str(&cpu, false).map_err(|_| {
             anyhow::anyhow!("{} is {cpu}, and it must be max or cortex-a57", env::CPU)
         })?;
-        let engine = Choice::of_environment()?.engine();
+        let engine = env::engine().map_err(Error::msg)?;
         let quick = env::is_on(env::QUICK);
         let seconds = match variable(env::TIMEOUT) {
             Some(text) => text
@@ -93,9 +92,7 @@ impl Runner {
         if let Some(strict) = variable(env::STRICT) {
             set(env::STRICT, strict);
         }
-        if let Some(engine) = engine {
-            set(env::ENGINE, engine.name().to_owned());
-        }
+        set(env::ENGINE, engine.to_string());
         if !stage.is_native() {
             set(env::CPU, cpu.name().to_owned());
             set(env::GIC, gic.to_string());

@@ -3,9 +3,8 @@
 
 use std::fmt;
 
+use fakemon_host::Engine;
 use fakemon_manifest::Board;
-
-use crate::engine::Engine;
 
 /// Where a test program runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +32,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)?;
         if let Some(engine) = self.engine {
-            write!(f, ", {} engine", engine.name())?;
+            write!(f, ", {} engine", engine)?;
         }
         match &self.kernel {
             Some(kernel) => write!(f, ", kernel {kernel}"),
@@ -151,7 +150,8 @@ impl Summary {
                 boot.board.clone(),
                 board.map_or(String::new(), |board| board.families.join(" ")),
                 boot.kernel.clone(),
-                boot.engine.map_or("", Engine::name).to_owned(),
+                boot.engine
+                    .map_or_else(String::new, |engine| engine.to_string()),
                 boot.calls.clone(),
                 boot.seconds.clone(),
             ]);

@@ -8,12 +8,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use fakemon_host::Engine;
 use fakemon_launch::env;
 use fakemon_manifest::{Arch, Board, TestKind};
 
 use crate::cache::{Cache, Check, files_below, remove_dir};
 use crate::debian::{Choice, Missing, Packages, Want, unpack};
-use crate::engine::Engine;
 use crate::inputs::{self, GuestKernel};
 use crate::lacks::Lacks;
 use crate::machine::Cpu;
@@ -88,11 +88,11 @@ impl Supplies {
     pub(crate) fn choose_host_kernel(
         &mut self,
         choice: Option<&str>,
-        engine: Option<Engine>,
+        engine: Engine,
     ) -> Result<()> {
         if let Some(choice) = choice {
             self.host_kernel = Some(chosen_host_kernel(choice)?);
-        } else if engine == Some(Engine::Kernel) {
+        } else if engine == Engine::Kernel {
             self.host_kernel.get_or_insert_with(|| OWN.into());
         }
         Ok(())

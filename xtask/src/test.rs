@@ -6,10 +6,11 @@ use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use fakemon_host::Engine;
 use fakemon_launch::env;
 
 use crate::cache::Check;
-use crate::engine::{Engine, Engines};
+use crate::engine::Engines;
 use crate::inputs::GuestKernel;
 use crate::machine::Cpu;
 use crate::own_kernel::NoSource;
@@ -130,7 +131,7 @@ impl Test {
             if self.newest {
                 supplies.take_newest();
             }
-            supplies.choose_host_kernel(self.host_kernel.as_deref(), Some(Engine::Kernel))?;
+            supplies.choose_host_kernel(self.host_kernel.as_deref(), Engine::Kernel)?;
             match supplies.host_kernel() {
                 // It is the archive's doing, and the other engine has no part in it.
                 Err(error) if error.is::<NoSource>() => {
@@ -212,7 +213,7 @@ impl Test {
             .args(filter)
             .env(env::CPU, cpu.name())
             .env(env::QUICK, env::switch(quick))
-            .env(env::ENGINE, engine.name());
+            .env(env::ENGINE, engine.to_string());
         if let Some(kernel) = &self.host_kernel {
             command.env(env::HOST_KERNEL, chosen_host_kernel(kernel)?);
         }

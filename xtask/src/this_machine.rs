@@ -6,8 +6,7 @@ use std::os::fd::AsRawFd;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-
-use crate::engine::Engine;
+use fakemon_host::Engine;
 
 /// KVM_CHECK_EXTENSION (Documentation/virt/kvm/api.rst, 4.4).
 const KVM_CHECK_EXTENSION: nix::libc::Ioctl = 0xae03;

@@ -23,6 +23,14 @@ impl Width {
             Width::AArch32 => CALLER_AARCH32,
         }
     }
+
+    /// Returns its name in lower case, as `board.toml` has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Width::AArch64 => "aarch64",
+            Width::AArch32 => "aarch32",
+        }
+    }
 }
 
 /// The instruction that made a call.
@@ -45,14 +53,19 @@ impl Conduit {
             Conduit::Hvc => CONDUIT_HVC,
         }
     }
+
+    /// Returns its name in lower case, as `board.toml` has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Conduit::Smc => "smc",
+            Conduit::Hvc => "hvc",
+        }
+    }
 }
 
 impl core::fmt::Display for Conduit {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(match self {
-            Conduit::Smc => "smc",
-            Conduit::Hvc => "hvc",
-        })
+        f.write_str(self.name())
     }
 }
 

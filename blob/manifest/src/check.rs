@@ -8,8 +8,7 @@ mod replay;
 use crate::board::{Board, TestKind};
 use crate::error::ManifestError;
 use crate::family;
-use crate::guest::{Arch, Guest};
-use crate::note::Caller;
+use crate::guest::Guest;
 use crate::text::is_name;
 
 /// The most characters of a node's path: none has more than a kernel's names of devices.
@@ -118,12 +117,8 @@ fn function_id(board: &Board) -> Result<(), Fault> {
 
 fn guest(board: &Board) -> Result<(), Fault> {
     let guest: &Guest = &board.guest;
-    let caller = match guest.arch {
-        Arch::Arm64 => Caller::AArch64,
-        Arch::Armhf => Caller::AArch32,
-    };
     ensure(
-        board.note.callers.contains(&caller),
+        board.note.callers.contains(&guest.arch.width()),
         "guest.arch",
         format!(
             "is {:?}, whose calls note.callers does not let in",

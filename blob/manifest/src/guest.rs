@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The `[guest]` table: the kernel that proves the board, and what its log must show.
 
+use fakemon_abi::Width;
 use serde::Deserialize;
 
 use crate::dt::DtChange;
@@ -82,6 +83,14 @@ impl Arch {
         match self {
             Arch::Arm64 => "arm64",
             Arch::Armhf => "armhf",
+        }
+    }
+
+    /// The execution state of its kernels.
+    pub fn width(self) -> Width {
+        match self {
+            Arch::Arm64 => Width::AArch64,
+            Arch::Armhf => Width::AArch32,
         }
     }
 }

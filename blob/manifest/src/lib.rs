@@ -38,7 +38,7 @@ pub use error::ManifestError;
 pub use guest::{Arch, Guest};
 pub use kernel::{KernelRange, KernelVersion};
 pub use machine::{Gic, Machine, Page, PageKind, PowerAction, Size, Uart};
-pub use note::{Caller, Conduit, GuestMemory, Note, Range, Window};
+pub use note::{GuestMemory, Note, Range, Window};
 pub use pattern::Pattern;
 pub use register::Register;
 pub use replay::{Replay, ReplayCall, Word};

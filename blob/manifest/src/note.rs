@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The `[note]` table: what a blob claims, as its author writes it and as the ELF note carries it.
 
-use fakemon_abi::note as abi;
-use serde::Deserialize;
+use fakemon_abi::{Conduit, Width, note as abi};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 
 /// What becomes the blob's ELF note.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Note {
     /// Ways into the blob.
+    #[serde(deserialize_with = "conduits")]
     pub conduits: Vec<Conduit>,
     /// The registers that a call carries.
     pub window: Window,
     /// Execution states that may enter.
-    pub callers: Vec<Caller>,
+    #[serde(deserialize_with = "callers")]
+    pub callers: Vec<Width>,
     /// The blob's access to the guest's RAM.
     #[serde(default)]
     pub guest_memory: GuestMemory,
@@ -21,16 +24,6 @@ pub struct Note {
     pub stack: u32,
     /// Claimed function IDs, ascending.
     pub ranges: Vec<Range>,
-}
-
-/// The instruction that makes a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Conduit {
-    /// Secure Monitor Call.
-    Smc,
-    /// Hypervisor Call.
-    Hvc,
 }
 
 /// Which registers go in and may come out changed.
@@ -45,16 +38,6 @@ pub enum Window {
     /// r0-r12 both ways (firmware interfaces from before SMCCC).
     #[serde(rename = "legacy32")]
     Legacy32,
-}
-
-/// The execution state of a caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Caller {
-    /// A 64-bit kernel.
-    AArch64,
-    /// A 32-bit kernel.
-    AArch32,
 }
 
 /// How much of the guest's RAM the blob can reach.
@@ -133,19 +116,9 @@ impl Note {
             .collect();
         abi::Note {
             abi: fakemon_abi::ABI_VERSION,
-            conduits: self.conduits.iter().fold(0, |bits, conduit| {
-                bits | match conduit {
-                    Conduit::Smc => abi::CONDUIT_SMC,
-                    Conduit::Hvc => abi::CONDUIT_HVC,
-                }
-            }),
+            conduits: bits(self.conduits.iter().map(|conduit| conduit.note_bit())),
             window: self.window.to_abi(),
-            callers: self.callers.iter().fold(0, |bits, caller| {
-                bits | match caller {
-                    Caller::AArch64 => abi::CALLER_AARCH64,
-                    Caller::AArch32 => abi::CALLER_AARCH32,
-                }
-            }),
+            callers: bits(self.callers.iter().map(|caller| caller.note_bit())),
             guest_memory: match self.guest_memory {
                 GuestMemory::None => abi::GUEST_MEMORY_NONE,
                 GuestMemory::Read => abi::GUEST_MEMORY_READ,
@@ -158,4 +131,32 @@ impl Note {
             ranges: abi::ranges(&ranges),
         }
     }
+}
+
+fn bits(each: impl Iterator<Item = u32>) -> u32 {
+    each.fold(0, |bits, bit| bits | bit)
+}
+
+fn conduits<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Conduit>, D::Error> {
+    named(from, &Conduit::ALL.map(|conduit| (conduit.name(), conduit)))
+}
+
+fn callers<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Width>, D::Error> {
+    named(from, &Width::ALL.map(|width| (width.name(), width)))
+}
+
+/// A list of names, as the values that they name.
+fn named<'de, D: Deserializer<'de>, T: Copy>(
+    from: D,
+    names: &[(&'static str, T)],
+) -> Result<Vec<T>, D::Error> {
+    let value = |word: String| {
+        let found = names.iter().find(|(name, _)| *name == word);
+        found.map(|&(_, value)| value).ok_or_else(|| {
+            let names: Vec<_> = names.iter().map(|(name, _)| *name).collect();
+            D::Error::custom(format!("{word:?} is not one of {}", names.join(", ")))
+        })
+    };
+    let words = Vec::<String>::deserialize(from)?;
+    words.into_iter().map(value).collect()
 }

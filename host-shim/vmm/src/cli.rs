@@ -4,7 +4,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
+use fakemon_host::{Engine, OnFault, Policy};
 use fakemon_manifest::Size;
 
 /// What `--help` says after the options; clap does not wrap it.
@@ -67,14 +68,14 @@ pub struct RunArgs {
     #[arg(long, value_name = "SIZE")]
     pub mem: Option<Size>,
     /// Who answers the guest's SMC calls
-    #[arg(long, value_enum, default_value_t = Smc::Blob)]
-    pub smc: Smc,
+    #[arg(long, value_enum, default_value_t)]
+    pub smc: Policy,
     /// Who carries calls to the blob and back
-    #[arg(long, value_enum, default_value_t = EngineArg::Auto)]
-    pub engine: EngineArg,
+    #[arg(long, value_enum, default_value_t)]
+    pub engine: Engine,
     /// What a fault of the blob means for the guest
-    #[arg(long, value_enum, default_value_t = Fault::Fatal)]
-    pub on_fault: Fault,
+    #[arg(long, value_enum, default_value_t)]
+    pub on_fault: OnFault,
     /// CPU time that a blob may use in one call; if it uses none, as in WFI, it
     /// has ten times that and at least 30 s
     #[arg(long, value_name = "MS", default_value_t = 1000)]
@@ -108,39 +109,6 @@ impl RunArgs {
     pub fn watchdog_wall(&self) -> Duration {
         (self.watchdog() * 10).max(WALL)
     }
-}
-
-/// Values of `--smc`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Smc {
-    /// The blob, for the calls that it claims
-    Blob,
-    /// KVM itself, as without Fake Monitor
-    Kvm,
-    /// Nobody: every call returns NOT_SUPPORTED
-    Deny,
-    /// Nobody: an SMC is an undefined instruction
-    Undef,
-}
-
-/// Values of `--engine`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum EngineArg {
-    /// KVM if it can, else fakemon
-    Auto,
-    /// Fakemon, with KVM as it is
-    Userspace,
-    /// KVM itself, which needs a host kernel with Fake Monitor's patches
-    Kernel,
-}
-
-/// Values of `--on-fault`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Fault {
-    /// End the guest
-    Fatal,
-    /// Answer the call NOT_SUPPORTED and go on
-    NotSupported,
 }
 
 #[cfg(test)]

@@ -15,9 +15,9 @@ mod tree;
 use std::ops::Range;
 
 use dtoolkit::model::DeviceTree;
+use fakemon_host::Width;
 use fakemon_manifest::Board;
 
-use crate::loader::Isa;
 use crate::loader::layout::DTB_SPACE;
 
 /// What the tree has to describe.
@@ -26,7 +26,7 @@ pub struct Description<'a> {
     /// The board.
     pub board: &'a Board,
     /// What the CPUs execute.
-    pub isa: Isa,
+    pub width: Width,
     /// MPIDR affinity of each CPU.
     pub mpidr: &'a [u64],
     /// GIC architecture version: 2 or 3.

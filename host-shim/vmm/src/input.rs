@@ -6,14 +6,14 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use dtoolkit::model::DeviceTree;
-use fakemon_host::{Blob, BlobError};
-use fakemon_manifest::{Arch, Board, ManifestError};
+use fakemon_host::{Blob, BlobError, Policy, Width};
+use fakemon_manifest::{Board, ManifestError};
 
-use crate::cli::{RunArgs, Smc};
+use crate::cli::RunArgs;
 use crate::cpus::kvm_mpidr;
 use crate::dt::{self, DtError};
 use crate::loader::layout::DTB_SPACE;
-use crate::loader::{self, Isa, Kernel, Layout, LoadError, MAX_KERNEL};
+use crate::loader::{self, Kernel, Layout, LoadError, MAX_KERNEL};
 use crate::memory::{self, Memory, MemoryError};
 
 const MIB: u64 = 1 << 20;
@@ -28,7 +28,7 @@ pub struct Input {
     /// The board.
     pub board: Board,
     /// What the CPUs execute.
-    pub isa: Isa,
+    pub width: Width,
     /// The kernel.
     pub kernel: Kernel,
     /// The initrd, if there is one.
@@ -140,10 +140,7 @@ impl Input {
     /// The first thing that cannot be used.
     pub fn read(args: &RunArgs) -> Result<Input, InputError> {
         let board = Board::load(&args.board)?;
-        let isa = match board.guest.arch {
-            Arch::Arm64 => Isa::Arm64,
-            Arch::Armhf => Isa::Arm32,
-        };
+        let width = board.guest.arch.width();
         let mpidr = mpidr(
             &board,
             args.smp.unwrap_or(board.machine.cpus) as usize,
@@ -152,18 +149,18 @@ impl Input {
         let ram = args.mem.unwrap_or(board.machine.memory).0;
         Memory::check(&board, ram, memory::of_this_machine())?;
         let kernel = file("kernel", &args.kernel, MAX_KERNEL.min(ram))?;
-        let kernel = loader::kernel(&args.kernel, kernel, isa, &board.name)?;
+        let kernel = loader::kernel(&args.kernel, kernel, width, &board.name)?;
         let initrd = args
             .initrd
             .as_deref()
             .map(|path| file("initrd", path, MAX_INITRD.min(ram)))
             .transpose()?;
         let initrd_size = initrd.as_ref().map_or(0, |initrd| initrd.len() as u64);
-        let layout = loader::plan(isa, board.machine.ram_base, ram, &kernel, initrd_size)?;
+        let layout = loader::plan(width, board.machine.ram_base, ram, &kernel, initrd_size)?;
         let dtb = args.dtb.as_deref().map(device_tree).transpose()?;
         let blobs = match (args.smc, &args.blob[..]) {
-            (Smc::Blob, []) => return Err(InputError::NoBlob),
-            (Smc::Blob, [first, more @ ..]) => {
+            (Policy::Blob, []) => return Err(InputError::NoBlob),
+            (Policy::Blob, [first, more @ ..]) => {
                 let mut blobs = vec![blob_of(first, &board.name)?];
                 for path in more {
                     blobs.push(blob(path)?);
@@ -184,7 +181,7 @@ impl Input {
             .join(" ");
         Ok(Input {
             board,
-            isa,
+            width,
             kernel,
             initrd,
             dtb,

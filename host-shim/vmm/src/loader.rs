@@ -6,10 +6,10 @@ pub mod image;
 pub mod layout;
 pub mod zimage;
 
-use std::fmt;
 use std::io::Read;
 use std::path::Path;
 
+use fakemon_host::Width;
 use flate2::read::GzDecoder;
 
 pub use layout::{Layout, plan};
@@ -17,21 +17,11 @@ pub use layout::{Layout, plan};
 /// The most that a kernel may unpack to: Linux itself assumes less.
 pub const MAX_KERNEL: u64 = 1 << 30;
 
-/// What the guest's CPUs execute.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Isa {
-    /// AArch64.
-    Arm64,
-    /// AArch32 at EL1.
-    Arm32,
-}
-
-impl fmt::Display for Isa {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Isa::Arm64 => "an arm64 Image",
-            Isa::Arm32 => "a 32-bit Arm zImage",
-        })
+/// The format of kernels for CPUs of this width.
+fn format_of(width: Width) -> &'static str {
+    match width {
+        Width::AArch64 => "an arm64 Image",
+        Width::AArch32 => "a 32-bit Arm zImage",
     }
 }
 
@@ -59,7 +49,7 @@ pub enum LoadError {
         /// The board's name.
         board: String,
         /// What would do.
-        wanted: Isa,
+        wanted: &'static str,
     },
     /// It is the right format, but damaged.
     #[error("kernel {file} is damaged: {why}; fetch it again")]
@@ -95,7 +85,12 @@ pub enum LoadError {
 ///
 /// # Errors
 /// When it is another format or architecture, or damaged.
-pub fn kernel(file: &Path, bytes: Vec<u8>, wanted: Isa, board: &str) -> Result<Kernel, LoadError> {
+pub fn kernel(
+    file: &Path,
+    bytes: Vec<u8>,
+    wanted: Width,
+    board: &str,
+) -> Result<Kernel, LoadError> {
     let file = file.display().to_string();
     let bytes = if bytes.starts_with(&[0x1f, 0x8b]) {
         unpack(&file, &bytes)?
@@ -107,13 +102,13 @@ pub fn kernel(file: &Path, bytes: Vec<u8>, wanted: Isa, board: &str) -> Result<K
         why,
     };
     match wanted {
-        Isa::Arm64 if image::is_image(&bytes) => image::parse(bytes).map_err(damaged),
-        Isa::Arm32 if zimage::is_zimage(&bytes) => zimage::parse(bytes).map_err(damaged),
+        Width::AArch64 if image::is_image(&bytes) => image::parse(bytes).map_err(damaged),
+        Width::AArch32 if zimage::is_zimage(&bytes) => zimage::parse(bytes).map_err(damaged),
         _ => Err(LoadError::Format {
             found: recognise(&bytes),
             file,
             board: board.into(),
-            wanted,
+            wanted: format_of(wanted),
         }),
     }
 }

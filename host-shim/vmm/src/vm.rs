@@ -31,7 +31,6 @@ use crate::devices::{Bus, pages};
 use crate::dt;
 use crate::events::{Events, Guest};
 use crate::input::Input;
-use crate::loader::Isa;
 use crate::memory::Memory;
 use crate::summary::Summary;
 use crate::trace::Tracer;
@@ -92,16 +91,18 @@ impl Vm {
         let memory = Memory::new(machine.ram_base, input.ram, &in_memory)?;
         map(&vm, &memory)?;
 
-        let width = match input.isa {
-            Isa::Arm64 => Width::AArch64,
-            Isa::Arm32 => Width::AArch32,
-        };
         let kick_signal = options.config.kick_signal;
         kick::install_handler(kick_signal).map_err(VmError::Signal)?;
         let own_mpidr = machine.mpidr.is_some();
         let mut cpus = (0..).zip(&input.mpidr).map(|(number, &mpidr)| {
             let stolen_time = machine.stolen_time(number);
-            vcpu::create(&vm, number, width, own_mpidr.then_some(mpidr), stolen_time)
+            vcpu::create(
+                &vm,
+                number,
+                input.width,
+                own_mpidr.then_some(mpidr),
+                stolen_time,
+            )
         });
         let cpus: Vec<_> = cpus.by_ref().collect::<Result<_, _>>()?;
         let gic = gic::create(&vm, &input.board, cpus.len(), options.gic)?;
@@ -135,13 +136,13 @@ impl Vm {
         let mut vcpus = Vec::with_capacity(cpus.len());
         for (number, fd) in (0..).zip(cpus) {
             let lane = match &world {
-                Some(world) => Some(world.lane(number, &fd.fd, width)?),
+                Some(world) => Some(world.lane(number, &fd.fd, input.width)?),
                 None => None,
             };
             vcpus.push(Vcpu::new(
                 number,
                 fd,
-                width,
+                input.width,
                 lane,
                 options.policy,
                 shared.clone(),
@@ -219,7 +220,7 @@ impl Vm {
 /// Opens KVM and checks what this guest needs of it.
 fn open(input: &Input) -> Result<Kvm, VmError> {
     let kvm = Kvm::new().map_err(VmError::open)?;
-    if input.isa == Isa::Arm32 && kvm.check_extension_raw(KVM_CAP_ARM_EL1_32BIT.into()) <= 0 {
+    if input.width == Width::AArch32 && kvm.check_extension_raw(KVM_CAP_ARM_EL1_32BIT.into()) <= 0 {
         return Err(VmError::No32Bit(input.board.name.clone()));
     }
     let limit = kvm.get_max_vcpus();
@@ -269,7 +270,7 @@ fn load(input: &Input, memory: &Memory, gic: u32) -> Result<(), VmError> {
     }
     let description = dt::Description {
         board: &input.board,
-        isa: input.isa,
+        width: input.width,
         mpidr: &input.mpidr,
         gic,
         ram: input.ram,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Names of environment variables. docs/testing.md and `--help` say what a user can do with them.
 
+use fakemon_host::Engine;
+
 /// The directory of the [assets](crate::assets); set for test programs.
 pub const ASSETS: &str = "FAKEMON_ASSETS";
 /// The boards that are tested, with commas between their names.
@@ -33,6 +35,17 @@ pub const QUICK: &str = "FAKEMON_QUICK";
 pub const STRICT: &str = "FAKEMON_STRICT";
 /// Seconds that a test program may take.
 pub const TIMEOUT: &str = "FAKEMON_TIMEOUT";
+
+/// The engine that [`ENGINE`] names.
+///
+/// # Errors
+/// When there is none of that name; the message has those that there are.
+pub fn engine() -> Result<Engine, String> {
+    match std::env::var(ENGINE) {
+        Ok(name) => name.parse().map_err(|error| format!("{ENGINE}: {error}")),
+        Err(_) => Ok(Engine::Auto),
+    }
+}
 
 /// Tells whether a variable that is a switch is on.
 pub fn is_on(name: &str) -> bool {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The command line of the reference VMM.
 
+use fakemon_host::{Engine, Policy};
 use fakemon_manifest::{Arch, Board, Size};
 
 /// Milliseconds of CPU time that a blob may take for one call in a host VM, whose kernel takes the
@@ -23,10 +24,10 @@ pub struct Launch<'a> {
     pub board_dir: String,
     /// Other files, by the options that take them: `--blob`, `--kernel`, `--initrd`, `--dtb`.
     pub files: Vec<(&'static str, String)>,
-    /// Who answers SMCs, as `--smc` names it.
-    pub smc: &'a str,
-    /// Who carries calls, as `--engine` names it, unless the VMM is to decide.
-    pub engine: Option<&'a str>,
+    /// Who answers SMCs.
+    pub smc: Policy,
+    /// Who carries calls.
+    pub engine: Engine,
     /// Number of CPUs.
     pub cpus: u32,
     /// Size of RAM.
@@ -39,13 +40,13 @@ pub struct Launch<'a> {
 
 impl<'a> Launch<'a> {
     /// The board as its `board.toml` describes it, with its blob if `smc` says so.
-    pub fn new(board: &'a Board, board_dir: String, smc: &'a str) -> Launch<'a> {
+    pub fn new(board: &'a Board, board_dir: String, smc: Policy) -> Launch<'a> {
         Launch {
             board,
             board_dir,
             files: Vec::new(),
             smc,
-            engine: None,
+            engine: Engine::Auto,
             cpus: board.machine.cpus,
             memory: board.machine.memory,
             words: Vec::new(),
@@ -58,10 +59,8 @@ impl<'a> Launch<'a> {
         let mut arguments = vec!["run".to_owned()];
         let mut option = |name: &str, value: String| arguments.extend([name.to_owned(), value]);
         option("--board", self.board_dir.clone());
-        option("--smc", self.smc.to_owned());
-        if let Some(engine) = self.engine {
-            option("--engine", engine.to_owned());
-        }
+        option("--smc", self.smc.to_string());
+        option("--engine", self.engine.to_string());
         for (name, file) in &self.files {
             option(name, file.clone());
         }
@@ -102,10 +101,11 @@ mod tests {
     #[test]
     fn a_guest_on_an_arm_machine_gets_what_its_board_says() {
         let board = board("virt");
-        let mut launch = Launch::new(&board, "/b/virt".to_owned(), "blob");
+        let mut launch = Launch::new(&board, "/b/virt".to_owned(), Policy::Blob);
         launch.files.push(("--kernel", "/k".to_owned()));
         launch.words.push("quiet".to_owned());
-        let arguments = "run --board /b/virt --smc blob --kernel /k --smp 4 --mem 512M --append";
+        let arguments = "run --board /b/virt --smc blob --engine auto --kernel /k --smp 4 --mem 512M \
+            --append";
         let mut expected: Vec<&str> = arguments.split(' ').collect();
         expected.push("panic=-1 fakemon.cpus=4 quiet");
         assert_eq!(launch.arguments(), expected);
@@ -116,8 +116,8 @@ mod tests {
         let host_vm = Some(HostVm { gic: 2 });
         for (name, pinned) in [("virt", false), ("midway", true)] {
             let board = board(name);
-            let mut launch = Launch::new(&board, String::new(), "deny");
-            (launch.host_vm, launch.engine) = (host_vm, Some("kernel"));
+            let mut launch = Launch::new(&board, String::new(), Policy::Deny);
+            (launch.host_vm, launch.engine) = (host_vm, Engine::Kernel);
             let arguments = launch.arguments();
             let text = arguments.join(" ");
             assert!(text.contains("--gic 2 --watchdog 30000"), "{text}");

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a note may claim.
 
+use fakemon_abi::Width;
 use fakemon_abi::hostcall::WORKAROUNDS;
 use fakemon_abi::layout::MAX_STACK;
 use fakemon_abi::note::MAX_RANGES;
 
 use super::{Fault, ensure, listed_once};
-use crate::note::{Caller, Note, Range, Window};
+use crate::note::{Note, Range, Window};
 
 pub(super) fn note(note: &Note) -> Result<(), Fault> {
     listed_once("note.conduits", &note.conduits)?;
     listed_once("note.callers", &note.callers)?;
     ensure(
-        note.window != Window::Legacy32 || note.callers == [Caller::AArch32],
+        note.window != Window::Legacy32 || note.callers == [Width::AArch32],
         "note.callers",
         "window \"legacy32\" carries r0 to r12 and is for aarch32 callers alone",
     )?;

@@ -3,10 +3,10 @@
 
 use dtoolkit::model::{DeviceTree, DeviceTreeNode};
 use dtoolkit::{Node, Property};
+use fakemon_host::Width;
 
 use super::tree::{self, cell, cells, in_cells, node, pair, strings};
 use super::{Description, DtError};
-use crate::loader::Isa;
 use crate::loader::layout::DTB_SPACE;
 
 /// Gives a base tree as many CPU nodes as the machine has CPUs. Nodes that are missing are copies
@@ -90,9 +90,9 @@ pub(super) fn chosen(tree: &mut DeviceTree, what: &Description<'_>) {
 /// Refuses a tree without the interrupt controller and the timer that KVM has: its kernel could not
 /// even say what it misses.
 pub(super) fn check(tree: &DeviceTree, what: &Description<'_>) -> Result<(), DtError> {
-    let (timer, timers) = match what.isa {
-        Isa::Arm64 => ("arm,armv8-timer", ["arm,armv8-timer"].as_slice()),
-        Isa::Arm32 => (
+    let (timer, timers) = match what.width {
+        Width::AArch64 => ("arm,armv8-timer", ["arm,armv8-timer"].as_slice()),
+        Width::AArch32 => (
             "arm,armv7-timer",
             ["arm,armv7-timer", "arm,armv8-timer"].as_slice(),
         ),

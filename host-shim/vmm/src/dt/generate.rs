@@ -5,10 +5,10 @@
 //! board says it.
 
 use dtoolkit::model::{DeviceTree, DeviceTreeNode};
+use fakemon_host::Width;
 
 use super::Description;
 use super::tree::{cells, empty, node, pair, strings};
-use crate::loader::Isa;
 
 const GIC: u32 = 1;
 const CLOCK: u32 = 2;
@@ -64,9 +64,9 @@ pub(super) fn tree(what: &Description<'_>) -> DeviceTree {
 }
 
 fn cpus(what: &Description<'_>) -> DeviceTreeNode {
-    let compatible = match what.isa {
-        Isa::Arm64 => "arm,armv8",
-        Isa::Arm32 => "arm,cortex-a15",
+    let compatible = match what.width {
+        Width::AArch64 => "arm,armv8",
+        Width::AArch32 => "arm,cortex-a15",
     };
     let mut cpus = node(
         "cpus",
@@ -118,9 +118,9 @@ fn gic(what: &Description<'_>) -> DeviceTreeNode {
 }
 
 fn timer(what: &Description<'_>) -> DeviceTreeNode {
-    let compatible = match what.isa {
-        Isa::Arm64 => "arm,armv8-timer",
-        Isa::Arm32 => "arm,armv7-timer",
+    let compatible = match what.width {
+        Width::AArch64 => "arm,armv8-timer",
+        Width::AArch32 => "arm,armv7-timer",
     };
     // With a GICv2 the flags also say which CPUs get the interrupt; a GICv3 has no such field.
     let cpu_mask = if what.gic == 2 {

@@ -13,7 +13,7 @@ use crate::testing::board;
 fn describe<'a>(board: &'a Board, mpidr: &'a [u64]) -> Description<'a> {
     Description {
         board,
-        isa: Isa::Arm64,
+        width: Width::AArch64,
         mpidr,
         gic: 3,
         ram: 512 << 20,
@@ -74,7 +74,7 @@ fn a_gic_v2_tree_names_the_cpus_that_get_the_timer() {
     let board = board("");
     let what = Description {
         gic: 2,
-        isa: Isa::Arm32,
+        width: Width::AArch32,
         ..describe(&board, &[0, 1, 2])
     };
     let dtb = build(&what, None).expect("built");

@@ -9,7 +9,9 @@
 //! top        end of RAM, or for a 32-bit kernel the end of what it maps early
 //! ```
 
-use super::{Isa, Kernel, LoadError};
+use fakemon_host::Width;
+
+use super::{Kernel, LoadError};
 
 const MIB: u64 = 1 << 20;
 /// The most that a device tree may have (booting.rst), and its alignment here.
@@ -35,15 +37,15 @@ pub struct Layout {
 /// # Errors
 /// When it does not fit; the message says how much would do.
 pub fn plan(
-    isa: Isa,
+    width: Width,
     base: u64,
     ram: u64,
     kernel: &Kernel,
     initrd: u64,
 ) -> Result<Layout, LoadError> {
-    let reach = match isa {
-        Isa::Arm64 => ram,
-        Isa::Arm32 => ram.min(LOWMEM),
+    let reach = match width {
+        Width::AArch64 => ram,
+        Width::AArch32 => ram.min(LOWMEM),
     };
     let kernel_end = kernel.offset + kernel.footprint;
     let taken = kernel_end + HEADROOM + DTB_SPACE;

@@ -27,13 +27,13 @@ fn zimage() -> Vec<u8> {
     bytes
 }
 
-fn load(bytes: Vec<u8>, wanted: Isa) -> Result<Kernel, String> {
+fn load(bytes: Vec<u8>, wanted: Width) -> Result<Kernel, String> {
     kernel(Path::new("F"), bytes, wanted, "virt").map_err(|error| error.to_string())
 }
 
 #[test]
 fn an_image_says_how_much_memory_it_needs() {
-    let kernel = load(image(), Isa::Arm64).expect("bootable");
+    let kernel = load(image(), Width::AArch64).expect("bootable");
     assert_eq!((kernel.offset, kernel.footprint), (0, 40 * MIB));
 }
 
@@ -42,8 +42,11 @@ fn a_compressed_image_is_unpacked_and_a_cut_one_refused() {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
     gzip.write_all(&image()).expect("memory");
     let packed = gzip.finish().expect("memory");
-    assert_eq!(load(packed.clone(), Isa::Arm64), load(image(), Isa::Arm64));
-    let error = load(packed[..packed.len() / 2].to_vec(), Isa::Arm64).expect_err("cut");
+    assert_eq!(
+        load(packed.clone(), Width::AArch64),
+        load(image(), Width::AArch64)
+    );
+    let error = load(packed[..packed.len() / 2].to_vec(), Width::AArch64).expect_err("cut");
     assert!(error.starts_with("kernel F is damaged: gzip: "), "{error}");
 }
 
@@ -57,32 +60,32 @@ fn the_wrong_kernel_is_named_with_what_the_board_needs() {
     for (bytes, wanted, message) in [
         (
             bzimage,
-            Isa::Arm64,
+            Width::AArch64,
             "kernel F is an x86 bzImage; board virt needs an arm64 Image",
         ),
         (
             zimage(),
-            Isa::Arm64,
+            Width::AArch64,
             "kernel F is a 32-bit Arm zImage; board virt needs an arm64 Image",
         ),
         (
             image(),
-            Isa::Arm32,
+            Width::AArch32,
             "kernel F is an arm64 Image; board virt needs a 32-bit Arm zImage",
         ),
         (
             vec![],
-            Isa::Arm64,
+            Width::AArch64,
             "kernel F is empty; board virt needs an arm64 Image",
         ),
         (
             b"\x7fELF".to_vec(),
-            Isa::Arm64,
+            Width::AArch64,
             "kernel F is an ELF file (a vmlinux is not bootable here); board virt needs an arm64 Image",
         ),
         (
             zboot,
-            Isa::Arm64,
+            Width::AArch64,
             "kernel F is an EFI zboot image (unpack the Image from it first); board virt needs an \
              arm64 Image",
         ),
@@ -103,7 +106,7 @@ fn damaged_headers_are_refused() {
     big_endian[24] = 1;
     for bytes in [huge, far, odd, big_endian] {
         assert!(
-            load(bytes, Isa::Arm64)
+            load(bytes, Width::AArch64)
                 .expect_err("damaged")
                 .contains("damaged")
         );
@@ -111,7 +114,7 @@ fn damaged_headers_are_refused() {
     let mut cut = zimage();
     cut.truncate(100);
     assert!(
-        load(cut, Isa::Arm32)
+        load(cut, Width::AArch32)
             .expect_err("damaged")
             .contains("4096 bytes and has 100")
     );
@@ -119,10 +122,10 @@ fn damaged_headers_are_refused() {
 
 #[test]
 fn every_piece_lies_in_ram_and_none_overlaps() {
-    for (isa, bytes) in [(Isa::Arm64, image()), (Isa::Arm32, zimage())] {
-        let kernel = load(bytes, isa).expect("bootable");
+    for (width, bytes) in [(Width::AArch64, image()), (Width::AArch32, zimage())] {
+        let kernel = load(bytes, width).expect("bootable");
         for ram in [128 * MIB, 512 * MIB, 4096 * MIB] {
-            let at = plan(isa, 0x4000_0000, ram, &kernel, 3 * MIB + 7).expect("fits");
+            let at = plan(width, 0x4000_0000, ram, &kernel, 3 * MIB + 7).expect("fits");
             assert_eq!(at.kernel, 0x4000_0000 + kernel.offset);
             assert!(at.kernel + kernel.footprint <= at.dtb);
             assert_eq!(at.dtb % layout::DTB_SPACE, 0);
@@ -134,21 +137,21 @@ fn every_piece_lies_in_ram_and_none_overlaps() {
 
 #[test]
 fn too_little_memory_says_how_much_would_do() {
-    let kernel = load(image(), Isa::Arm64).expect("bootable");
-    let error = plan(Isa::Arm64, 0, 64 * MIB, &kernel, 10 * MIB).expect_err("too small");
+    let kernel = load(image(), Width::AArch64).expect("bootable");
+    let error = plan(Width::AArch64, 0, 64 * MIB, &kernel, 10 * MIB).expect_err("too small");
     assert_eq!(
         error.to_string(),
         "64 MiB of memory is too small for this kernel and initrd; use --mem 84M or more"
     );
     assert!(
-        plan(Isa::Arm64, 0, 84 * MIB, &kernel, 10 * MIB).is_ok(),
+        plan(Width::AArch64, 0, 84 * MIB, &kernel, 10 * MIB).is_ok(),
         "the promise holds"
     );
 }
 
 #[test]
 fn a_32_bit_kernel_gets_no_initrd_beyond_its_reach() {
-    let kernel = load(zimage(), Isa::Arm32).expect("bootable");
-    let error = plan(Isa::Arm32, 0, 2048 * MIB, &kernel, 600 * MIB).expect_err("too big");
+    let kernel = load(zimage(), Width::AArch32).expect("bootable");
+    let error = plan(Width::AArch32, 0, 2048 * MIB, &kernel, 600 * MIB).expect_err("too big");
     assert!(error.to_string().contains("does not fit"), "{error}");
 }

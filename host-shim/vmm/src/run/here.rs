@@ -3,10 +3,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use fakemon_host::{Config, Engine, OnFault, Policy, monotonic_ns};
+use fakemon_host::{Config, Policy, monotonic_ns};
 
 use super::{Ending, after};
-use crate::cli::{EngineArg, Fault, RunArgs, Smc};
+use crate::cli::RunArgs;
 use crate::console::Console;
 use crate::events::Events;
 use crate::input::Input;
@@ -41,24 +41,9 @@ pub fn run(args: &RunArgs) -> Ending {
 }
 
 fn options(args: &RunArgs, tracer: Option<Arc<Tracer>>) -> Options {
-    let policy = match args.smc {
-        Smc::Blob => Policy::Blob,
-        Smc::Kvm => Policy::Kvm,
-        Smc::Deny => Policy::Deny,
-        Smc::Undef => Policy::Undef,
-    };
-    let on_fault = match args.on_fault {
-        Fault::Fatal => OnFault::Fatal,
-        Fault::NotSupported => OnFault::NotSupported,
-    };
-    let engine = match args.engine {
-        EngineArg::Auto => Engine::Auto,
-        EngineArg::Userspace => Engine::Userspace,
-        EngineArg::Kernel => Engine::Kernel,
-    };
     let config = Config {
-        engine,
-        on_fault,
+        engine: args.engine,
+        on_fault: args.on_fault,
         // A trace is to show a call when it is over; counts may wait.
         log: if tracer.is_some() { 1 } else { COUNTED },
         watchdog: args.watchdog(),
@@ -66,7 +51,7 @@ fn options(args: &RunArgs, tracer: Option<Arc<Tracer>>) -> Options {
         ..Config::default()
     };
     Options {
-        policy,
+        policy: args.smc,
         config,
         gic: args.gic,
         tracer,
