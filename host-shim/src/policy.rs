@@ -43,6 +43,12 @@ pub enum Engine {
     Kernel,
 }
 
+impl Engine {
+    /// KVM_CAP_ARM_MONITOR, as the patches of `host-shim/kernel` number it: what KVM_CHECK_EXTENSION
+    /// tells of a host that has the kernel engine.
+    pub const CAPABILITY: u32 = 1000;
+}
+
 const ENGINES: [(&str, Engine); 3] = [
     ("auto", Engine::Auto),
     ("userspace", Engine::Userspace),

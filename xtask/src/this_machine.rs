@@ -10,8 +10,6 @@ use fakemon_host::Engine;
 
 /// KVM_CHECK_EXTENSION (Documentation/virt/kvm/api.rst, 4.4).
 const KVM_CHECK_EXTENSION: nix::libc::Ioctl = 0xae03;
-/// KVM_CAP_ARM_MONITOR, as the patches number it.
-const KVM_CAP_ARM_MONITOR: i32 = 1000;
 
 /// Tells whether programs run on this machine itself.
 pub(crate) fn is_native() -> Result<bool> {
@@ -35,7 +33,7 @@ pub(crate) fn engine() -> Result<Option<Engine>> {
     let kvm = kvm.context("cannot open /dev/kvm")?;
     // SAFETY: this ioctl takes a number and touches no memory of ours.
     let answer =
-        unsafe { nix::libc::ioctl(kvm.as_raw_fd(), KVM_CHECK_EXTENSION, KVM_CAP_ARM_MONITOR) };
+        unsafe { nix::libc::ioctl(kvm.as_raw_fd(), KVM_CHECK_EXTENSION, Engine::CAPABILITY) };
     Ok(Some(match answer {
         1.. => Engine::Kernel,
         _ => Engine::Userspace,

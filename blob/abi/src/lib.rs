@@ -11,6 +11,7 @@
 //! * [`note`]: what a blob says of itself in its ELF file.
 //! * [`hostcall`]: what a blob may ask of the host.
 //! * [`layout`]: where things are in the monitor VM.
+//! * [`mpidr`]: how CPUs are named.
 //! * [`status`]: the error codes that firmware speaks.
 
 #![no_std]
@@ -19,6 +20,7 @@ mod caller;
 pub mod frame;
 pub mod hostcall;
 pub mod layout;
+pub mod mpidr;
 pub mod note;
 pub mod status;
 

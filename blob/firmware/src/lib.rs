@@ -38,7 +38,6 @@ mod function_id;
 mod immediate;
 mod lock;
 pub mod memory;
-pub mod mpidr;
 mod platform;
 mod power;
 mod service;

@@ -22,10 +22,10 @@ use crate::engine::fd::AsKvmFd;
 use crate::engine::record::CallRecord;
 use crate::engine::regs::{Register, RegisterError, Registers};
 use crate::engine::status::Status;
+use crate::policy::Engine;
 use crate::width::Conduit;
 
 const CHECK_EXTENSION: c_ulong = ioctl_expr(_IOC_NONE, KVMIO, 0x03, 0);
-const CAP_ARM_MONITOR: c_ulong = 1000;
 /// Action of the SMCCC filter: the monitor's vCPU serves the call.
 pub(crate) const FILTER_MONITOR: u8 = 3;
 /// The instruction with which the gate's vectors hand a return to KVM: `hvc #0x4d56`.
@@ -86,10 +86,10 @@ struct Entry {
 const _: () = assert!(size_of::<Bind>() == 64 && size_of::<Entry>() == 312);
 
 /// Tells whether the KVM behind a VM or `/dev/kvm` can carry calls
-/// ([`Engine::Kernel`](crate::Engine::Kernel)), and gives a blob the Arm architecture calls.
+/// ([`Engine::Kernel`]), and gives a blob the Arm architecture calls.
 pub fn supported(kvm: &impl AsKvmFd) -> bool {
     // SAFETY: the ioctl takes a number and touches no memory.
-    unsafe { ioctl_with_val(&kvm.as_kvm_fd(), CHECK_EXTENSION, CAP_ARM_MONITOR) > 0 }
+    unsafe { ioctl_with_val(&kvm.as_kvm_fd(), CHECK_EXTENSION, Engine::CAPABILITY.into()) > 0 }
 }
 
 /// KVM_REG_ARM_MONITOR_STATE: bits 15:8 are the number of registers that the call in progress gives

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use fakemon_abi::layout::MAX_VCPUS;
+use fakemon_abi::mpidr::AFFINITY;
 use kvm_ioctls::Kvm;
 
 use crate::blob::Blob;
@@ -34,8 +35,6 @@ pub struct World {
     shared: Arc<Shared>,
 }
 
-/// Affinity fields of MPIDR_EL1.
-const AFFINITY: u64 = 0xff_00ff_ffff;
 /// No affinity.
 const NOBODY: u64 = u64::MAX;
 

@@ -7,10 +7,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use fakemon_abi::mpidr::AFFINITY;
 use fakemon_abi::status::{ALREADY_ON, INVALID_PARAMETERS, ON_PENDING};
-
-/// Affinity fields of an MPIDR.
-const AFFINITY: u64 = 0xff_00ff_ffff;
 
 /// Where a CPU starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,13 +126,6 @@ impl Cpus {
     }
 }
 
-/// MPIDR affinity that KVM gives vCPU number `vcpu`: 16 to a cluster (arch/arm64/kvm/sys_regs.c,
-/// reset_mpidr).
-pub fn kvm_mpidr(vcpu: u32) -> u64 {
-    let vcpu = u64::from(vcpu);
-    (vcpu & 0xf) | (vcpu >> 4 & 0xff) << 8 | (vcpu >> 12 & 0xff) << 16
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,10 +180,5 @@ mod tests {
         assert!(cpus.stop(0), "the other one is about to come up");
         assert!(cpus.take_start(1).is_some());
         assert!(!cpus.stop(1));
-    }
-
-    #[test]
-    fn kvm_numbers_sixteen_cpus_to_a_cluster() {
-        assert_eq!([0, 15, 16, 300].map(kvm_mpidr), [0, 15, 0x100, 0x120c]);
     }
 }

@@ -6,11 +6,11 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use dtoolkit::model::DeviceTree;
+use fakemon_abi::mpidr;
 use fakemon_host::{Blob, BlobError, Policy, Width};
 use fakemon_manifest::{Board, ManifestError};
 
 use crate::cli::RunArgs;
-use crate::cpus::kvm_mpidr;
 use crate::dt::{self, DtError};
 use crate::loader::layout::DTB_SPACE;
 use crate::loader::{self, Kernel, Layout, LoadError, MAX_KERNEL};
@@ -270,7 +270,7 @@ fn mpidr(board: &Board, cpus: usize, gic: Option<u32>) -> Result<Vec<u64>, Input
     }
     Ok(match &machine.mpidr {
         Some(list) => list[..cpus].to_vec(),
-        None => (0..cpus as u32).map(kvm_mpidr).collect(),
+        None => (0..cpus as u32).map(mpidr::kvm).collect(),
     })
 }
 

@@ -4,12 +4,11 @@
 //! Which CPU is on is the VMM's to know. This service checks what the caller says, translates it
 //! into host calls and their answers into the caller's terms.
 
-use fakemon_abi::Width;
+use fakemon_abi::{Width, mpidr};
 
 use crate::call::Call;
 use crate::error::{Code, Error};
 use crate::function_id::{FunctionId, owner};
-use crate::mpidr;
 use crate::service::Service;
 
 mod power;

@@ -16,12 +16,13 @@
 //! Not here: entry points relative to a vector base (version 1.1), and interrupts as events, which
 //! would take the interrupt controller away from the guest.
 
+use fakemon_abi::mpidr;
+
 use crate::call::Call;
 use crate::context::Context;
 use crate::error::Code;
 use crate::function_id::{FunctionId, owner};
 use crate::lock::Lock;
-use crate::mpidr;
 use crate::platform::{Platform, PowerState};
 use crate::power::PowerChange;
 use crate::service::Service;

@@ -4,13 +4,12 @@
 use std::collections::BTreeSet;
 
 use fakemon_abi::layout::{MAX_VCPUS, MONITOR_BASE};
+use fakemon_abi::mpidr::AFFINITY;
 
 use super::{Fault, ensure, listed_once};
 use crate::machine::{Gic, Machine, Page, PageKind, Region};
 use crate::text::is_name;
 
-/// The bits of MPIDR_EL1 that hold affinity fields (Arm ARM D24.2.118).
-const AFFINITY: u64 = 0xff_00ff_ffff;
 /// The largest SPI, counted from 0, of a GIC in KVM: one has 992 interrupts at most, private ones
 /// included (Documentation/virt/kvm/devices/arm-vgic.rst, KVM_DEV_ARM_VGIC_GRP_NR_IRQS).
 const MAX_SPI: u32 = 959;

@@ -10,6 +10,7 @@
 
 use std::time::Duration;
 
+use fakemon_abi::mpidr::AFFINITY;
 use fakemon_host::Lane;
 use fakemon_host::regs::{self, Register, Registers};
 use kvm_bindings::{
@@ -25,8 +26,6 @@ use crate::say;
 
 /// How long a suspended guest sleeps at most that has set no timer.
 const SUSPEND: Duration = Duration::from_secs(1);
-/// Affinity fields of MPIDR_EL1.
-const AFFINITY: u64 = 0xff_00ff_ffff;
 
 /// CNTV_CTL_EL0 (a 32-bit guest has the same two timers).
 const CNTV_CTL: Register = regs::sysreg(3, 3, 14, 3, 1);

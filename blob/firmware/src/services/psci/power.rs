@@ -9,9 +9,9 @@ use super::refused;
 use super::state::StateFormat;
 use crate::call::Call;
 use crate::error::Error;
-use crate::mpidr::AFFINITY;
 use crate::platform::PowerState;
 use crate::power::PowerChange;
+use fakemon_abi::mpidr::AFFINITY;
 
 /// The highest affinity level, which is the highest power level as well.
 const MAX_LEVEL: u64 = 3;
