@@ -47,7 +47,7 @@ pub use blob::{Blob, BlobError};
 pub use claims::ClaimError;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 pub use engine::{
-    AsKvmFd, CallRecord, Error, FilterError, GuestMemory, Host, KickHandle, Lane, Monitor,
+    AsKvmFd, CallRecord, Error, FilterError, GuestMemory, Host, KickHandle, Lane, Payload,
     RegisterError, Served, Step, Trap, World, boottime_ns, has_kernel_engine, inject_undefined,
     keep_stolen_time, monotonic_ns, regs, set_policy,
 };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fakemon_host::regs::Registers;
-use fakemon_host::{Blob, Config, Engine, GuestMemory, Monitor, Policy, Width, World, set_policy};
+use fakemon_host::{Blob, Config, Engine, GuestMemory, Payload, Policy, Width, World, set_policy};
 use fakemon_launch::env;
 use kvm_bindings::{
     KVM_ARM_VCPU_EL1_32BIT, KVM_ARM_VCPU_PSCI_0_2, KVM_CAP_ARM_NISV_TO_USER, kvm_enable_cap,
@@ -203,11 +203,11 @@ impl Machine {
         self.more.push(more);
     }
 
-    /// The monitor VM of the first blob.
+    /// The first payload.
     ///
     /// # Panics
     /// The policy is that no blob answers.
-    pub fn monitor(&self) -> &Monitor {
+    pub fn payload(&self) -> &Payload {
         let first = self
             .world
             .as_ref()

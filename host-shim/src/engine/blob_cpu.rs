@@ -20,7 +20,7 @@ use crate::engine::error::Error;
 use crate::engine::frame::{self, ELR, ENTRY, ESR, FAR, FramePtr, SP, SPSR, TAKEN};
 use crate::engine::gate;
 use crate::engine::guest::Guest;
-use crate::engine::monitor::Monitor;
+use crate::engine::payload::Payload;
 use crate::engine::record::CallRecord;
 use crate::engine::regs::{self, RegisterError, x};
 use crate::engine::vcpu::{Exit, Vcpu};
@@ -71,17 +71,17 @@ pub(crate) struct BlobCpu {
     pub(crate) vcpu: Vcpu,
     pub(crate) frame: FramePtr,
     pub(crate) cpu: u32,
-    pub(crate) monitor: Arc<Monitor>,
+    pub(crate) payload: Arc<Payload>,
 }
 
 impl BlobCpu {
     /// Makes the vCPU and parks it.
-    pub(crate) fn new(monitor: &Arc<Monitor>, cpu: u32, guest: &Guest) -> Result<Self, Error> {
+    pub(crate) fn new(payload: &Arc<Payload>, cpu: u32, guest: &Guest) -> Result<Self, Error> {
         let mut blob = BlobCpu {
-            vcpu: Vcpu::new(monitor, cpu)?,
-            frame: FramePtr::new(monitor.memory(), cpu, monitor.cpus()),
+            vcpu: Vcpu::new(payload.vm(), cpu)?,
+            frame: FramePtr::new(payload.vm().memory(), cpu, payload.vm().cpus()),
             cpu,
-            monitor: monitor.clone(),
+            payload: payload.clone(),
         };
         blob.start(guest)?;
         Ok(blob)
@@ -129,7 +129,7 @@ impl BlobCpu {
 
     /// Has KVM carry calls between the guest's vCPU and this one from now on.
     pub(crate) fn bind(&mut self, guest: &Guest, log: u32) -> Result<Binding, Error> {
-        let blob = self.monitor.blob();
+        let blob = self.payload.blob();
         let note = blob.note();
         let vectors = blob.vectors();
         let served = |conduit, table| (note.conduits & conduit != 0).then_some(vectors + table);
@@ -166,12 +166,12 @@ impl BlobCpu {
     /// else of x0 means anything to SMCCC (DEN 0028, 2.5). A legacy call has data there, of which
     /// later kernels may mask bits in the function ID that they report.
     pub(crate) fn first_input(&self) -> usize {
-        usize::from(self.monitor.blob().note().window != WINDOW_LEGACY32)
+        usize::from(self.payload.blob().note().window != WINDOW_LEGACY32)
     }
 
     /// The claimed range that a call falls into, if its conduit is served at all.
     pub(crate) fn claim(&self, function: u32, conduit: Conduit) -> Option<Range> {
-        self.monitor.blob().claim(function, conduit)
+        self.payload.blob().claim(function, conduit)
     }
 
     /// Leaves a call for the gate, which enters it when the vCPU runs.
@@ -200,7 +200,7 @@ impl BlobCpu {
         self.frame.set(ELR, call.pc);
         self.frame.set(SPSR, call.pstate | SPSR_IL);
         self.frame
-            .set(ENTRY, self.monitor.blob().vectors() + vector);
+            .set(ENTRY, self.payload.blob().vectors() + vector);
         self.frame.set(SP, self.stack_top());
     }
 

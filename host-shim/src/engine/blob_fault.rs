@@ -15,7 +15,7 @@ use crate::fault::{BlobFault, FaultReason};
 impl BlobCpu {
     /// What the blob has left in the frame's panic record.
     pub(crate) fn panic_reason(&self) -> FaultReason {
-        let memory = self.monitor.memory();
+        let memory = self.payload.vm().memory();
         let at = vcpu_block(self.cpu) + FRAME + offset_of!(Frame, panic) as u64;
         let bytes = memory
             .read(at, size_of::<PanicRecord>())
@@ -68,7 +68,7 @@ impl BlobCpu {
         } else {
             (own.get(regs::PC)?, own.get(regs::SP_EL1)?)
         };
-        let blob = self.monitor.blob();
+        let blob = self.payload.blob();
         Ok(BlobFault {
             board: blob.board().to_owned(),
             cpu: self.cpu,

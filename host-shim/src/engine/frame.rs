@@ -4,11 +4,13 @@
 use std::mem::offset_of;
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use fakemon_abi::frame::{Frame, REGS};
 use fakemon_abi::hostcall::HostCall;
+use fakemon_abi::layout::{FRAME, vcpu_block};
 
-use crate::engine::memory::MonitorMemory;
+use crate::engine::memory::Memory;
 
 /// Offsets of the words that the engine reads and writes.
 pub(crate) const ELR: usize = Frame::ELR;
@@ -40,11 +42,27 @@ pub(crate) const fn call_result(n: usize) -> usize {
     CALL_RESULTS + 8 * n
 }
 
+/// Where a vCPU's frame lies in this process.
+fn find(memory: &Memory, cpu: u32) -> NonNull<Frame> {
+    let found = memory.locate(vcpu_block(cpu) + FRAME, size_of::<Frame>());
+    found.expect("every vCPU has a frame").cast()
+}
+
+/// Counts up the word in a vCPU's frame that tells how often the guest's memory has changed.
+pub(crate) fn count_memory_change(memory: &Memory, cpu: u32) {
+    let place = find(memory, cpu).as_ptr();
+    let place = place.wrapping_byte_add(offset_of!(Frame, memory));
+    // SAFETY: the word is inside the frame, aligned, and only ever accessed as an atomic or by volatile
+    // accesses.
+    let word = unsafe { AtomicU64::from_ptr(place.cast()) };
+    word.fetch_add(1, Ordering::Release);
+}
+
 /// One vCPU's frame, with the memory that it lies in.
 #[derive(Debug)]
 pub(crate) struct FramePtr {
     words: NonNull<u64>,
-    _memory: Arc<MonitorMemory>,
+    _memory: Arc<Memory>,
 }
 
 // SAFETY: the pointer is valid as long as the memory that it keeps mapped, on any thread.
@@ -52,9 +70,9 @@ unsafe impl Send for FramePtr {}
 
 impl FramePtr {
     /// Takes the frame of vCPU `cpu` of `cpus`, and fills in what never changes.
-    pub(crate) fn new(memory: &Arc<MonitorMemory>, cpu: u32, cpus: u32) -> Self {
+    pub(crate) fn new(memory: &Arc<Memory>, cpu: u32, cpus: u32) -> Self {
         let frame = FramePtr {
-            words: memory.frame(cpu).cast(),
+            words: find(memory, cpu).cast(),
             _memory: memory.clone(),
         };
         frame.set(CPU, u64::from(cpu) | u64::from(cpus) << 32);
@@ -63,7 +81,7 @@ impl FramePtr {
 
     fn word(&self, offset: usize) -> NonNull<u64> {
         assert!(offset.is_multiple_of(8) && offset + 8 <= size_of::<Frame>());
-        // SAFETY: the assertion keeps the word within the frame, which `memory.frame` found mapped
+        // SAFETY: the assertion keeps the word within the frame, which `find` found mapped
         // as a whole.
         unsafe { self.words.byte_add(offset) }
     }

@@ -31,7 +31,6 @@ use crate::engine::kick::KickHandle;
 use crate::engine::record::{CallRecord, monotonic_ns};
 use crate::engine::regs::{self, RegisterError, x};
 use crate::engine::step::{Step, Trap};
-use crate::engine::world::Shared;
 use crate::fault::FaultReason;
 use crate::request::{Reply, Request};
 use crate::width::Width;
@@ -40,6 +39,9 @@ mod end;
 mod entry;
 mod host_call;
 mod seat;
+mod shared;
+
+pub(crate) use self::shared::Shared;
 
 /// Where the call is that user space knows of.
 #[derive(Debug)]
@@ -144,7 +146,7 @@ impl Lane {
         blob.load(&self.record, self.guest.width());
         match switch {
             Switch::Userspace => {
-                blob.monitor.begin(self.cpu);
+                blob.payload.begin(self.cpu);
                 self.run()
             }
             // Of a VMM whose own filter forwards what KVM would send to the monitor.
@@ -389,7 +391,7 @@ impl Lane {
 
     /// Whether a store there is one to guest memory that the payload has asked to read alone.
     fn is_forbidden(&self, address: u64) -> bool {
-        let access = self.blob().monitor.blob().note().guest_memory;
+        let access = self.blob().payload.blob().note().guest_memory;
         access == GUEST_MEMORY_READ && self.world.ram.holds(address)
     }
 

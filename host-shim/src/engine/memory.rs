@@ -1,21 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The monitor VM's own memory: one anonymous mapping, laid out as `fakemon_abi::layout` says.
+//! A monitor VM's own memory: one anonymous mapping, in pieces.
 //!
-//! The blob can write most of it at any time, so nothing here hands out references: every access is
+//! A payload can write most of it at any time, so nothing here hands out references: every access is
 //! a bounded copy.
 
 use std::io;
-use std::mem::offset_of;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use fakemon_abi::frame::Frame;
-use fakemon_abi::layout::{FRAME, GATE, TABLES_BASE, VCPU_STRIDE, vcpu_block};
-
-use crate::blob::Blob;
-use crate::engine::gate;
-use crate::tables::{Access, PAGE, Tables};
+use crate::tables::PAGE;
 
 /// One piece of the monitor VM's address space that has memory behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +25,7 @@ pub(crate) struct Piece {
 
 /// The mapping; it lives as long as the monitor VM or one of its vCPUs.
 #[derive(Debug)]
-pub(crate) struct MonitorMemory {
+pub(crate) struct Memory {
     base: NonNull<u8>,
     size: usize,
     pieces: Vec<Piece>,
@@ -40,73 +33,30 @@ pub(crate) struct MonitorMemory {
 
 // SAFETY: the mapping is plain memory that no thread owns, and all access to it is by volatile or
 // bounded raw copies.
-unsafe impl Send for MonitorMemory {}
+unsafe impl Send for Memory {}
 // SAFETY: as above; no method makes a reference into the mapping.
-unsafe impl Sync for MonitorMemory {}
+unsafe impl Sync for Memory {}
 
-impl MonitorMemory {
-    /// Maps and fills the memory: the blob's segments, stage-1 tables, and a gate and frame for each
-    /// of `cpus` vCPUs; `bound` tells whether returns go to KVM itself.
-    ///
-    /// What nobody in the monitor VM should write is read-only in stage 2 as well, so that a vCPU
-    /// whose EL1 state is reset finds gate and tables as they were, even after a blob that has
-    /// switched its MMU off.
-    pub(crate) fn new(blob: &Blob, cpus: u32, bound: bool) -> io::Result<Arc<Self>> {
-        let gate = gate::code(bound);
-        let tables = stage_1(blob, cpus).to_bytes();
+impl Memory {
+    /// Maps memory for `layout`, whose entries are an address and a size in the monitor VM, and whether
+    /// the monitor VM can write there.
+    pub(crate) fn new(layout: impl IntoIterator<Item = (u64, u64, bool)>) -> io::Result<Arc<Self>> {
         let mut pieces = Vec::new();
-        let mut size = 0;
-        let mut piece = |address: u64, bytes: u64, writable| {
+        let mut mapped = 0;
+        for (address, size, writable) in layout {
             pieces.push(Piece {
                 address,
-                size: bytes,
+                size,
                 writable,
-                offset: size,
+                offset: mapped,
             });
-            size += bytes as usize;
-        };
-        for segment in blob.segments() {
-            piece(
-                segment.address,
-                segment.size,
-                segment.access == Access::Write,
-            );
+            mapped += size as usize;
         }
-        piece(TABLES_BASE, tables.len() as u64, false);
-        for cpu in 0..cpus {
-            // The doorbell, below the gate, gets no memory.
-            piece(vcpu_block(cpu) + GATE, PAGE, false);
-            piece(vcpu_block(cpu) + FRAME, VCPU_STRIDE - FRAME, true);
-        }
-        let memory = MonitorMemory {
-            base: map(size)?,
-            size,
+        Ok(Arc::new(Memory {
+            base: map(mapped)?,
+            size: mapped,
             pieces,
-        };
-        memory.load(blob);
-        memory.write(TABLES_BASE, &tables);
-        for cpu in 0..cpus {
-            memory.write(vcpu_block(cpu) + GATE, &gate);
-        }
-        Ok(Arc::new(memory))
-    }
-
-    /// Makes the blob's segments what the file says, as they were when it was loaded first.
-    pub(crate) fn load(&self, blob: &Blob) {
-        for segment in blob.segments() {
-            if let Some(start) = self.locate(segment.address, segment.size as usize) {
-                // SAFETY: these are whole pages of the mapping, which is private and anonymous: they
-                // are zero when they are next touched. Nothing refers to them.
-                unsafe {
-                    libc::madvise(
-                        start.as_ptr().cast(),
-                        segment.size as usize,
-                        libc::MADV_DONTNEED,
-                    );
-                }
-            }
-            self.write(segment.address, &segment.data);
-        }
+        }))
     }
 
     pub(crate) fn pieces(&self) -> &[Piece] {
@@ -120,7 +70,7 @@ impl MonitorMemory {
 
     /// Where `size` bytes at `address` lie in the mapping; [`None`] unless one piece holds them
     /// all.
-    fn locate(&self, address: u64, size: usize) -> Option<NonNull<u8>> {
+    pub(crate) fn locate(&self, address: u64, size: usize) -> Option<NonNull<u8>> {
         let piece = self
             .pieces
             .iter()
@@ -136,12 +86,22 @@ impl MonitorMemory {
 
     /// Copies bytes into the monitor's memory; what has no memory behind it is a mistake of this
     /// library.
-    fn write(&self, address: u64, bytes: &[u8]) {
+    pub(crate) fn write(&self, address: u64, bytes: &[u8]) {
         let to = self
             .locate(address, bytes.len())
             .expect("the layout has room for what is loaded");
         // SAFETY: `locate` found bytes.len() bytes there, and `bytes` is no part of the mapping.
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), to.as_ptr(), bytes.len()) };
+    }
+
+    /// Makes whole pages zero, as they were when they were mapped.
+    pub(crate) fn clear(&self, address: u64, size: u64) {
+        assert!(size.is_multiple_of(PAGE) && address.is_multiple_of(PAGE));
+        if let Some(start) = self.locate(address, size as usize) {
+            // SAFETY: these are whole pages of the mapping, which is private and anonymous: they are
+            // zero when they are next touched. Nothing refers to them.
+            unsafe { libc::madvise(start.as_ptr().cast(), size as usize, libc::MADV_DONTNEED) };
+        }
     }
 
     /// Copies bytes out, for example of a message of the blob; [`None`] where there is no memory.
@@ -166,51 +126,13 @@ impl MonitorMemory {
         let there = pages.iter().filter(|&&page| page & 1 != 0);
         Ok(there.count() as u64 * PAGE)
     }
-
-    /// Counts up the word in a vCPU's frame that tells how often the guest's memory has changed.
-    pub(crate) fn count_memory_change(&self, cpu: u32) {
-        let place = self
-            .frame(cpu)
-            .as_ptr()
-            .wrapping_byte_add(offset_of!(Frame, memory));
-        // SAFETY: the word is inside the frame, aligned, and only ever accessed as an atomic or by
-        // volatile accesses.
-        let word = unsafe { AtomicU64::from_ptr(place.cast()) };
-        word.fetch_add(1, Ordering::Release);
-    }
-
-    /// Where a vCPU's frame lies in this process.
-    pub(crate) fn frame(&self, cpu: u32) -> NonNull<Frame> {
-        let found = self.locate(vcpu_block(cpu) + FRAME, size_of::<Frame>());
-        found.expect("every vCPU has a frame").cast()
-    }
 }
 
-impl Drop for MonitorMemory {
+impl Drop for Memory {
     fn drop(&mut self) {
         // SAFETY: this is the mapping that `map` made, and nothing borrows from it.
         unsafe { libc::munmap(self.base.as_ptr().cast(), self.size) };
     }
-}
-
-/// The monitor's stage 1: the guest's addresses, and what the blob and each vCPU's block need.
-fn stage_1(blob: &Blob, cpus: u32) -> Tables {
-    use fakemon_abi::layout::{DOORBELL, STACK};
-    let mut tables = Tables::new();
-    for segment in blob.segments() {
-        tables.map(segment.address, segment.size, segment.access);
-    }
-    for cpu in 0..cpus {
-        let block = vcpu_block(cpu);
-        tables.map(block + DOORBELL, PAGE, Access::Device);
-        tables.map(block + GATE, PAGE, Access::Execute);
-        tables.map(block + FRAME, PAGE, Access::Write);
-        // The stack ends at the block's end, so that what lies below it is never mapped.
-        let stack = u64::from(blob.note().stack);
-        tables.map(block + VCPU_STRIDE - stack, stack, Access::Write);
-        debug_assert!(VCPU_STRIDE - stack >= STACK);
-    }
-    tables
 }
 
 fn map(size: usize) -> io::Result<NonNull<u8>> {

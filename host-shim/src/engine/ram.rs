@@ -29,6 +29,14 @@ pub(crate) struct Region {
     pub(crate) read_only: bool,
 }
 
+/// What a payload can do with the guest's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GuestAccess {
+    None,
+    Read,
+    Write,
+}
+
 /// What there is.
 #[derive(Debug, Default)]
 pub(crate) struct Regions {

@@ -15,7 +15,7 @@ use rustix::ioctl::{NoArg, Opcode, ioctl, opcode};
 
 use crate::engine::error::Error;
 use crate::engine::fd::AsKvmFd;
-use crate::engine::monitor::Monitor;
+use crate::engine::monitor::Vm;
 use crate::engine::regs::Registers;
 use crate::engine::slot::Slot;
 
@@ -49,30 +49,31 @@ pub(crate) struct Vcpu {
     slot: usize,
     slots: Arc<[Slot]>,
     // Last, so that the VM outlives the vCPU.
-    _monitor: Arc<Monitor>,
+    _vm: Arc<Vm>,
 }
 
 impl Vcpu {
     /// Makes vCPU `number`, which has to be [reset](Self::reset) before it runs.
-    pub(crate) fn new(monitor: &Arc<Monitor>, number: u32) -> Result<Self, Error> {
+    pub(crate) fn new(vm: &Arc<Vm>, number: u32) -> Result<Self, Error> {
         let mut init = kvm_vcpu_init::default();
-        let vm = monitor.vm();
-        vm.get_preferred_target(&mut init)
+        vm.fd()
+            .get_preferred_target(&mut init)
             .map_err(Error::kvm("ask KVM for the CPU model"))?;
         init.features[0] |= 1 << KVM_ARM_VCPU_PSCI_0_2;
         let mut fd = vm
+            .fd()
             .create_vcpu(u64::from(number))
             .map_err(Error::kvm("create a monitor vCPU"))?;
         let run = NonNull::from(fd.get_kvm_run());
         // SAFETY: kvm_run stays mapped as long as `fd`, and Drop detaches it first.
-        unsafe { monitor.slot(number).attach(run, monitor.is_bound()) };
-        let (slots, slot) = monitor.slots_from(number);
+        unsafe { vm.slot(number).attach(run, vm.is_bound()) };
+        let (slots, slot) = vm.slots_from(number);
         Ok(Vcpu {
             fd,
             init,
             slot,
             slots: slots.clone(),
-            _monitor: monitor.clone(),
+            _vm: vm.clone(),
         })
     }
 

@@ -4,10 +4,8 @@
 
 use std::os::fd::{FromRawFd, IntoRawFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use fakemon_abi::layout::MAX_VCPUS;
-use fakemon_abi::mpidr::AFFINITY;
 use kvm_ioctls::Kvm;
 
 use crate::blob::Blob;
@@ -16,8 +14,10 @@ use crate::engine::binding;
 use crate::engine::error::Error;
 use crate::engine::fd::{self, AsKvmFd};
 use crate::engine::lane::Lane;
-use crate::engine::monitor::Monitor;
-use crate::engine::ram::{GuestMemory, Ram, Region};
+use crate::engine::lane::Shared;
+use crate::engine::monitor::Vcpus;
+use crate::engine::payload::Payload;
+use crate::engine::ram::{GuestMemory, Region};
 use crate::engine::slot::Slot;
 use crate::engine::watchdog::Watchdog;
 use crate::policy::{Config, Engine};
@@ -33,22 +33,6 @@ use crate::width::Width;
 #[derive(Clone, Debug)]
 pub struct World {
     shared: Arc<Shared>,
-}
-
-/// No affinity.
-const NOBODY: u64 = u64::MAX;
-
-/// What the lanes share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) payloads: Vec<Arc<Monitor>>,
-    pub(crate) ram: Ram,
-    pub(crate) config: Config,
-    pub(crate) cpus: u32,
-    pub(crate) slots: Arc<[Slot]>,
-    /// Affinity of each CPU that has a lane, else [`NOBODY`].
-    mpidr: Box<[AtomicU64]>,
-    _watchdog: Watchdog,
 }
 
 impl World {
@@ -98,20 +82,18 @@ impl World {
             .enumerate()
             .map(|(n, blob)| {
                 let bound = kernel_engine && n == 0;
-                Monitor::new(&kvm, blob, cpus, bound, &slots, n * cpus as usize)
+                let vcpus = Vcpus {
+                    count: cpus,
+                    bound,
+                    slots: slots.clone(),
+                    first_slot: n * cpus as usize,
+                };
+                Payload::new(&kvm, blob, vcpus)
             })
             .collect::<Result<_, _>>()?;
         let watchdog = Watchdog::new(&slots, &config).map_err(Error::Watchdog)?;
         Ok(World {
-            shared: Arc::new(Shared {
-                payloads,
-                ram: Ram::default(),
-                config,
-                cpus,
-                slots,
-                mpidr: (0..cpus).map(|_| AtomicU64::new(NOBODY)).collect(),
-                _watchdog: watchdog,
-            }),
+            shared: Arc::new(Shared::new(payloads, config, cpus, slots, watchdog)),
         })
     }
 
@@ -148,9 +130,9 @@ impl World {
         let (region, log_dirty) = (regions.list[at], regions.log_dirty);
         for payload in &self.shared.payloads {
             // SAFETY: as the caller says; `remove_memory` unmaps it before it leaves the list.
-            if let Err(error) = unsafe { payload.map(&region, log_dirty) } {
+            if let Err(error) = unsafe { payload.vm().map(&region, log_dirty) } {
                 for payload in &self.shared.payloads {
-                    let _was_not_there = payload.unmap(&region);
+                    let _was_not_there = payload.vm().unmap(&region);
                 }
                 regions.list.remove(at);
                 return Err(error);
@@ -170,7 +152,7 @@ impl World {
         let mut regions = self.shared.ram.change();
         let at = regions.position(guest_addr)?;
         for payload in &self.shared.payloads {
-            payload.unmap(&regions.list[at])?;
+            payload.vm().unmap(&regions.list[at])?;
         }
         regions.list.remove(at);
         drop(regions);
@@ -192,9 +174,9 @@ impl World {
         };
         for payload in &self.shared.payloads {
             // KVM does not change this flag of a slot that exists.
-            payload.unmap(&region)?;
+            payload.vm().unmap(&region)?;
             // SAFETY: who added the region keeps it mapped.
-            unsafe { payload.map(&region, regions.log_dirty) }?;
+            unsafe { payload.vm().map(&region, regions.log_dirty) }?;
         }
         regions.list[at] = region;
         drop(regions);
@@ -212,7 +194,7 @@ impl World {
         for region in &regions.list {
             for payload in &self.shared.payloads {
                 // SAFETY: who added the region keeps it mapped.
-                unsafe { payload.map(region, on) }?;
+                unsafe { payload.vm().map(region, on) }?;
             }
         }
         regions.log_dirty = on;
@@ -229,7 +211,7 @@ impl World {
         let region = &regions.list[regions.position(guest_addr)?];
         let mut pages = vec![0; (region.memory.size / PAGE).div_ceil(64) as usize];
         for payload in &self.shared.payloads {
-            payload.dirty_pages(region, &mut pages)?;
+            payload.vm().dirty_pages(region, &mut pages)?;
         }
         Ok(pages)
     }
@@ -241,7 +223,7 @@ impl World {
     /// A vCPU is in a call: [`Lane::abandon`] ends it. Nothing has been reset then.
     pub fn reset(&self) -> Result<(), Error> {
         let payloads = &self.shared.payloads;
-        if let Some(cpu) = payloads.iter().find_map(|payload| payload.busy()) {
+        if let Some(cpu) = payloads.iter().find_map(|payload| payload.vm().busy()) {
             return Err(Error::Busy(cpu));
         }
         for payload in payloads {
@@ -253,14 +235,14 @@ impl World {
         Ok(())
     }
 
-    /// The payloads' monitor VMs, in the order of the blobs.
-    pub fn payloads(&self) -> impl Iterator<Item = &Monitor> {
+    /// The payloads, in the order of the blobs.
+    pub fn payloads(&self) -> impl Iterator<Item = &Payload> {
         self.shared.payloads.iter().map(|payload| &**payload)
     }
 
     /// Who carries the calls of the first payload: [`Engine::Kernel`] or [`Engine::Userspace`].
     pub fn engine(&self) -> Engine {
-        match self.payloads().any(Monitor::is_bound) {
+        match self.payloads().any(Payload::is_bound) {
             true => Engine::Kernel,
             false => Engine::Userspace,
         }
@@ -275,7 +257,7 @@ impl World {
     pub fn interrupt(&self, cpu: u32, payload: usize) {
         let there = (self.shared.payloads.get(payload)).filter(|_| cpu < self.shared.cpus);
         if let Some(payload) = there.filter(|payload| payload.blob().takes_entries()) {
-            payload.slot(cpu).raise();
+            payload.vm().slot(cpu).raise();
         }
     }
 
@@ -284,19 +266,5 @@ impl World {
         for payload in &self.shared.payloads {
             payload.announce_memory();
         }
-    }
-}
-
-impl Shared {
-    /// Notes what CPU number `cpu` is called.
-    pub(crate) fn set_mpidr(&self, cpu: u32, mpidr: u64) {
-        self.mpidr[cpu as usize].store(mpidr & AFFINITY, Ordering::Relaxed);
-    }
-
-    /// The number of the CPU with this MPIDR.
-    pub(crate) fn cpu_of(&self, mpidr: u64) -> Option<u32> {
-        let is_it = |own: &AtomicU64| own.load(Ordering::Relaxed) == mpidr & AFFINITY;
-        let found = self.mpidr.iter().position(is_it)?;
-        u32::try_from(found).ok()
     }
 }

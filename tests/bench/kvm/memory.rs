@@ -37,7 +37,7 @@ fn touched(blob: &Blob, engine: Engine, cpus: u32) -> io::Result<u64> {
     for cpu in &mut machine.cpus {
         round(cpu, 1, by_blob);
     }
-    machine.monitor().touched_memory()
+    machine.payload().touched_memory()
 }
 
 /// Nanoseconds until a monitor VM with one vCPU is ready for a guest's first call.

@@ -125,7 +125,7 @@ struct Entry {
 }
 
 fn witnessed(machine: &Machine) -> ([u64; 31], Entry) {
-    let monitor = machine.monitor();
+    let monitor = machine.payload();
     let at = vcpu_block(0) + VCPU_STRIDE - 8 * WORDS as u64;
     let bytes = monitor.read_memory(at, 8 * WORDS).expect("a stack");
     let words: Vec<u64> = bytes

@@ -161,7 +161,7 @@ fn world(machine: &Machine) -> World {
 
 /// How often the blob was entered without a call.
 fn entries(machine: &Machine) -> u64 {
-    let bytes = machine.monitor().read_memory(DATA, 8).expect("its data");
+    let bytes = machine.payload().read_memory(DATA, 8).expect("its data");
     u64::from_le_bytes(bytes.try_into().expect("8 bytes"))
 }
 

@@ -6,7 +6,7 @@
 mod programs;
 
 use fakemon_abi::layout::{DOORBELL, FRAME, STACK, VCPU_STRIDE, vcpu_block};
-use fakemon_host::Monitor;
+use fakemon_host::Payload;
 use fakemon_tests::elf::DATA;
 use fakemon_tests::machine::{Machine, RAM, Stop};
 use fakemon_tests::trials;
@@ -18,13 +18,13 @@ const PAGE: u64 = 0x1000;
 
 fn no_attack_reaches_an_idle_monitor() {
     let mut machine = machine(1);
-    let monitor = machine.monitor();
+    let monitor = machine.payload();
     let (addresses, before) = (targets(monitor, 1), Snapshot::of(monitor));
     prepare(&machine, &addresses);
     let stop = machine.cpus[0].run();
     assert!(matches!(stop, Stop::Ended), "{stop:?}");
     assert_repelled(&machine, &addresses);
-    let monitor = machine.monitor();
+    let monitor = machine.payload();
     let changed = Snapshot::of(monitor).differences(&before);
     assert!(changed.is_empty(), "{changed:x?}");
 }
@@ -32,7 +32,7 @@ fn no_attack_reaches_an_idle_monitor() {
 fn no_attack_reaches_a_monitor_that_serves_other_cpus() {
     const CPUS: u32 = 4;
     let mut machine = machine(CPUS);
-    let monitor = machine.monitor();
+    let monitor = machine.payload();
     let (addresses, before) = (targets(monitor, CPUS), Snapshot::of(monitor));
     prepare(&machine, &addresses);
     let stops = machine.run_all();
@@ -50,7 +50,7 @@ fn no_attack_reaches_a_monitor_that_serves_other_cpus() {
         assert_eq!(wrong, 0, "wrong answers");
         calls += own;
     }
-    let monitor = machine.monitor();
+    let monitor = machine.payload();
     let count = monitor.read_memory(DATA, 8).expect("the blob's data");
     assert_eq!(
         count,
@@ -94,7 +94,7 @@ fn the_attacks_succeed_where_the_guest_has_memory() {
 }
 
 /// The first and the last 16 bytes of every page of the monitor's, and of the doorbells.
-fn targets(monitor: &Monitor, cpus: u32) -> Vec<u64> {
+fn targets(monitor: &Payload, cpus: u32) -> Vec<u64> {
     let doorbells = (0..cpus).map(|cpu| (vcpu_block(cpu) + DOORBELL, PAGE));
     let pieces = monitor.memory_map().chain(doorbells);
     let pages = pieces.flat_map(|(start, size)| (start..start + size).step_by(PAGE as usize));
@@ -166,7 +166,7 @@ fn assert_repelled(machine: &Machine, addresses: &[u64]) {
 struct Snapshot(Vec<(u64, Vec<u8>)>);
 
 impl Snapshot {
-    fn of(monitor: &Monitor) -> Snapshot {
+    fn of(monitor: &Payload) -> Snapshot {
         let read = |(start, size)| {
             let bytes = monitor.read_memory(start, size as usize);
             (start, bytes.expect("memory where the map says"))

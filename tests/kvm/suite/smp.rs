@@ -247,7 +247,7 @@ fn run_all(machine: &mut Machine) {
 }
 
 fn counter(machine: &Machine, offset: u64) -> u64 {
-    let monitor = machine.monitor();
+    let monitor = machine.payload();
     let bytes = monitor
         .read_memory(DATA + offset, 8)
         .expect("the blob's data");

@@ -31,7 +31,7 @@ impl Lane {
         let fault = Box::new(fault);
         self.start_over()?;
         if hangs {
-            self.blob().monitor.spoil(self.cpu);
+            self.blob().payload.spoil(self.cpu);
         }
         match self.world.config.on_fault {
             OnFault::Fatal => Err(Error::Blob(fault)),

@@ -61,7 +61,7 @@ impl Lane {
         blob.load_entry(&self.record, self.guest.width());
         match switch {
             Switch::Userspace => {
-                blob.monitor.begin(self.cpu);
+                blob.payload.begin(self.cpu);
                 self.run()
             }
             Switch::Kernel(binding) => {

@@ -21,7 +21,7 @@ impl Lane {
         let reply = match HostCall::decode(number, args) {
             HostCall::Ask(request) => return Ok(Some(self.ask(request, Place::HostCall))),
             HostCall::Console { address, length } => {
-                match self.blob().monitor.memory().read(address, length) {
+                match self.blob().payload.vm().memory().read(address, length) {
                     Some(text) => {
                         let request = Request::Console(text);
                         return Ok(Some(self.ask(request, Place::HostCall)));
@@ -38,7 +38,7 @@ impl Lane {
                 let address = self.guest.translate(va, write, &self.world.ram)?;
                 status_or(address, status::INVALID_ADDRESS)
             }
-            HostCall::GuestMemory(n) => self.blob().monitor.guest_memory(n, &self.world.ram),
+            HostCall::GuestMemory(n) => self.blob().payload.guest_memory(n, &self.world.ram),
             HostCall::SetException { elr, spsr } => match self.guest.set_exception(elr, spsr)? {
                 true => Reply::ok(),
                 false => Reply::not_supported(),

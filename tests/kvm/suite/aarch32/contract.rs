@@ -69,7 +69,7 @@ fn the_blob_is_entered_as_el3_is_from_aarch32() {
         cpu.set(regs::x(0), 0x1234_5678);
         cpu.set(regs::x(12), LEGACY_ID);
         assert!(call(cpu).is_none());
-        let monitor = machine.monitor();
+        let monitor = machine.payload();
         let data = monitor.read_memory(DATA, 40).expect("the blob's data");
         let (words, _) = data.as_chunks();
         let words: Vec<_> = words.iter().map(|word| u64::from_le_bytes(*word)).collect();

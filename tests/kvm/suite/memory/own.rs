@@ -62,7 +62,7 @@ fn the_monitors_own_memory_is_writable_or_executable_or_neither() {
         let fault = failed(&mut machine, EXECUTE, address);
         assert_exception(&fault, INSTRUCTION_ABORT, address);
     }
-    let monitor = machine.monitor();
+    let monitor = machine.payload();
     assert_eq!(
         monitor.read_memory(MONITOR_BASE + 0x400, reach().len()),
         Some(reach().to_vec())
@@ -80,7 +80,7 @@ fn the_monitors_of_two_guests_share_nothing() {
     for (value, machine) in (1_u64..).zip(&mut machines) {
         assert_eq!(reached(machine, LOAD, DATA), value);
         assert_eq!(reached(machine, LOAD, PLACE), value);
-        let monitor = machine.monitor();
+        let monitor = machine.payload();
         assert_eq!(
             monitor.read_memory(DATA, 8),
             Some(value.to_le_bytes().to_vec())
@@ -93,7 +93,7 @@ fn the_monitors_of_two_guests_share_nothing() {
 
 fn read_memory_gives_what_the_memory_map_names_and_nothing_else() {
     let machine = machine(GUEST_MEMORY_WRITE);
-    let monitor = machine.monitor();
+    let monitor = machine.payload();
     let starts: Vec<_> = monitor.memory_map().map(|(start, _)| start).collect();
     let mut end_of_last = MONITOR_BASE;
     for (start, size) in monitor.memory_map() {
