@@ -35,18 +35,18 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    /// Boots the board's kernel, or what replays its calls, with its SMCs answered by `smc`, more
-    /// options for fakemon, and words for the kernel's command line.
+    /// Boots the board's kernel, or what replays its calls, with its SMCs answered by `blobs`, or by
+    /// nobody, more options for fakemon, and words for the kernel's command line.
     pub(crate) fn start(
         assets: &Assets,
         board: &Board,
-        smc: Policy,
+        blobs: &[String],
         options: &[&str],
         words: &str,
     ) -> Result<Guest, String> {
         let alone = board.guest.arch == Arch::Armhf;
         let only = alone.then(|| ONLY_32_BIT.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut command = command(assets, board, smc, options, words);
+        let mut command = command(assets, board, blobs, options, words);
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -134,14 +134,19 @@ impl Drop for Guest {
 }
 
 /// fakemon's command line for a boot of the board's kernel, or of what replays its calls, with its SMCs
-/// answered by `smc`, more options for fakemon, and words for the kernel's command line.
+/// answered by `blobs`, or by nobody, more options for fakemon, and words for the kernel's command line.
 pub(crate) fn command(
     assets: &Assets,
     board: &Board,
-    smc: Policy,
+    blobs: &[String],
     options: &[&str],
     words: &str,
 ) -> Command {
+    let smc = if blobs.is_empty() {
+        Policy::Deny
+    } else {
+        Policy::Blob
+    };
     let path = |name: String| assets.path(name).display().to_string();
     let board_dir = path(launch_assets::board_dir(&board.name));
     let mut launch = Launch::new(board, board_dir, smc);
@@ -150,7 +155,9 @@ pub(crate) fn command(
     launch.engine = env::engine().expect("a choice of engine");
     launch.words = words.split(' ').map(str::to_owned).collect();
     let mut file = |option, name| launch.files.push((option, path(name)));
-    file("--blob", launch_assets::blob(&board.name));
+    for blob in blobs {
+        file("--blob", blob.clone());
+    }
     if board.test == TestKind::Replay {
         file("--kernel", launch_assets::replay(&board.name));
     } else {

@@ -8,7 +8,7 @@
 
 use std::time::Instant;
 
-use fakemon_host::Policy;
+use fakemon_launch::assets as launch_assets;
 use fakemon_manifest::{Arch, Board, KernelVersion, TestKind};
 use libtest_mimic::{Arguments, Completion, Trial};
 
@@ -64,11 +64,14 @@ type Check = fn(&Assets, &Board) -> Result<(), String>;
 /// The trials of one board.
 fn trials(assets: &Assets, board: Board) -> Vec<Trial> {
     let mut checks: Vec<(&'static str, Check)> = vec![
-        ("serves_a_whole_boot_from_its_blob", serves_a_whole_boot),
+        ("serves_a_whole_boot_from_its_blob", serves_from_its_blob),
         ("fails_without_its_blob", fails_without),
     ];
     if board.guest.reboots {
         checks.push(("reboots_and_comes_up_again", reboots));
+    }
+    if board.name == launch_assets::HALVED {
+        checks.push(("serves_a_whole_boot_from_two_blobs", serves_from_two_blobs));
     }
     let make = |(name, check)| trial(assets, &board, name, check);
     checks.into_iter().map(make).collect()
@@ -89,12 +92,29 @@ fn trial(assets: &Assets, board: &Board, name: &'static str, check: Check) -> Tr
     })
 }
 
+/// The boot that the board is made for.
+fn serves_from_its_blob(assets: &Assets, board: &Board) -> Result<(), String> {
+    let boot = serves_a_whole_boot(assets, board, &[launch_assets::blob(&board.name)])?;
+    // For the table of `cargo xtask test boards`.
+    println!("board {} on {boot}", board.name);
+    Ok(())
+}
+
+/// The calls of a boot are the very same if two blobs share them, each in a monitor VM of its own and
+/// without the code that serves the other's calls.
+fn serves_from_two_blobs(assets: &Assets, board: &Board) -> Result<(), String> {
+    let blobs = launch_assets::HALVES.map(str::to_owned);
+    serves_a_whole_boot(assets, board, &blobs).map(drop)
+}
+
 /// The kernel comes up, all checks of the initramfs pass, or all calls that are replayed, the guest
 /// powers itself off, and the calls were the golden ones; drift is told, and a failure if strict.
-fn serves_a_whole_boot(assets: &Assets, board: &Board) -> Result<(), String> {
-    let trace = std::env::temp_dir().join(format!("{}.jsonl", board.name));
+/// Returns which kernel it was, how many calls it made and how long it took.
+fn serves_a_whole_boot(assets: &Assets, board: &Board, blobs: &[String]) -> Result<String, String> {
+    let trace = format!("{}-{}.jsonl", board.name, blobs.len());
+    let trace = std::env::temp_dir().join(trace);
     let trace_option = format!("--trace={}", trace.display());
-    let mut guest = Guest::start(assets, board, Policy::Blob, &[&trace_option], "quiet")?;
+    let mut guest = Guest::start(assets, board, blobs, &[&trace_option], "quiet")?;
     let code = guest.wait()?;
     let seconds = guest.age().as_secs_f64();
     let console = guest.console();
@@ -144,14 +164,9 @@ fn serves_a_whole_boot(assets: &Assets, board: &Board) -> Result<(), String> {
             "with --strict, calls must be those of golden.trace alone: {drift}"
         ));
     }
-    // For the table of `cargo xtask test boards`.
     let calls = calls.lines().filter(|line| line.contains("\"id\"")).count();
     let kernel = kernel.map_or("replay".to_owned(), |kernel| format!("Linux {kernel}"));
-    println!(
-        "board {} on {kernel}: {calls} calls in {seconds:.1} s",
-        board.name
-    );
-    Ok(())
+    Ok(format!("{kernel}: {calls} calls in {seconds:.1} s"))
 }
 
 /// A reset by the guest boots it again, and nothing unexpected is seen on the way. A board may have
@@ -161,7 +176,8 @@ fn reboots(assets: &Assets, board: &Board) -> Result<(), String> {
         [] => "fakemon.checks=nproc fakemon.reboot quiet",
         _ => "fakemon.checks=nproc,board fakemon.reboot quiet",
     };
-    let mut guest = Guest::start(assets, board, Policy::Blob, &[], checks)?;
+    let blobs = [launch_assets::blob(&board.name)];
+    let mut guest = Guest::start(assets, board, &blobs, &[], checks)?;
     guest.wait_for(2, r"check: nproc ok")?;
     let console = guest.console();
     let problem = |what: String| {
@@ -188,7 +204,7 @@ fn fails_without(assets: &Assets, board: &Board) -> Result<(), String> {
     }
     // Not quiet: a kernel that fails early has nobody to show what it had kept to itself.
     let words = "fakemon.checks=nproc,board fakemon.expect=failure";
-    let mut guest = Guest::start(assets, board, Policy::Deny, &[], words)?;
+    let mut guest = Guest::start(assets, board, &[], &[], words)?;
     if board.test == TestKind::Driver {
         guest.wait_for(1, KernelVersion::BANNER)?;
     }

@@ -6,7 +6,7 @@ use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fakemon_host::Policy;
+use fakemon_launch::assets;
 use fakemon_manifest::Board;
 
 use crate::assets::Assets;
@@ -22,7 +22,7 @@ const PATIENCE: u32 = 100;
 
 /// Once its output no longer drains, SIGTERM still ends fakemon.
 pub(crate) fn ends_by_a_signal(assets: &Assets, board: &Board) -> Result<(), String> {
-    let mut child = guest::command(assets, board, Policy::Blob, &[], "")
+    let mut child = guest::command(assets, board, &[assets::blob(&board.name)], &[], "")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

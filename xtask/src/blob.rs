@@ -7,10 +7,12 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use fakemon_launch::assets;
 use object::{Object, ObjectSegment};
 use serde::Serialize;
 
 use crate::cache::sha256;
+use crate::cargo::Program;
 use crate::{cargo, setup, workspace};
 
 /// Build blobs.
@@ -67,12 +69,10 @@ pub(crate) fn build(names: &[String]) -> Result<Vec<Built>> {
     boards.sort();
     boards.dedup();
     setup::rust_targets()?;
-    let mut command = cargo::cargo(&["build", "--profile", "blob", "--target", cargo::BARE]);
-    for board in &boards {
-        command.args(["--package", &format!("fakemon-board-{board}")]);
-    }
-    command.env("CARGO_ENCODED_RUSTFLAGS", remap_flags()?.join("\x1f"));
-    let programs = cargo::build(&format!("blobs: {}", boards.join(", ")), &mut command)?;
+    let packages: Vec<String> = (boards.iter())
+        .map(|board| format!("fakemon-board-{board}"))
+        .collect();
+    let programs = programs(&format!("blobs: {}", boards.join(", ")), &packages)?;
 
     let dir = workspace::target().join("blobs");
     fs::create_dir_all(&dir)?;
@@ -92,6 +92,30 @@ pub(crate) fn build(names: &[String]) -> Result<Vec<Built>> {
         });
     }
     Ok(built)
+}
+
+/// Builds the two blobs of tests/halves, in the order of [`assets::HALVES`].
+pub(crate) fn halves() -> Result<Vec<PathBuf>> {
+    let programs = programs("two blobs for one board", &["fakemon-halves".to_owned()])?;
+    let path = |half: &&str| {
+        let name = Path::new(half).file_stem();
+        let program = programs
+            .iter()
+            .find(|program| program.path.file_stem() == name);
+        let program = program.with_context(|| format!("tests/halves has no program for {half}"))?;
+        Ok(program.path.clone())
+    };
+    assets::HALVES.iter().map(path).collect()
+}
+
+/// Builds the programs of some packages as blobs.
+fn programs(what: &str, packages: &[String]) -> Result<Vec<Program>> {
+    let mut command = cargo::cargo(&["build", "--profile", "blob", "--target", cargo::BARE]);
+    for package in packages {
+        command.args(["--package", package]);
+    }
+    command.env("CARGO_ENCODED_RUSTFLAGS", remap_flags()?.join("\x1f"));
+    cargo::build(what, &mut command)
 }
 
 /// Flags that replace every path of this machine in a program by one that is the same everywhere.

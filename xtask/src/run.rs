@@ -34,6 +34,10 @@ pub(crate) struct Run {
     /// The board to be (`cargo xtask boards` lists them).
     #[arg(long, value_name = "NAME", default_value = "virt")]
     board: String,
+    /// A blob to serve the board instead of its own; again for further blobs that serve other calls,
+    /// each in a monitor VM of its own.
+    #[arg(long, value_name = "FILE")]
+    blob: Vec<PathBuf>,
     /// Number of CPUs; the board's by default.
     #[arg(long, value_name = "N")]
     smp: Option<u32>,
@@ -85,6 +89,7 @@ impl Run {
     pub(crate) fn uniprocessor(board: &str, smc: Policy, engine: Engine, append: &str) -> Run {
         Run {
             board: board.to_owned(),
+            blob: Vec::new(),
             smp: Some(1),
             mem: None,
             kernel: None,
@@ -104,7 +109,12 @@ impl Run {
 
     pub(crate) fn run(&self) -> Result<ExitCode> {
         let board = workspace::board(&self.board)?;
-        for file in [&self.initrd, &self.dtb].into_iter().flatten() {
+        if !self.blob.is_empty() && self.smc != Policy::Blob {
+            let message = "no blob answers with --smc other than blob; leave --blob or --smc out";
+            return Err(Usage(message.to_owned()).into());
+        }
+        let files = self.initrd.iter().chain(&self.dtb).chain(&self.blob);
+        for file in files {
             if !file.is_file() {
                 return Err(Usage(format!("there is no file {}", file.display())).into());
             }
@@ -149,10 +159,11 @@ impl Run {
         let mut launch = Launch::new(board, dir, self.smc);
         launch.engine = self.engine;
         if self.smc == Policy::Blob {
-            for blob in blob::build(std::slice::from_ref(&board.name))? {
-                launch
-                    .files
-                    .push(("--blob", stage.add("blob.elf", blob.path)));
+            for (number, path) in self.blobs(board)?.into_iter().enumerate() {
+                // Two of a user's can have the same name.
+                let file = path.file_name().unwrap_or_default().to_string_lossy();
+                let staged = stage.add(&format!("blob/{number}/{file}"), path.clone());
+                launch.files.push(("--blob", staged));
             }
         }
         for (option, path) in self.files(board, supplies)? {
@@ -237,6 +248,15 @@ impl Run {
             supplies.choose_guest_kernel(kernel);
         }
         Ok(())
+    }
+
+    /// The blobs that answer: the user's, or the board's own.
+    fn blobs(&self, board: &Board) -> Result<Vec<PathBuf>> {
+        if !self.blob.is_empty() {
+            return Ok(self.blob.clone());
+        }
+        let built = blob::build(std::slice::from_ref(&board.name))?;
+        Ok(built.into_iter().map(|built| built.path).collect())
     }
 
     /// Kernel, initramfs and device tree, by the option that takes them.

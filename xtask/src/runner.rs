@@ -163,6 +163,11 @@ fn add_assets(
             stage.add(&assets::replay(name), guest);
             continue;
         }
+        if name == assets::HALVED {
+            for (half, path) in assets::HALVES.into_iter().zip(blob::halves()?) {
+                stage.add(half, path);
+            }
+        }
         match add_kernel(stage, supplies, board, cpu) {
             // A kernel that the user chose need not have all that every board is about.
             Err(error) if !supplies.is_default_kernel() && error.is::<Lacks>() => {

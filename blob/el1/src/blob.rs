@@ -3,16 +3,20 @@
 
 /// Makes the program of a board's blob: its note, and the doors from the vectors to the firmware.
 ///
-/// The note is the constant `NOTE` that the build script of the board has left in `note.rs`.
+/// The note is the constant `NOTE` that the build script of the board has left in `note.rs`, or in the
+/// file that comes after the board, for a package with several blobs.
 ///
 /// On a target with an operating system, where nothing of that means anything, it makes a program
 /// that says so.
 #[macro_export]
 macro_rules! blob {
     ($board:ty) => {
+        $crate::blob!($board, "note.rs");
+    };
+    ($board:ty, $note:literal) => {
         #[cfg(target_os = "none")]
         mod fakemon_note {
-            include!(concat!(env!("OUT_DIR"), "/note.rs"));
+            include!(concat!(env!("OUT_DIR"), "/", $note));
 
             #[used]
             #[unsafe(link_section = ".note.FakeMonitor")]

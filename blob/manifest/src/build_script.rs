@@ -4,7 +4,7 @@
 
 use std::error::Error;
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use fakemon_abi::{layout, note as abi};
 
@@ -28,12 +28,27 @@ pub fn run() {
 }
 
 fn try_run() -> Result<(), Box<dyn Error>> {
-    let dir = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?);
     println!("cargo::rerun-if-changed=board.toml");
-    emit_note(
-        &dir,
-        &PathBuf::from(std::env::var("OUT_DIR")?).join("note.rs"),
-    )?;
+    let board = Board::load(&PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?))?;
+    emit_note(&board, "note.rs")?;
+    link_blobs()
+}
+
+/// Writes the note of `board` to `file` in `OUT_DIR`, as the Rust constant `NOTE`.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn emit_note(board: &Board, file: &str) -> Result<(), Box<dyn Error>> {
+    let dir = PathBuf::from(std::env::var("OUT_DIR")?);
+    std::fs::write(dir.join(file), note_source(board))?;
+    Ok(())
+}
+
+/// Has cargo link the package's programs as blobs, when the target has no operating system.
+///
+/// # Errors
+/// Cargo runs no build script.
+pub fn link_blobs() -> Result<(), Box<dyn Error>> {
     if std::env::var("CARGO_CFG_TARGET_OS")? == "none" {
         println!("cargo::rustc-link-arg-bins=-Tblob.ld");
         println!(
@@ -48,16 +63,6 @@ fn try_run() -> Result<(), Box<dyn Error>> {
         println!("cargo::rustc-link-arg-bins=-zmax-page-size=0x1000");
         println!("cargo::rustc-link-arg-bins=--build-id=none");
     }
-    Ok(())
-}
-
-/// Writes the note of the board in `dir` to `file`, as the Rust constant `NOTE`.
-///
-/// # Errors
-/// The board's data is bad, or the file cannot be written.
-pub fn emit_note(dir: &Path, file: &Path) -> Result<(), Box<dyn Error>> {
-    let board = Board::load(dir)?;
-    std::fs::write(file, note_source(&board))?;
     Ok(())
 }
 

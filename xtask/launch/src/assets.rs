@@ -21,6 +21,11 @@ pub fn blob(board: &str) -> String {
     format!("blobs/{board}.elf")
 }
 
+/// The board that two blobs can serve together.
+pub const HALVED: &str = "virt";
+/// These blobs; the first is the board's.
+pub const HALVES: [&str; 2] = ["blobs/halves/power.elf", "blobs/halves/entropy.elf"];
+
 /// The files of the directory of the board called `board`.
 pub fn board_dir(board: &str) -> String {
     format!("{BOARDS}/{board}")
