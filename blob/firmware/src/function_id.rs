@@ -78,6 +78,20 @@ impl FunctionId {
     }
 }
 
+/// Defines the functions of a standard: a constant for each, and `NAMES`, which has them with the names
+/// that the standard gives them, `$prefix` and the constant's.
+macro_rules! functions {
+    ($prefix:literal, $convention:ident, $owner:expr;
+     $($(#[$doc:meta])* $name:ident = $number:literal;)*) => {
+        $($(#[$doc])* pub const $name: FunctionId = FunctionId::$convention($owner, $number);)*
+
+        /// All of these, as the standard and traces name them.
+        pub const NAMES: &[(FunctionId, &str)] =
+            &[$(($name, concat!($prefix, stringify!($name)))),*];
+    };
+}
+pub(crate) use functions;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,12 +9,14 @@ use std::path::PathBuf;
 use fakemon_abi::{layout, note as abi};
 
 use crate::board::Board;
+use crate::note::Window;
 
 /// Does all that a board's build script has to do, and ends it with a message if the board's data
 /// is bad.
 ///
-/// `OUT_DIR/note.rs` gets a constant `NOTE` for the board's source to include. When the target has
-/// no operating system, the board's binary is linked as a blob: the script `blob.ld`, which the
+/// `OUT_DIR/note.rs` gets a constant `NOTE`, and `OUT_DIR/functions.rs` a module `function` with a
+/// constant for each name in `[functions]`, for the board's source to include. When the target has no
+/// operating system, the board's binary is linked as a blob: the script `blob.ld`, which the
 /// blob crate puts on the search path, with the address that the ABI gives.
 pub fn run() {
     if let Err(error) = try_run() {
@@ -31,6 +33,7 @@ fn try_run() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=board.toml");
     let board = Board::load(&PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?))?;
     emit_note(&board, "note.rs")?;
+    emit("functions.rs", &functions_source(&board))?;
     link_blobs()
 }
 
@@ -39,8 +42,12 @@ fn try_run() -> Result<(), Box<dyn Error>> {
 /// # Errors
 /// The file cannot be written.
 pub fn emit_note(board: &Board, file: &str) -> Result<(), Box<dyn Error>> {
+    emit(file, &note_source(board))
+}
+
+fn emit(file: &str, source: &str) -> Result<(), Box<dyn Error>> {
     let dir = PathBuf::from(std::env::var("OUT_DIR")?);
-    std::fs::write(dir.join(file), note_source(board))?;
+    std::fs::write(dir.join(file), source)?;
     Ok(())
 }
 
@@ -116,6 +123,43 @@ const NOTE: ::fakemon_blob::abi::note::Note = {{
     )
 }
 
+/// The source of `functions.rs`: function IDs, or what registers hold where there was no SMCCC yet. A
+/// name that several functions have gets no constant.
+fn functions_source(board: &Board) -> String {
+    let legacy = board.note.window == Window::Legacy32;
+    let mut source = String::from(
+        "/// The functions that `board.toml` names, by these names.
+pub mod function {
+",
+    );
+    for (&id, name) in &board.functions {
+        if board
+            .functions
+            .values()
+            .filter(|other| *other == name)
+            .count()
+            > 1
+        {
+            continue;
+        }
+        // The check has refused what has more bits.
+        let number = literal(id as u32);
+        let (kind, value) = if legacy {
+            ("u64", number.clone())
+        } else {
+            let kind = "::fakemon_firmware::FunctionId";
+            (kind, format!("{kind}({number})"))
+        };
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            source,
+            "    /// `{number}`.\n    pub const {name}: {kind} = {value};"
+        );
+    }
+    source.push_str("}\n");
+    source
+}
+
 /// A function ID as people write it in Rust.
 fn literal(id: u32) -> String {
     format!("{:#06x}_{:04x}", id >> 16, id & 0xffff)
@@ -138,5 +182,27 @@ mod tests {
             "{source}"
         );
         assert!(source.contains("range_count: 2,"), "{source}");
+    }
+
+    #[test]
+    fn the_functions_of_a_board_become_constants() {
+        let good = crate::board::tests::GOOD;
+        let source = |text: &str| functions_source(&Board::parse(text, "virt").expect("good"));
+        let smccc = source(good);
+        let id = "pub const L2_CONTROL: ::fakemon_firmware::FunctionId = \
+                  ::fakemon_firmware::FunctionId(0x0000_0102);";
+        assert!(smccc.contains(id), "{smccc}");
+        let twice = source(&good.replace("\"PSCI_VERSION\"", "\"L2_CONTROL\""));
+        assert!(!twice.contains("const"), "{twice}");
+        let legacy = good.replace("\"smccc\"", "\"legacy32\"");
+        let legacy = source(
+            &legacy
+                .replace("\"aarch64\"", "\"aarch32\"")
+                .replace("\"arm64\"", "\"armhf\""),
+        );
+        assert!(
+            legacy.contains("pub const PSCI_VERSION: u64 = 0x8400_0000;"),
+            "{legacy}"
+        );
     }
 }

@@ -9,7 +9,7 @@ use crate::board::{Board, TestKind};
 use crate::error::ManifestError;
 use crate::family;
 use crate::guest::Guest;
-use crate::text::is_name;
+use crate::text::{is_constant, is_name};
 
 /// The most characters of a node's path: none has more than a kernel's names of devices.
 const MAX_PATH: usize = 1024;
@@ -107,9 +107,10 @@ fn function_id(board: &Board) -> Result<(), Fault> {
             "is not a 32-bit function ID",
         )?;
         ensure(
-            is_name(name),
+            is_constant(name),
             field(),
-            "is a name of 1 to 100 printable characters",
+            "is a name of 1 to 100 capital letters, digits and underscores with a letter in front, \
+             as a constant has it",
         )?;
     }
     Ok(())

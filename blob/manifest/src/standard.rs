@@ -1,54 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The functions that Arm's standards define, which no board needs to repeat.
 
-/// PSCI functions (DEN 0022) by number, from 0.
-const PSCI: [&str; 21] = [
-    "PSCI_VERSION",
-    "PSCI_CPU_SUSPEND",
-    "PSCI_CPU_OFF",
-    "PSCI_CPU_ON",
-    "PSCI_AFFINITY_INFO",
-    "PSCI_MIGRATE",
-    "PSCI_MIGRATE_INFO_TYPE",
-    "PSCI_MIGRATE_INFO_UP_CPU",
-    "PSCI_SYSTEM_OFF",
-    "PSCI_SYSTEM_RESET",
-    "PSCI_FEATURES",
-    "PSCI_CPU_FREEZE",
-    "PSCI_CPU_DEFAULT_SUSPEND",
-    "PSCI_NODE_HW_STATE",
-    "PSCI_SYSTEM_SUSPEND",
-    "PSCI_SET_SUSPEND_MODE",
-    "PSCI_STAT_RESIDENCY",
-    "PSCI_STAT_COUNT",
-    "PSCI_SYSTEM_RESET2",
-    "PSCI_MEM_PROTECT",
-    "PSCI_MEM_PROTECT_CHECK_RANGE",
+use fakemon_firmware::FunctionId;
+use fakemon_firmware::services::{arm_arch, owner, psci, pv_time, sdei, trng};
+
+/// The functions of each standard, from where they are served.
+const STANDARDS: [&[(FunctionId, &str)]; 6] = [
+    arm_arch::NAMES,
+    owner::NAMES,
+    psci::NAMES,
+    pv_time::NAMES,
+    sdei::NAMES,
+    trng::NAMES,
 ];
-/// SDEI functions (DEN 0054) from 0x20, all of the 64-bit convention.
-const SDEI: [&str; 19] = [
-    "SDEI_VERSION",
-    "SDEI_EVENT_REGISTER",
-    "SDEI_EVENT_ENABLE",
-    "SDEI_EVENT_DISABLE",
-    "SDEI_EVENT_CONTEXT",
-    "SDEI_EVENT_COMPLETE",
-    "SDEI_EVENT_COMPLETE_AND_RESUME",
-    "SDEI_EVENT_UNREGISTER",
-    "SDEI_EVENT_STATUS",
-    "SDEI_EVENT_GET_INFO",
-    "SDEI_EVENT_ROUTING_SET",
-    "SDEI_PE_MASK",
-    "SDEI_PE_UNMASK",
-    "SDEI_INTERRUPT_BIND",
-    "SDEI_INTERRUPT_RELEASE",
-    "SDEI_EVENT_SIGNAL",
-    "SDEI_FEATURES",
-    "SDEI_PRIVATE_RESET",
-    "SDEI_SHARED_RESET",
-];
-/// TRNG functions (DEN 0098) from 0x50.
-const TRNG: [&str; 4] = ["TRNG_VERSION", "TRNG_FEATURES", "TRNG_GET_UUID", "TRNG_RND"];
 
 /// Functions that tell something and change nothing.
 const QUERIES: [&str; 23] = [
@@ -84,30 +48,14 @@ pub fn is_query(name: &str) -> bool {
 
 /// The name of a function of a standard service, in the 32-bit or the 64-bit convention.
 pub fn function_name(id: u64) -> Option<&'static str> {
-    /// Fast call, standard service; the bit that says 64-bit is left out (DEN 0028, 2.5).
-    const STANDARD: u64 = 0x8400_0000;
-    const CONVENTION_64: u64 = 1 << 30;
-    match id {
-        0x8000_0000 => return Some("SMCCC_VERSION"),
-        0x8000_0001 => return Some("SMCCC_ARCH_FEATURES"),
-        0x8000_0002 | 0xc000_0002 => return Some("SMCCC_ARCH_SOC_ID"),
-        0xc500_0020 => return Some("PV_TIME_FEATURES"),
-        0xc500_0021 => return Some("PV_TIME_ST"),
-        _ => {}
-    }
-    let wide = id & CONVENTION_64 != 0;
-    let number = (id & !CONVENTION_64).checked_sub(STANDARD)?;
-    match number {
-        0xff00 => Some("STANDARD_CALL_COUNT"),
-        0xff01 => Some("STANDARD_CALL_UID"),
-        0xff03 => Some("STANDARD_REVISION"),
-        _ => {
-            let number = usize::try_from(number).ok()?;
-            let sdei = || SDEI.get(number.checked_sub(0x20)?).filter(|_| wide);
-            let trng = || TRNG.get(number.checked_sub(0x50)?);
-            PSCI.get(number).or_else(sdei).or_else(trng).copied()
-        }
-    }
+    let id = FunctionId(u32::try_from(id).ok()?);
+    let name = |id| {
+        let mut all = STANDARDS.into_iter().flatten();
+        all.find(|(function, _)| *function == id)
+            .map(|(_, name)| *name)
+    };
+    // One that is there in both conventions is listed in the 32-bit one.
+    name(id).or_else(|| name(id.as_32()))
 }
 
 #[cfg(test)]

@@ -52,6 +52,14 @@ pub(crate) fn is_name(text: &str) -> bool {
         && !text.chars().any(char::is_control)
 }
 
+/// Tells whether a text is a name that a constant can have.
+pub(crate) fn is_constant(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    text.len() <= MAX_NAME
+        && text.starts_with(|first: char| first.is_ascii_uppercase())
+        && text.bytes().all(plain)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,6 +85,19 @@ mod tests {
 
     #[test]
     fn a_name_is_one_short_line() {
+        assert!(is_constant("SCM_WAITQ_GET_INFO") && is_constant("L2"));
+        for bad in [
+            "",
+            "two words",
+            "_A",
+            "2L",
+            "a",
+            "A-B",
+            "Ä",
+            &"X".repeat(101),
+        ] {
+            assert!(!is_constant(bad), "{bad:?}");
+        }
         assert!(is_name("SCM_WAITQ_GET_INFO") && is_name("two words"));
         for bad in ["", " ", "a\nb", "\x1b[2J", &"x".repeat(101)] {
             assert!(!is_name(bad), "{bad:?}");

@@ -21,15 +21,18 @@ pub const WORKAROUNDS: [FunctionId; 3] = [
 
 use crate::call::Call;
 use crate::error::Error;
-use crate::function_id::{FunctionId, owner};
+use crate::function_id::{FunctionId, functions, owner};
 use crate::service::Service;
 
-/// SMCCC_VERSION.
-pub const VERSION: FunctionId = FunctionId::fast32(owner::ARM, 0);
-/// SMCCC_ARCH_FEATURES.
-pub const FEATURES: FunctionId = FunctionId::fast32(owner::ARM, 1);
-/// SMCCC_ARCH_SOC_ID.
-pub const SOC_ID: FunctionId = FunctionId::fast32(owner::ARM, 2);
+functions! {
+    "SMCCC_", fast32, owner::ARM;
+    /// Version of SMCCC.
+    VERSION = 0;
+    /// Whether a function is there.
+    ARCH_FEATURES = 1;
+    /// Which SoC this is.
+    ARCH_SOC_ID = 2;
+}
 
 /// Version 1.2.
 const VERSION_1_2: u64 = 0x1_0002;
@@ -98,8 +101,8 @@ impl ArmArch {
 
     fn feature(&self, asked: FunctionId, call: &mut Call<'_>) -> Result<i32, Error> {
         let there = match asked {
-            VERSION | FEATURES => true,
-            SOC_ID => self.soc.is_some(),
+            VERSION | ARCH_FEATURES => true,
+            ARCH_SOC_ID => self.soc.is_some(),
             _ => self.features.contains(&asked),
         };
         if there {
@@ -128,11 +131,11 @@ impl Service for ArmArch {
         let arg = call.arg(1);
         match (call.id(), self.soc) {
             (VERSION, _) => call.set(0, VERSION_1_2),
-            (FEATURES, _) => {
+            (ARCH_FEATURES, _) => {
                 let code = self.feature(FunctionId(arg as u32), call);
                 call.answer(code);
             }
-            (SOC_ID, Some(soc)) => match arg {
+            (ARCH_SOC_ID, Some(soc)) => match arg {
                 SOC_VERSION => call.set(0, u64::from(soc.version)),
                 SOC_REVISION => call.set(0, u64::from(soc.revision)),
                 _ => call.answer(INVALID_PARAMETER),

@@ -4,7 +4,7 @@
 
 use crate::call::Call;
 use crate::error::Error;
-use crate::function_id::FunctionId;
+use crate::function_id::{FunctionId, owner};
 use crate::service::Service;
 
 /// How many functions there are.
@@ -13,6 +13,22 @@ pub(crate) const CALL_COUNT: u16 = 0xff00;
 pub(crate) const CALL_UID: u16 = 0xff01;
 /// In which revision.
 pub(crate) const CALL_REVISION: u16 = 0xff03;
+
+/// Those of the standard secure services, as traces name them.
+pub const NAMES: &[(FunctionId, &str)] = &[
+    (
+        FunctionId::fast32(owner::STANDARD, CALL_COUNT),
+        "STANDARD_CALL_COUNT",
+    ),
+    (
+        FunctionId::fast32(owner::STANDARD, CALL_UID),
+        "STANDARD_CALL_UID",
+    ),
+    (
+        FunctionId::fast32(owner::STANDARD, CALL_REVISION),
+        "STANDARD_REVISION",
+    ),
+];
 
 /// The general queries of one owner that a board serves.
 #[derive(Clone, Copy, Debug)]

@@ -8,8 +8,9 @@ use fakemon_abi::{Width, mpidr};
 
 use crate::call::Call;
 use crate::error::{Code, Error};
-use crate::function_id::{FunctionId, owner};
+use crate::function_id::{FunctionId, functions, owner};
 use crate::service::Service;
+use crate::services::arm_arch;
 
 mod power;
 mod state;
@@ -17,16 +18,11 @@ mod state;
 pub(crate) use power::{cpu_off, cpu_on, cpu_suspend};
 pub use state::StateFormat;
 
-/// Defines the function IDs of PSCI that this service knows by name, all of the 32-bit convention.
-macro_rules! functions {
-    ($($(#[$doc:meta])* $name:ident = $number:literal;)*) => {
-        $($(#[$doc])* pub const $name: FunctionId = FunctionId::fast32(owner::STANDARD, $number);)*
-    };
-}
-
+// All of PSCI's, of which not all are here; those that are 64-bit as well have the same numbers there.
 functions! {
+    "PSCI_", fast32, owner::STANDARD;
     /// Version of PSCI.
-    PSCI_VERSION = 0x00;
+    VERSION = 0x00;
     /// Suspends the calling CPU; 64-bit as well.
     CPU_SUSPEND = 0x01;
     /// Stops the calling CPU.
@@ -35,26 +31,44 @@ functions! {
     CPU_ON = 0x03;
     /// State of a CPU; 64-bit as well.
     AFFINITY_INFO = 0x04;
+    /// Has a trusted OS migrate; 64-bit as well.
+    MIGRATE = 0x05;
     /// Whether a trusted OS must be migrated.
     MIGRATE_INFO_TYPE = 0x06;
+    /// Where the trusted OS is; 64-bit as well.
+    MIGRATE_INFO_UP_CPU = 0x07;
     /// Powers the machine off.
     SYSTEM_OFF = 0x08;
     /// Resets the machine.
     SYSTEM_RESET = 0x09;
     /// Whether a function is there.
-    PSCI_FEATURES = 0x0a;
+    FEATURES = 0x0a;
+    /// Stops the calling CPU without saving anything.
+    CPU_FREEZE = 0x0b;
+    /// Suspends the calling CPU in a state of the firmware's choice; 64-bit as well.
+    CPU_DEFAULT_SUSPEND = 0x0c;
+    /// State of a node of the power domains; 64-bit as well.
+    NODE_HW_STATE = 0x0d;
     /// Suspends the machine; 64-bit as well.
     SYSTEM_SUSPEND = 0x0e;
+    /// Whether the OS coordinates the suspends of CPUs.
+    SET_SUSPEND_MODE = 0x0f;
+    /// How long a power state was in use; 64-bit as well.
+    STAT_RESIDENCY = 0x10;
+    /// How often a power state was in use; 64-bit as well.
+    STAT_COUNT = 0x11;
     /// Resets the machine in a way of the caller's choice; 64-bit as well.
     SYSTEM_RESET2 = 0x12;
+    /// Has the memory overwritten at a reset.
+    MEM_PROTECT = 0x13;
+    /// Whether MEM_PROTECT protects a range; 64-bit as well.
+    MEM_PROTECT_CHECK_RANGE = 0x14;
 }
 
 /// Version 1.1.
 const VERSION_1_1: u64 = 0x1_0001;
 /// MIGRATE_INFO_TYPE: there is no trusted OS that would have to be migrated.
 const NO_MIGRATION: i32 = 2;
-/// SMCCC_VERSION, which PSCI_FEATURES is asked for to find out whether there is SMCCC.
-const SMCCC_VERSION: FunctionId = FunctionId::fast32(owner::ARM, 0);
 /// PSCI's functions have these numbers.
 const NUMBERS: core::ops::RangeInclusive<u16> = 0x00..=0x1f;
 
@@ -97,7 +111,8 @@ impl Psci {
     fn features(self, call: &Call<'_>) -> Result<i32, Error> {
         let asked = FunctionId(call.arg(1) as u32);
         let reachable = !asked.is_64() || call.width() == Width::AArch64;
-        let there = asked == SMCCC_VERSION || is_implemented(asked) && reachable;
+        // Whoever wants to know whether there is SMCCC asks here for its version.
+        let there = asked == arm_arch::VERSION || is_implemented(asked) && reachable;
         match asked.as_32() {
             _ if !there => Err(Error::NotSupported),
             CPU_SUSPEND => Ok(self.states.feature()),
@@ -119,7 +134,7 @@ impl Service for Psci {
             return call.answer(Error::NotSupported);
         }
         let code = match id.as_32() {
-            PSCI_VERSION => return call.set(0, VERSION_1_1),
+            VERSION => return call.set(0, VERSION_1_1),
             CPU_SUSPEND => cpu_suspend(call, self.states, None).code(),
             CPU_OFF => cpu_off(call).code(),
             CPU_ON => cpu_on(call).code(),
@@ -127,7 +142,7 @@ impl Service for Psci {
             MIGRATE_INFO_TYPE => NO_MIGRATION,
             SYSTEM_OFF => call.platform().system_off().code(),
             SYSTEM_RESET => call.platform().system_reset(0, 0).code(),
-            PSCI_FEATURES => self.features(call).code(),
+            FEATURES => self.features(call).code(),
             SYSTEM_SUSPEND => power::system_suspend(call, self.mpidr).code(),
             SYSTEM_RESET2 => power::system_reset2(call).code(),
             _ => Error::NotSupported.code(),
@@ -144,9 +159,7 @@ impl Service for Psci {
 fn is_implemented(id: FunctionId) -> bool {
     match id.as_32() {
         CPU_SUSPEND | CPU_ON | AFFINITY_INFO | SYSTEM_SUSPEND | SYSTEM_RESET2 => true,
-        PSCI_VERSION | CPU_OFF | MIGRATE_INFO_TYPE | SYSTEM_OFF | SYSTEM_RESET | PSCI_FEATURES => {
-            !id.is_64()
-        }
+        VERSION | CPU_OFF | MIGRATE_INFO_TYPE | SYSTEM_OFF | SYSTEM_RESET | FEATURES => !id.is_64(),
         _ => false,
     }
 }

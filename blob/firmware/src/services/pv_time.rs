@@ -6,15 +6,18 @@
 
 use crate::call::Call;
 use crate::error::Error;
-use crate::function_id::FunctionId;
+use crate::function_id::{FunctionId, functions};
 use crate::service::Service;
 
 /// The owner of standard hypervisor services (DEN 0028, table 6-1).
 const STANDARD_HYPERVISOR: u8 = 5;
-/// PV_TIME_FEATURES.
-pub const FEATURES: FunctionId = FunctionId::fast64(STANDARD_HYPERVISOR, 0x20);
-/// PV_TIME_ST.
-pub const STOLEN_TIME: FunctionId = FunctionId::fast64(STANDARD_HYPERVISOR, 0x21);
+functions! {
+    "PV_TIME_", fast64, STANDARD_HYPERVISOR;
+    /// Whether a function is there.
+    FEATURES = 0x20;
+    /// Where the stolen time of the calling CPU is.
+    ST = 0x21;
+}
 
 /// The PV time service.
 #[derive(Clone, Copy, Debug)]
@@ -31,15 +34,15 @@ impl Service for PvTime {
         match call.id() {
             FEATURES => {
                 let asked = FunctionId(call.arg(1) as u32);
-                let there = asked == FEATURES
-                    || asked == STOLEN_TIME && call.platform().stolen_time().is_ok();
+                let there =
+                    asked == FEATURES || asked == ST && call.platform().stolen_time().is_ok();
                 call.answer(if there {
                     Ok(())
                 } else {
                     Err(Error::NotSupported)
                 });
             }
-            STOLEN_TIME => match call.platform().stolen_time() {
+            ST => match call.platform().stolen_time() {
                 Ok(address) => call.set(0, address),
                 Err(_) => call.answer(Error::NotSupported),
             },
@@ -84,16 +87,16 @@ mod tests {
         };
         let mut platform = FakePlatform::new(2).answering(place);
         assert_eq!(ask(&mut platform, FEATURES, FEATURES.0.into()), 0);
-        assert_eq!(ask(&mut platform, FEATURES, STOLEN_TIME.0.into()), 0);
+        assert_eq!(ask(&mut platform, FEATURES, ST.0.into()), 0);
         assert_eq!(ask(&mut platform, FEATURES, 0xc500_0022), u64::MAX);
-        assert_eq!(ask(&mut platform, STOLEN_TIME, 0), 0x1_0900_0040);
+        assert_eq!(ask(&mut platform, ST, 0), 0x1_0900_0040);
     }
 
     #[test]
     fn a_host_that_keeps_none_is_not_supported() {
         let mut platform = FakePlatform::new(2).answering(|_| Err(Error::NotSupported));
-        assert_eq!(ask(&mut platform, FEATURES, STOLEN_TIME.0.into()), u64::MAX);
-        assert_eq!(ask(&mut platform, STOLEN_TIME, 0), u64::MAX);
+        assert_eq!(ask(&mut platform, FEATURES, ST.0.into()), u64::MAX);
+        assert_eq!(ask(&mut platform, ST, 0), u64::MAX);
         assert_eq!(ask(&mut platform, FunctionId(0xc500_003f), 0), u64::MAX);
         assert!(PvTime.owns(FunctionId(0xc500_003f)));
         assert!(!PvTime.owns(FunctionId(0xc500_0040)));

@@ -21,7 +21,7 @@ use fakemon_abi::mpidr;
 use crate::call::Call;
 use crate::context::Context;
 use crate::error::Code;
-use crate::function_id::{FunctionId, owner};
+use crate::function_id::{FunctionId, functions, owner};
 use crate::lock::Lock;
 use crate::platform::{Platform, PowerState};
 use crate::power::PowerChange;
@@ -37,14 +37,9 @@ use handler::{Handler, Route};
 use interrupted::Interrupted;
 use state::State;
 
-/// Defines the function IDs (DEN 0054, 5.1), all of the 64-bit convention.
-macro_rules! functions {
-    ($($(#[$doc:meta])* $name:ident = $number:literal;)*) => {
-        $($(#[$doc])* pub const $name: FunctionId = FunctionId::fast64(owner::STANDARD, $number);)*
-    };
-}
-
+// DEN 0054, 5.1; all of the 64-bit convention.
 functions! {
+    "SDEI_", fast64, owner::STANDARD;
     /// Version of SDEI.
     VERSION = 0x20;
     /// Gives an event a handler.

@@ -5,21 +5,24 @@ use fakemon_abi::Width;
 
 use crate::call::Call;
 use crate::error::{Code, Error};
-use crate::function_id::{FunctionId, owner};
+use crate::function_id::{FunctionId, functions, owner};
 use crate::service::Service;
 
 /// The TRNG service. Its randomness is the platform's.
 #[derive(Clone, Copy, Debug)]
 pub struct Trng;
 
-/// TRNG_VERSION.
-pub const VERSION: FunctionId = FunctionId::fast32(owner::STANDARD, 0x50);
-/// TRNG_FEATURES.
-pub const FEATURES: FunctionId = FunctionId::fast32(owner::STANDARD, 0x51);
-/// TRNG_GET_UUID.
-pub const GET_UUID: FunctionId = FunctionId::fast32(owner::STANDARD, 0x52);
-/// TRNG_RND with up to 96 bits.
-pub const RND32: FunctionId = FunctionId::fast32(owner::STANDARD, 0x53);
+functions! {
+    "TRNG_", fast32, owner::STANDARD;
+    /// Version of the interface.
+    VERSION = 0x50;
+    /// Whether a function is there.
+    FEATURES = 0x51;
+    /// Which back end this is.
+    GET_UUID = 0x52;
+    /// Up to 96 random bits.
+    RND = 0x53;
+}
 /// TRNG_RND with up to 192 bits.
 pub const RND64: FunctionId = FunctionId::fast64(owner::STANDARD, 0x53);
 
@@ -47,7 +50,7 @@ impl Code for Refused {
 
 impl Service for Trng {
     fn owns(&self, id: FunctionId) -> bool {
-        (VERSION..=RND32).contains(&id) || id == RND64
+        (VERSION..=RND).contains(&id) || id == RND64
     }
 
     fn handle(&self, call: &mut Call<'_>) {
@@ -70,7 +73,7 @@ impl Service for Trng {
                     call.set(n, u64::from(word));
                 }
             }
-            RND32 => random(call, 32),
+            RND => random(call, 32),
             RND64 => random(call, 64),
             _ => call.answer(Error::NotSupported),
         }

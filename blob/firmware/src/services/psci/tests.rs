@@ -102,9 +102,9 @@ fn it_owns_its_numbers_in_both_conventions() {
 
 #[test]
 fn version_is_1_1() {
-    assert_eq!(call(&mut FakePlatform::new(4), PSCI_VERSION, &[]), 0x1_0001);
+    assert_eq!(call(&mut FakePlatform::new(4), VERSION, &[]), 0x1_0001);
     assert_eq!(
-        call_from(Width::AArch32, &mut FakePlatform::new(4), PSCI_VERSION, &[]),
+        call_from(Width::AArch32, &mut FakePlatform::new(4), VERSION, &[]),
         0x1_0001
     );
 }
@@ -178,18 +178,11 @@ fn features_lists_exactly_what_is_implemented() {
             } else {
                 NOT_SUPPORTED
             };
-            let asked = call(&mut FakePlatform::new(1), PSCI_FEATURES, &[u64::from(id)]);
+            let asked = call(&mut FakePlatform::new(1), FEATURES, &[u64::from(id)]);
             assert_eq!(asked, code, "{id:#x}");
         }
     }
-    let from_aarch32 = |id| {
-        call_from(
-            Width::AArch32,
-            &mut FakePlatform::new(1),
-            PSCI_FEATURES,
-            &[id],
-        )
-    };
+    let from_aarch32 = |id| call_from(Width::AArch32, &mut FakePlatform::new(1), FEATURES, &[id]);
     assert_eq!(from_aarch32(0x8400_0003), 0);
     assert_eq!(
         from_aarch32(0xc400_0003),

@@ -49,7 +49,7 @@ fn call(id: FunctionId, arg: u64) -> [u64; REGS] {
 
 #[test]
 fn it_owns_its_five_functions() {
-    for id in [VERSION, FEATURES, GET_UUID, RND32, RND64] {
+    for id in [VERSION, FEATURES, GET_UUID, RND, RND64] {
         assert!(Trng.owns(id), "{id:?}");
     }
     for id in [
@@ -75,7 +75,7 @@ fn it_is_version_1_0() {
 
 #[test]
 fn features_are_its_functions() {
-    for id in [VERSION, FEATURES, GET_UUID, RND32, RND64] {
+    for id in [VERSION, FEATURES, GET_UUID, RND, RND64] {
         assert_eq!(call(FEATURES, u64::from(id.0))[0], 0, "{id:?}");
     }
     assert_eq!(call(FEATURES, 0x8400_0054)[0], u64::MAX);
@@ -86,7 +86,7 @@ fn features_are_its_functions() {
     );
     let from_aarch32 =
         |id: FunctionId| trng(&mut platform(), Width::AArch32, FEATURES, u64::from(id.0))[0];
-    assert_eq!(from_aarch32(RND32), 0);
+    assert_eq!(from_aarch32(RND), 0);
     assert_eq!(
         from_aarch32(RND64),
         0xffff_ffff,
@@ -117,7 +117,7 @@ fn the_lowest_bits_come_in_x3() {
 fn the_32_bit_form_fills_the_low_halves() {
     let low = WORDS.map(|word| word & 0xffff_ffff);
     for width in [Width::AArch64, Width::AArch32] {
-        let call = |bits| trng(&mut platform(), width, RND32, bits);
+        let call = |bits| trng(&mut platform(), width, RND, bits);
         assert_eq!(call(96)[..4], [0, low[2], low[1], low[0]]);
         assert_eq!(call(32)[..4], [0, 0, 0, low[0]]);
         assert_eq!(call(33)[..4], [0, 0, low[1] & 1, low[0]]);
@@ -132,13 +132,13 @@ fn a_number_of_bits_out_of_range_is_refused() {
         (RND64, 0),
         (RND64, 193),
         (RND64, u64::MAX),
-        (RND32, 0),
-        (RND32, 97),
+        (RND, 0),
+        (RND, 97),
     ] {
         assert_eq!(call(id, bits)[..4], [invalid, 0, 0, 0], "{id:?} {bits}");
     }
     assert_eq!(
-        call(RND32, 0x1_0000_0020)[0],
+        call(RND, 0x1_0000_0020)[0],
         0,
         "a 32-bit function sees 32 bits of its argument"
     );

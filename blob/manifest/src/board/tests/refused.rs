@@ -345,11 +345,11 @@ fn text_that_would_not_print_is_refused_and_not_shown() {
         &format!("\"{escape}\""),
         "description: is one line",
     );
-    refused("\"PSCI_VERSION\"", &format!("\"{escape}\""), "printable");
+    refused("\"PSCI_VERSION\"", &format!("\"{escape}\""), "a constant");
     refused(
         "\"PSCI_VERSION\"",
-        &format!("\"{}\"", "x".repeat(200)),
-        "printable",
+        &format!("\"{}\"", "X".repeat(200)),
+        "a constant",
     );
     let change = format!("{GOOD}\n[[guest.dt]]\npath = \"/{escape}\"\n");
     let error = refusal(&change);
