@@ -11,6 +11,8 @@ use fakemon_firmware::services::psci::Psci;
 use fakemon_firmware::{Board, Call, Error, FunctionId, Service, dispatch, owner};
 use lanes::{Lane, Mode};
 
+include!(concat!(env!("OUT_DIR"), "/functions.rs"));
+
 /// The board.
 #[derive(Clone, Copy, Debug)]
 pub struct Armada8k;
@@ -23,18 +25,14 @@ impl Board for Armada8k {
     }
 }
 
-/// x1 any address in the CP110, x2 lane, x3 [`Mode`]; x0 is 0 or an error.
-const COMPHY_POWER_ON: FunctionId = FunctionId::fast32(owner::SIP, 1);
-/// x1 and x2 as above, x3 who calls.
-const COMPHY_POWER_OFF: FunctionId = FunctionId::fast32(owner::SIP, 2);
-/// In x3 of [`COMPHY_POWER_OFF`]: the boot loader calls, and not a kernel.
+/// In x3 of [`function::SIP_COMPHY_POWER_OFF`]: the boot loader calls, and not a kernel.
 const BOOT_LOADER: u32 = 1 << 21;
 
 /// The registers of the SoC's only CP110 and their size.
 const CP: u64 = 0xf200_0000;
 const CP_SIZE: u64 = 0x100_0000;
 
-/// Marvell's calls.
+/// Marvell's calls: x1 any address in the CP110, x2 lane, x3 [`Mode`] or who calls; x0 is 0 or an error.
 #[derive(Debug)]
 struct Sip;
 
@@ -47,10 +45,10 @@ impl Service for Sip {
         let [address, number, third] = [1, 2, 3].map(|n| call.arg(n));
         let in_cp = address & !(CP_SIZE - 1) == CP;
         let result = match (call.id(), Lane::new(number).filter(|_| in_cp)) {
-            (COMPHY_POWER_ON, Some(lane)) => {
+            (function::SIP_COMPHY_POWER_ON, Some(lane)) => {
                 Mode::new(third as u32).and_then(|mode| lane.power_on(call.platform(), mode))
             }
-            (COMPHY_POWER_OFF, Some(lane)) => {
+            (function::SIP_COMPHY_POWER_OFF, Some(lane)) => {
                 let kernel = third as u32 & BOOT_LOADER == 0;
                 lane.power_off(call.platform(), kernel)
             }

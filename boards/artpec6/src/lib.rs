@@ -6,9 +6,8 @@
 
 use fakemon_firmware::{Board, Call, Error, FunctionId, Service, dispatch};
 
-/// Writes the value in r2 to the controller's register whose offset is in r1; 0 in r0 if that is
-/// done.
-pub const L2C_WRITEREG: FunctionId = FunctionId(0xb400_0001);
+include!(concat!(env!("OUT_DIR"), "/functions.rs"));
+
 /// The owner of the board's calls, a trusted OS, in the function ID (DEN 0028, 2.5).
 const OWNER: u32 = 0xb400_0000;
 /// The bits of a function ID that are the owner's.
@@ -34,7 +33,8 @@ impl Board for Artpec6 {
     }
 }
 
-/// The functions of the board's owner.
+/// The functions of the board's owner: one, which writes the value in r2 to the controller's register whose
+/// offset is in r1; 0 in r0 if that is done.
 #[derive(Debug)]
 struct L2Cache;
 
@@ -45,7 +45,7 @@ impl Service for L2Cache {
 
     fn handle(&self, call: &mut Call<'_>) {
         let (register, value) = (call.arg(1), call.arg(2));
-        let code = if call.id() != L2C_WRITEREG {
+        let code = if call.id() != function::L2C_WRITEREG {
             Err(Error::NotSupported)
         } else if !SECURE.contains(&register) {
             Err(Error::InvalidParameters)

@@ -10,6 +10,8 @@ use fakemon_firmware::services::omap_monitor::OmapMonitor;
 use fakemon_firmware::{Board, Call, dispatch};
 use fakemon_firmware::{FunctionId, Service, owner};
 
+include!(concat!(env!("OUT_DIR"), "/functions.rs"));
+
 /// The board.
 #[derive(Debug)]
 pub struct Dra7Optee(SiliconPartner);

@@ -9,6 +9,8 @@
 use fakemon_firmware::services::omap_monitor::OmapMonitor;
 use fakemon_firmware::{Board, Call};
 
+include!(concat!(env!("OUT_DIR"), "/functions.rs"));
+
 /// The board.
 #[derive(Debug)]
 pub struct Dra7(OmapMonitor);

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use fakemon_firmware::Width::AArch32;
 use fakemon_firmware::fake::{Asked, FakePlatform, properties};
+use fakemon_firmware::services::omap_monitor;
 use fakemon_manifest::Board as Manifest;
 
 use super::*;
@@ -35,6 +36,18 @@ fn the_kernel_makes_cpus_switch_off_one_by_one() {
     assert_eq!(smc(&board(), &mut platform, 0x108, 0x20), 0);
     let write = Asked::MmioWrite(AMBA_IF_MODE, 4, 0x20);
     assert_eq!(platform.asked, [write]);
+}
+
+#[test]
+fn the_monitors_functions_are_named() {
+    use function::{SET_ACR, SET_AMBA_IF_MODE, SET_CNTFRQ};
+    let served = [
+        omap_monitor::SET_ACR,
+        omap_monitor::SET_AMBA_IF_MODE,
+        omap_monitor::SET_CNTFRQ,
+    ];
+    let served = served.map(u64::from);
+    assert_eq!([SET_ACR, SET_AMBA_IF_MODE, SET_CNTFRQ], served);
 }
 
 #[test]

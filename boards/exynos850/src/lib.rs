@@ -10,6 +10,8 @@ mod trng;
 
 use trng::Generator;
 
+include!(concat!(env!("OUT_DIR"), "/functions.rs"));
+
 /// The board.
 #[derive(Debug)]
 pub struct Exynos850 {

@@ -6,7 +6,7 @@ use fakemon_firmware::Width::AArch64;
 use fakemon_firmware::fake::{Asked, FakePlatform, properties};
 
 use super::*;
-use crate::trng::RANDOM;
+use crate::function::SMC_CMD_RANDOM;
 
 include!(concat!(env!("OUT_DIR"), "/note.rs"));
 
@@ -22,7 +22,7 @@ fn platform() -> FakePlatform {
 
 /// Makes a call as the driver does and returns x0 to x3.
 fn random(board: &Exynos850, platform: &mut FakePlatform, command: u64) -> [u64; 4] {
-    let after = platform.smc(board, AArch64, &[RANDOM.0.into(), command]);
+    let after = platform.smc(board, AArch64, &[SMC_CMD_RANDOM.0.into(), command]);
     [after[0], after[1], after[2], after[3]]
 }
 

@@ -6,12 +6,11 @@
 //! sleep, which leaves it stopped until the INIT that follows. Linux' driver never makes a call
 //! in the wrong state but one: its hwrng core may draw while the system is about to sleep.
 
-use fakemon_firmware::{Call, FunctionId, Lock, Service, owner};
+use fakemon_firmware::{Call, FunctionId, Lock, Service};
 
-/// SMC_CMD_RANDOM: x1 is the command.
-pub(crate) const RANDOM: FunctionId = FunctionId::fast32(owner::SIP, 0x1012);
+use crate::function::SMC_CMD_RANDOM;
 
-/// Commands.
+/// Commands, in x1 of [`SMC_CMD_RANDOM`].
 const INIT: u64 = 0;
 const EXIT: u64 = 1;
 const GET_DATA: u64 = 2;
@@ -40,7 +39,7 @@ impl Generator {
 
 impl Service for Generator {
     fn owns(&self, id: FunctionId) -> bool {
-        id == RANDOM
+        id == SMC_CMD_RANDOM
     }
 
     fn handle(&self, call: &mut Call<'_>) {

@@ -12,6 +12,8 @@ mod registers;
 
 use pmu::Pmu;
 
+include!(concat!(env!("OUT_DIR"), "/functions.rs"));
+
 /// The board.
 #[derive(Debug)]
 pub struct Gs101 {

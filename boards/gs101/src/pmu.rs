@@ -5,18 +5,16 @@
 //! reads as the unit. The guest could write to that page, too, which a real one could not; nothing
 //! but its own view depends on it.
 
-use fakemon_firmware::{Call, FunctionId, Lock, Platform, Service, owner};
+use fakemon_firmware::{Call, FunctionId, Lock, Platform, Service};
 
+use crate::function::TENSOR_SMC_PMU_SEC_REG;
 use crate::registers::{Effect, Registers, Target};
-
-/// TENSOR_SMC_PMU_SEC_REG: x1 is a register's physical address, x2 the command, x3 a value, or x3
-/// a mask and x4 a value.
-pub(crate) const ACCESS: FunctionId = FunctionId::fast32(owner::SIP, 0x0504);
 
 /// The unit's physical address.
 pub(crate) const BASE: u64 = 0x1746_0000;
 
-/// Commands.
+/// Commands, in x2 of [`TENSOR_SMC_PMU_SEC_REG`]; x1 is a register's physical address, x3 a value, or x3 a
+/// mask and x4 a value.
 const READ: u64 = 0;
 const WRITE: u64 = 1;
 const MODIFY: u64 = 2;
@@ -58,7 +56,7 @@ impl Pmu {
 
 impl Service for Pmu {
     fn owns(&self, id: FunctionId) -> bool {
-        id == ACCESS
+        id == TENSOR_SMC_PMU_SEC_REG
     }
 
     fn handle(&self, call: &mut Call<'_>) {

@@ -13,6 +13,8 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use fakemon_firmware::services::psci::Psci;
 use fakemon_firmware::{Board, Call, Error, FunctionId, Platform, Service, dispatch, owner};
 
+include!(concat!(env!("OUT_DIR"), "/functions.rs"));
+
 /// The board.
 #[derive(Debug)]
 pub struct Imx8mq {
@@ -34,15 +36,10 @@ impl Board for Imx8mq {
     }
 }
 
-/// x1 is what to do: a frequency's number to switch to it, with one byte for each CPU in x2 that is
-/// 1 if the CPU is on; or one of the two below.
-const DDR_DVFS: FunctionId = FunctionId::fast64(owner::SIP, 4);
-/// x0 is the number of frequencies.
+/// In x1 of [`function::SIP_DDR_DVFS`]: x0 is the number of frequencies.
 const GET_FREQ_COUNT: u64 = 0x10;
-/// x2 is a frequency's number; x0 is its MT/s, x1 to x3 the parents of its clocks.
+/// The same: x2 is a frequency's number; x0 is its MT/s, x1 to x3 the parents of its clocks.
 const GET_FREQ_INFO: u64 = 0x11;
-/// x0 is the die's identity with the revision in its lowest byte.
-const GET_SOC_INFO: FunctionId = FunctionId::fast64(owner::SIP, 6);
 
 /// CPUs of the SoC.
 const CPUS: u32 = 4;
@@ -66,8 +63,8 @@ impl Service for Sip {
 
     fn handle(&self, call: &mut Call<'_>) {
         match call.id() {
-            DDR_DVFS => ddr_dvfs(call),
-            GET_SOC_INFO => match soc_info(call.platform()) {
+            function::SIP_DDR_DVFS => ddr_dvfs(call),
+            function::SIP_GET_SOC_INFO => match soc_info(call.platform()) {
                 Ok(info) => call.set(0, info),
                 Err(_) => call.answer(Error::NotSupported),
             },
@@ -76,6 +73,8 @@ impl Service for Sip {
     }
 }
 
+/// x1 is what to do: a frequency's number to switch to it, with one byte for each CPU in x2 that is 1 if
+/// the CPU is on; or [`GET_FREQ_COUNT`] or [`GET_FREQ_INFO`].
 fn ddr_dvfs(call: &mut Call<'_>) {
     let (what, second) = (call.arg(1), call.arg(2));
     match what {

@@ -9,8 +9,8 @@
 
 use fakemon_firmware::{Board, Call, Error, Platform};
 
-/// The service that switches the level 2 cache on.
-pub const ENABLE_L2_CACHE: u64 = 0x0100_0002;
+include!(concat!(env!("OUT_DIR"), "/functions.rs"));
+
 /// In r12: the monitor ran to its end.
 pub const EXIT_NORMAL: u64 = 1;
 /// In r12: it did not. Linux knows the normal exit alone.
@@ -56,7 +56,7 @@ fn serve(platform: &mut dyn Platform, service: u64, buffer: u64) -> Result<(), (
         .read_memory(buffer, &mut [0; ARGUMENTS])
         .map_err(drop)?;
     match service {
-        ENABLE_L2_CACHE => enable_l2_cache(platform).map_err(drop),
+        function::SSAPI_ENABLE_L2_CACHE => enable_l2_cache(platform).map_err(drop),
         _ => Err(()),
     }
 }

@@ -9,7 +9,8 @@ use fakemon_firmware::Width::AArch32;
 use fakemon_firmware::fake::{Asked, FakePlatform, properties};
 use fakemon_manifest::{Board, PageKind};
 
-use super::{CONTROL, ENABLE_L2_CACHE, INVALIDATE_WAYS, Kona, PL310};
+use super::function::SSAPI_ENABLE_L2_CACHE;
+use super::{CONTROL, INVALIDATE_WAYS, Kona, PL310};
 
 include!(concat!(env!("OUT_DIR"), "/note.rs"));
 
@@ -39,7 +40,7 @@ fn smc(platform: &mut FakePlatform, r4: u64, r6: u64) -> (u64, u64) {
 #[test]
 fn the_kernel_switches_the_l2_cache_on() {
     let mut platform = machine(0);
-    assert_eq!(smc(&mut platform, ENABLE_L2_CACHE, BUFFER), (1, 1));
+    assert_eq!(smc(&mut platform, SSAPI_ENABLE_L2_CACHE, BUFFER), (1, 1));
     assert_eq!(
         platform.asked,
         [
@@ -53,7 +54,7 @@ fn the_kernel_switches_the_l2_cache_on() {
 #[test]
 fn a_cache_that_is_on_keeps_its_content() {
     let mut platform = machine(1);
-    assert_eq!(smc(&mut platform, ENABLE_L2_CACHE, BUFFER), (1, 1));
+    assert_eq!(smc(&mut platform, SSAPI_ENABLE_L2_CACHE, BUFFER), (1, 1));
     assert_eq!(platform.asked, [Asked::MmioRead(CONTROL, 4)]);
 }
 
@@ -71,7 +72,7 @@ fn a_buffer_that_is_not_memory_fails() {
     for buffer in [0, BUFFER - 4, BUFFER + 0x3f4, 0xffff_fff8] {
         let mut platform = machine(0);
         assert_eq!(
-            smc(&mut platform, ENABLE_L2_CACHE, buffer),
+            smc(&mut platform, SSAPI_ENABLE_L2_CACHE, buffer),
             (0, 1),
             "{buffer:#x}"
         );
@@ -82,7 +83,7 @@ fn a_buffer_that_is_not_memory_fails() {
 #[test]
 fn a_machine_without_the_controller_fails() {
     let mut platform = machine(0).answering(|_| Err(Error::InvalidParameters));
-    assert_eq!(smc(&mut platform, ENABLE_L2_CACHE, BUFFER), (0, 1));
+    assert_eq!(smc(&mut platform, SSAPI_ENABLE_L2_CACHE, BUFFER), (0, 1));
 }
 
 #[test]
@@ -90,7 +91,7 @@ fn other_cpus_are_refused() {
     let mut platform = machine(0);
     platform.cpu = 1;
     assert_eq!(
-        smc(&mut platform, ENABLE_L2_CACHE, BUFFER),
+        smc(&mut platform, SSAPI_ENABLE_L2_CACHE, BUFFER),
         (0xdead_beef, 0)
     );
     assert_eq!(platform.asked, []);

@@ -5,7 +5,7 @@
 //! that switches the level 2 cache carries its own in r12 and a *value* in r0, which may be
 //! anything, even what is a function ID of PSCI. So r12 is asked first. The other way round there
 //! is no doubt: Linux makes PSCI calls with its stack pointer in r12
-//! (arch/arm/kernel/smccc-call.S), a multiple of four, which [`L2_CONTROL`] is not.
+//! (arch/arm/kernel/smccc-call.S), a multiple of four, which [`function::L2X0_CTRL`] is not.
 
 #![cfg_attr(not(test), no_std)]
 
@@ -16,8 +16,7 @@ use fakemon_firmware::{Board, Call, FunctionId, dispatch};
 #[derive(Clone, Copy, Debug)]
 pub struct Midway;
 
-/// The function in r12 that writes r0 to the control register of the level 2 cache controller.
-pub const L2_CONTROL: u64 = 0x102;
+include!(concat!(env!("OUT_DIR"), "/functions.rs"));
 
 /// The control register of the PL310 that `board.toml` puts into the machine. It takes secure
 /// writes alone.
@@ -25,9 +24,9 @@ const PL310_CONTROL: u64 = 0xfff1_8100;
 
 /// The function IDs that /psci of Calxeda's device trees names.
 const PSCI: PsciV0_1 = PsciV0_1 {
-    cpu_suspend: Some(FunctionId(0x8400_0002)),
-    cpu_off: Some(FunctionId(0x8400_0004)),
-    cpu_on: Some(FunctionId(0x8400_0006)),
+    cpu_suspend: Some(FunctionId(function::PSCI_CPU_SUSPEND as u32)),
+    cpu_off: Some(FunctionId(function::PSCI_CPU_OFF as u32)),
+    cpu_on: Some(FunctionId(function::PSCI_CPU_ON as u32)),
     // Linux' mach-highbank suspends to memory at level 1; its idle states are of level 0.
     machine_level: Some(1),
 };
@@ -36,7 +35,7 @@ impl Board for Midway {
     const NEW: Self = Midway;
 
     fn call(&self, call: &mut Call<'_>) {
-        if call.register(12) == L2_CONTROL {
+        if call.register(12) == function::L2X0_CTRL {
             let value = call.register(0);
             // The call has no result, so there is nobody to tell if the machine lacks the
             // controller.

@@ -8,7 +8,8 @@ use fakemon_firmware::Width::AArch32;
 use fakemon_firmware::fake::{Asked, FakePlatform, properties};
 use fakemon_manifest::{Board, PageKind};
 
-use super::{L2_CONTROL, Midway, PL310_CONTROL};
+use super::function::L2X0_CTRL;
+use super::{Midway, PL310_CONTROL};
 
 include!(concat!(env!("OUT_DIR"), "/note.rs"));
 
@@ -31,7 +32,7 @@ fn smc(platform: &mut FakePlatform, args: [u64; 4], r12: u64) -> u64 {
 fn the_kernel_switches_the_l2_cache_on() {
     let mut platform = FakePlatform::new(4);
     assert_eq!(
-        smc(&mut platform, [1, 2, 3, 4], L2_CONTROL),
+        smc(&mut platform, [1, 2, 3, 4], L2X0_CTRL),
         1,
         "the call has no result"
     );
@@ -52,13 +53,13 @@ fn the_controller_is_where_board_toml_puts_it() {
 #[test]
 fn a_machine_without_the_controller_does_not_disturb_the_kernel() {
     let mut platform = FakePlatform::new(4).answering(|_| Err(Error::InvalidParameters));
-    assert_eq!(smc(&mut platform, [1, 2, 3, 4], L2_CONTROL), 1);
+    assert_eq!(smc(&mut platform, [1, 2, 3, 4], L2X0_CTRL), 1);
 }
 
 #[test]
 fn an_l2_value_that_looks_like_psci_is_still_a_value() {
     let mut platform = FakePlatform::new(4);
-    smc(&mut platform, [0x8400_0006, 1, 0x8000, 0], L2_CONTROL);
+    smc(&mut platform, [0x8400_0006, 1, 0x8000, 0], L2X0_CTRL);
     assert_eq!(
         platform.asked,
         [Asked::MmioWrite(PL310_CONTROL, 4, 0x8400_0006)]

@@ -13,6 +13,8 @@ use fakemon_firmware::{Board, Call, Error, Lock};
 mod gp;
 mod ppa;
 
+include!(concat!(env!("OUT_DIR"), "/functions.rs"));
+
 /// What the ROM code remembers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct State {

@@ -8,17 +8,9 @@
 use fakemon_firmware::{Call, Lock, Platform};
 
 use crate::State;
-
-/// Saves the secure RAM to memory, before it is switched off.
-pub(crate) const SAVE_SECURE_RAM: u64 = 25;
-/// The random number generator.
-pub(crate) const HWRNG: u64 = 29;
-/// Invalidates the level 2 cache.
-pub(crate) const L2_INVALIDATE: u64 = 40;
-/// Writes the auxiliary control register.
-pub(crate) const WRITE_ACR: u64 = 42;
-/// Writes the level 2 cache's auxiliary control register; Linux can be configured for it.
-pub(crate) const WRITE_L2_AUX: u64 = 43;
+use crate::function::{
+    PPA_HWRNG, PPA_L2_INVALIDATE, PPA_SAVE_SECURE_RAM, PPA_WRITE_ACR, PPA_WRITE_L2_AUX,
+};
 
 /// In r6: this is a new task, and not one that an interrupt had stopped.
 pub(crate) const NEW_TASK: u64 = 0xff;
@@ -72,12 +64,12 @@ fn service(
     block: u64,
 ) -> Result<(), u64> {
     match service {
-        SAVE_SECURE_RAM => {
+        PPA_SAVE_SECURE_RAM => {
             // Linux passes 0, 1, 1 behind the address.
             let [address, _, _, _] = arguments(platform, block)?;
             save(state.get(), platform, u64::from(address))
         }
-        HWRNG => {
+        PPA_HWRNG => {
             let [address, count, task] = arguments(platform, block)?;
             match task {
                 rng::RESET => state.with(|state| state.rng = false),
@@ -88,13 +80,14 @@ fn service(
             Ok(())
         }
         // The cache that the guest has is the platform's, and never comes back with stale lines.
-        L2_INVALIDATE => arguments::<1>(platform, block).map(drop),
-        WRITE_ACR => {
+        PPA_L2_INVALIDATE => arguments::<1>(platform, block).map(drop),
+        PPA_WRITE_ACR => {
             let [acr] = arguments(platform, block)?;
             state.with(|state| state.acr = acr);
             Ok(())
         }
-        WRITE_L2_AUX => {
+        // Linux can be configured for it.
+        PPA_WRITE_L2_AUX => {
             let [l2_aux] = arguments(platform, block)?;
             state.with(|state| state.l2_aux = l2_aux);
             Ok(())

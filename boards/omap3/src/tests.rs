@@ -8,7 +8,7 @@ use fakemon_firmware::fake::{Asked, FakePlatform, properties};
 use proptest::prelude::*;
 
 use super::ppa::{self, BAD_ADDRESS, FAIL, OK, SECURE_RAM, UNKNOWN_SERVICE, rng};
-use super::{Omap3, State, gp};
+use super::{Omap3, State, function};
 
 include!(concat!(env!("OUT_DIR"), "/note.rs"));
 
@@ -80,20 +80,20 @@ fn gp_call(board: &Omap3, service: u64, value: u64) -> u64 {
 fn the_kernel_writes_the_auxiliary_control_registers() {
     let board = Omap3::NEW;
     // rx51_secure_update_aux_cr, then the two of omap3_restore.
-    let (r0, _) = service(&board, ppa::WRITE_ACR, &[2, 0x42, 0, 0, 0]);
+    let (r0, _) = service(&board, function::PPA_WRITE_ACR, &[2, 0x42, 0, 0, 0]);
     assert_eq!((r0, board.state.get().acr), (OK, 0x42));
-    let (r0, _) = service(&board, ppa::WRITE_ACR, &[1, 0xe2]);
+    let (r0, _) = service(&board, function::PPA_WRITE_ACR, &[1, 0xe2]);
     assert_eq!((r0, board.state.get().acr), (OK, 0xe2));
-    let (r0, _) = service(&board, ppa::WRITE_L2_AUX, &[1, 0x82]);
+    let (r0, _) = service(&board, function::PPA_WRITE_L2_AUX, &[1, 0x82]);
     assert_eq!((r0, board.state.get().l2_aux), (OK, 0x82));
-    assert_eq!(service(&board, ppa::L2_INVALIDATE, &[1, 0]).0, OK);
+    assert_eq!(service(&board, function::PPA_L2_INVALIDATE, &[1, 0]).0, OK);
 }
 
 #[test]
 fn the_kernel_saves_the_secure_ram() {
     let board = Omap3::NEW;
-    service(&board, ppa::WRITE_ACR, &[1, 0xe2]);
-    let (r0, platform) = service(&board, ppa::SAVE_SECURE_RAM, &[4, BUFFER, 0, 1, 1]);
+    service(&board, function::PPA_WRITE_ACR, &[1, 0xe2]);
+    let (r0, platform) = service(&board, function::PPA_SAVE_SECURE_RAM, &[4, BUFFER, 0, 1, 1]);
     assert_eq!(r0, OK);
     let saved = platform.memory(u64::from(BUFFER), SECURE_RAM);
     let words: Vec<u32> = saved[..16]
@@ -112,7 +112,11 @@ fn a_buffer_that_does_not_hold_the_secure_ram_is_left_alone() {
     let end = (RAM as u32) + RAM_SIZE as u32;
     for address in [0, end - SECURE_RAM as u32 + 1, end - 1, end, u32::MAX] {
         let board = Omap3::NEW;
-        let (r0, platform) = service(&board, ppa::SAVE_SECURE_RAM, &[4, address, 0, 1, 1]);
+        let (r0, platform) = service(
+            &board,
+            function::PPA_SAVE_SECURE_RAM,
+            &[4, address, 0, 1, 1],
+        );
         assert_eq!(
             (r0, platform.written.len()),
             (BAD_ADDRESS, 0),
@@ -125,13 +129,17 @@ fn a_buffer_that_does_not_hold_the_secure_ram_is_left_alone() {
 fn random_numbers_come_when_the_generator_is_on() {
     let board = Omap3::NEW;
     let generate = [4, BUFFER, 4, rng::GENERATE, 0];
-    assert_eq!(service(&board, ppa::HWRNG, &generate).0, FAIL, "off");
     assert_eq!(
-        service(&board, ppa::HWRNG, &[4, 0, 0, rng::INITIALISE, 0]).0,
+        service(&board, function::PPA_HWRNG, &generate).0,
+        FAIL,
+        "off"
+    );
+    assert_eq!(
+        service(&board, function::PPA_HWRNG, &[4, 0, 0, rng::INITIALISE, 0]).0,
         OK
     );
 
-    let (r0, platform) = service(&board, ppa::HWRNG, &generate);
+    let (r0, platform) = service(&board, function::PPA_HWRNG, &generate);
     assert_eq!(
         (r0, platform.written.as_slice()),
         (OK, &[(u64::from(BUFFER), 4)][..])
@@ -141,16 +149,27 @@ fn random_numbers_come_when_the_generator_is_on() {
         [0x11, 0x11, 0x11, 0x11, OTHER]
     );
 
-    assert_eq!(service(&board, ppa::HWRNG, &[4, 0, 0, rng::RESET, 0]).0, OK);
-    assert_eq!(service(&board, ppa::HWRNG, &generate).0, FAIL, "off again");
+    assert_eq!(
+        service(&board, function::PPA_HWRNG, &[4, 0, 0, rng::RESET, 0]).0,
+        OK
+    );
+    assert_eq!(
+        service(&board, function::PPA_HWRNG, &generate).0,
+        FAIL,
+        "off again"
+    );
 }
 
 #[test]
 fn random_numbers_have_their_bounds() {
     let board = Omap3::NEW;
-    service(&board, ppa::HWRNG, &[4, 0, 0, rng::INITIALISE, 0]);
+    service(&board, function::PPA_HWRNG, &[4, 0, 0, rng::INITIALISE, 0]);
     let ask = |address, count| {
-        let (r0, platform) = service(&board, ppa::HWRNG, &[4, address, count, rng::GENERATE, 0]);
+        let (r0, platform) = service(
+            &board,
+            function::PPA_HWRNG,
+            &[4, address, count, rng::GENERATE, 0],
+        );
         (
             r0,
             platform.written.iter().map(|(_, size)| size).sum::<usize>(),
@@ -162,20 +181,20 @@ fn random_numbers_have_their_bounds() {
     assert_eq!(ask(BUFFER, rng::MOST + 1), (FAIL, 0));
     assert_eq!(ask(0, 4), (BAD_ADDRESS, 0));
     assert_eq!(ask(u32::MAX, 4), (BAD_ADDRESS, 0));
-    let (r0, _) = service(&board, ppa::HWRNG, &[4, BUFFER, 4, 4, 0]);
+    let (r0, _) = service(&board, function::PPA_HWRNG, &[4, BUFFER, 4, 4, 0]);
     assert_eq!(r0, FAIL, "a task that is none");
 }
 
 #[test]
 fn without_entropy_there_are_no_random_numbers() {
     let board = Omap3::NEW;
-    service(&board, ppa::HWRNG, &[4, 0, 0, rng::INITIALISE, 0]);
+    service(&board, function::PPA_HWRNG, &[4, 0, 0, rng::INITIALISE, 0]);
     let mut platform = machine(&[4, BUFFER, 4, rng::GENERATE, 0]).answering(|asked| match asked {
         Asked::Translate(va, _) => Ok([va, 0, 0, 0]),
         _ => Err(Error::InternalFailure),
     });
     assert_eq!(
-        smc(&board, &mut platform, SMC_1, registers(ppa::HWRNG)),
+        smc(&board, &mut platform, SMC_1, registers(function::PPA_HWRNG)),
         FAIL
     );
     assert_eq!(platform.written, []);
@@ -184,11 +203,11 @@ fn without_entropy_there_are_no_random_numbers() {
 #[test]
 fn arguments_that_are_missing_or_nowhere_are_refused() {
     for (number, count) in [
-        (ppa::SAVE_SECURE_RAM, 4),
-        (ppa::HWRNG, 3),
-        (ppa::L2_INVALIDATE, 1),
-        (ppa::WRITE_ACR, 1),
-        (ppa::WRITE_L2_AUX, 1),
+        (function::PPA_SAVE_SECURE_RAM, 4),
+        (function::PPA_HWRNG, 3),
+        (function::PPA_L2_INVALIDATE, 1),
+        (function::PPA_WRITE_ACR, 1),
+        (function::PPA_WRITE_L2_AUX, 1),
     ] {
         let board = Omap3::NEW;
         let before = board.state.get();
@@ -218,13 +237,13 @@ fn other_services_are_unknown() {
             "{number}"
         );
     }
-    let mut regs = registers(ppa::L2_INVALIDATE);
+    let mut regs = registers(function::PPA_L2_INVALIDATE);
     regs[0] = 1;
     assert_eq!(
         smc(&board, &mut machine(&[1, 0]), SMC_1, regs),
         UNKNOWN_SERVICE
     );
-    let mut regs = registers(ppa::L2_INVALIDATE);
+    let mut regs = registers(function::PPA_L2_INVALIDATE);
     regs[6] = 0;
     assert_eq!(
         smc(&board, &mut machine(&[1, 0]), SMC_1, regs),
@@ -236,9 +255,12 @@ fn other_services_are_unknown() {
 #[test]
 fn a_general_purpose_chip_has_no_results() {
     let board = Omap3::NEW;
-    assert_eq!(gp_call(&board, gp::L2_INVALIDATE, 0x4800_22f0), 0x4800_22f0);
-    assert_eq!(gp_call(&board, gp::WRITE_ACR, 0x42), 0x42);
-    assert_eq!(gp_call(&board, gp::WRITE_L2_AUX, 0x62), 0x62);
+    assert_eq!(
+        gp_call(&board, function::GP_L2_INVALIDATE, 0x4800_22f0),
+        0x4800_22f0
+    );
+    assert_eq!(gp_call(&board, function::GP_WRITE_ACR, 0x42), 0x42);
+    assert_eq!(gp_call(&board, function::GP_WRITE_L2_AUX, 0x62), 0x62);
     let state = State {
         acr: 0x42,
         l2_aux: 0x62,
@@ -265,7 +287,7 @@ fn an_instruction_that_is_neither_is_not_supported() {
             &board,
             &mut platform,
             0x9000_0000,
-            registers(ppa::L2_INVALIDATE),
+            registers(function::PPA_L2_INVALIDATE),
         );
         assert_eq!(r0, NOT_SUPPORTED, "{code:#x}");
     }
@@ -281,7 +303,7 @@ fn any_calls_do_no_harm() {
 proptest! {
     #[test]
     fn no_write_lands_outside_what_the_caller_handed_over(
-        number in prop_oneof![Just(ppa::SAVE_SECURE_RAM), Just(ppa::HWRNG), Just(ppa::WRITE_ACR)],
+        number in prop_oneof![Just(function::PPA_SAVE_SECURE_RAM), Just(function::PPA_HWRNG), Just(function::PPA_WRITE_ACR)],
         address in prop_oneof![any::<u32>(), BUFFER - 0x40..BUFFER + RAM_SIZE as u32],
         count in prop_oneof![any::<u32>(), 0..0x800_u32],
         task in 0..16_u32,
@@ -291,7 +313,7 @@ proptest! {
         let board = Omap3::NEW;
         board.state.with(|state| state.rng = on);
         let (_, platform) = service(&board, number, &[4, address, count, task, rest[0], rest[1]]);
-        let room = if number == ppa::SAVE_SECURE_RAM { SECURE_RAM as u64 } else { u64::from(count) };
+        let room = if number == function::PPA_SAVE_SECURE_RAM { SECURE_RAM as u64 } else { u64::from(count) };
         let end = u64::from(address) + room;
         for (start, size) in platform.written {
             prop_assert!(start >= u64::from(address) && start + size as u64 <= end);

@@ -12,6 +12,8 @@ use fakemon_firmware::services::owner::OwnerQueries;
 use fakemon_firmware::services::psci::Psci;
 use fakemon_firmware::{Board, Call, Error, FunctionId, Lock, Service, dispatch, owner};
 
+include!(concat!(env!("OUT_DIR"), "/functions.rs"));
+
 /// The board.
 #[derive(Debug)]
 pub struct Rk3399 {
@@ -46,15 +48,13 @@ const QUERIES: OwnerQueries = OwnerQueries {
     revision: (0, 1),
 };
 
-/// x3 is what to do.
-const DRAM_FREQ: FunctionId = FunctionId::fast32(owner::SIP, 8);
-/// x1 is a rate in Hz; x0 is the rate that it has become, in MHz.
+/// In x3 of [`function::SIP_DRAM_FREQ`]: x1 is a rate in Hz; x0 is the rate that it has become, in MHz.
 const SET_RATE: u64 = 1;
-/// x1 is a rate in Hz; x0 is the rate that it would become, in Hz.
+/// The same: x1 is a rate in Hz; x0 is the rate that it would become, in Hz.
 const ROUND_RATE: u64 = 2;
-/// x0 is the rate in Hz.
+/// The same: x0 is the rate in Hz.
 const GET_RATE: u64 = 5;
-/// x1, x2 and x4 say after how long a rest the DRAM saves what power.
+/// The same: x1, x2 and x4 say after how long a rest the DRAM saves what power.
 const SET_ODT_PD: u64 = 8;
 
 /// Rockchip's calls.
@@ -70,7 +70,7 @@ impl Service for Sip {
     }
 
     fn handle(&self, call: &mut Call<'_>) {
-        if call.id() != DRAM_FREQ {
+        if call.id() != function::SIP_DRAM_FREQ {
             call.answer(Error::NotSupported);
             return;
         }

@@ -9,14 +9,13 @@ use fakemon_firmware::services::psci::Psci;
 use fakemon_firmware::services::scmi::clock::ClockProtocol;
 use fakemon_firmware::services::scmi::imx_bbm::ImxBbm;
 use fakemon_firmware::services::scmi::{Channel, Identity, Scmi};
-use fakemon_firmware::{Board, Call, FunctionId, dispatch};
+use fakemon_firmware::{Board, Call, dispatch};
 
 mod table;
 
 pub use table::{CLOCK_COUNT, CLOCKS};
 
-/// The doorbell: `arm,smc-id` in the device tree.
-pub const DOORBELL: FunctionId = FunctionId(0xc200_00fe);
+include!(concat!(env!("OUT_DIR"), "/functions.rs"));
 
 /// The shared memory: `arm,scmi-shmem` in the device tree.
 pub const SHARED: (u64, usize) = (0xd000_0000, 0x80);
@@ -49,7 +48,8 @@ impl Board for S32g2 {
     fn call(&self, call: &mut Call<'_>) {
         self.channel.prepare(call.platform());
         let scmi = Scmi {
-            doorbell: DOORBELL,
+            // What `arm,smc-id` in the device tree names.
+            doorbell: function::S32_SCMI,
             channel: &self.channel,
             identity: IDENTITY,
             protocols: &[&ClockProtocol(&self.clocks), &self.bbm],

@@ -27,7 +27,7 @@ fn machine(time: u64) -> FakePlatform {
 
 fn ring(platform: &mut FakePlatform, board: &S32g2) -> [u64; REGS] {
     // The kernel passes the page and offset of the channel, which are 0 for this binding.
-    platform.smc(board, AArch64, &[u64::from(DOORBELL.0), 0, 0, 5])
+    platform.smc(board, AArch64, &[u64::from(function::S32_SCMI.0), 0, 0, 5])
 }
 
 /// Sends a command; the answer is its status and the words behind it.
@@ -139,7 +139,7 @@ fn the_device_tree_names_what_the_blob_serves() {
     let page = page.expect("the shared memory");
     assert!(page.kind == PageKind::Ram && page.size >= SIZE as u64);
     let text = include_str!("../board.toml");
-    assert!(text.contains(&format!("\"arm,smc-id\" = {:#x}", DOORBELL.0)));
+    assert!(text.contains(&format!("\"arm,smc-id\" = {:#x}", function::S32_SCMI.0)));
     assert!(text.contains(&format!("reg = [0, {BASE:#x}, 0, {SIZE:#x}]")));
 }
 

@@ -14,12 +14,10 @@ use fakemon_firmware::services::psci::Psci;
 use fakemon_firmware::{Board, Call, Error, FunctionId, Service, dispatch};
 
 use bsec::Bsec;
+use function::{STM32_SMC_BSEC, STM32_SMC_RCC};
 use rcc::Rcc;
 
-/// STM32_SMC_RCC: registers of reset and clock control.
-pub const RCC: FunctionId = FunctionId(0x8200_1000);
-/// STM32_SMC_BSEC: fuses.
-pub const BSEC: FunctionId = FunctionId(0x8200_1003);
+include!(concat!(env!("OUT_DIR"), "/functions.rs"));
 
 /// ST's identification code, and what DBGMCU_IDC says of an STM32MP15 of revision B.
 const SOC: SocId = SocId::new(0, 0x20, 0x500, 0x2000);
@@ -46,17 +44,17 @@ struct SiliconPartner {
 
 impl Service for SiliconPartner {
     fn owns(&self, id: FunctionId) -> bool {
-        [RCC, BSEC].contains(&id)
+        [STM32_SMC_RCC, STM32_SMC_BSEC].contains(&id)
     }
 
     fn handle(&self, call: &mut Call<'_>) {
         let [request, place, value] = [1, 2, 3].map(|n| call.arg(n) as u32);
         match call.id() {
-            RCC => {
+            STM32_SMC_RCC => {
                 let code = self.rcc.serve(call.platform(), request, place, value);
                 call.answer(code);
             }
-            BSEC => {
+            STM32_SMC_BSEC => {
                 let (code, read) = self.bsec.serve(request, place, value);
                 call.answer(code);
                 if let Some(read) = read {

@@ -80,7 +80,7 @@ fn the_kernel_releases_the_m4_and_holds_it() {
         let (mut platform, register) = bus(BASE | MP_GCR, 0xffff_fff0);
         let board = board();
         for value in [BOOT_MCU, 0] {
-            let (code, _) = smc(&board, &mut platform, RCC, [WRITE, place, value]);
+            let (code, _) = smc(&board, &mut platform, STM32_SMC_RCC, [WRITE, place, value]);
             assert_eq!(code, OK);
             assert_eq!(register.get(), 0xffff_fff0 | value);
         }
@@ -91,7 +91,15 @@ fn the_kernel_releases_the_m4_and_holds_it() {
 fn bits_are_written_set_and_cleared_one_by_one() {
     let (mut platform, register) = bus(BASE | MP_CIER, 0x1);
     let board = board();
-    let mut call = |request, value| smc(&board, &mut platform, RCC, [request, MP_CIER, value]).0;
+    let mut call = |request, value| {
+        smc(
+            &board,
+            &mut platform,
+            STM32_SMC_RCC,
+            [request, MP_CIER, value],
+        )
+        .0
+    };
     for (request, value, after) in [
         (SET, u32::MAX, 0x1 | WKUP),
         (SET, 0, 0x1 | WKUP),
@@ -110,7 +118,12 @@ fn bits_are_written_set_and_cleared_one_by_one() {
 #[test]
 fn the_wake_up_flag_is_clear_already() {
     let mut platform = FakePlatform::new(2);
-    let call = smc(&board(), &mut platform, RCC, [WRITE, MP_CIFR, WKUP]);
+    let call = smc(
+        &board(),
+        &mut platform,
+        STM32_SMC_RCC,
+        [WRITE, MP_CIFR, WKUP],
+    );
     assert_eq!(call.0, OK);
     assert_eq!(platform.asked, []);
 }
@@ -128,7 +141,7 @@ fn no_other_register_changes() {
         u32::MAX,
     ] {
         let mut platform = FakePlatform::new(2);
-        let call = smc(&board(), &mut platform, RCC, [WRITE, place, 1]);
+        let call = smc(&board(), &mut platform, STM32_SMC_RCC, [WRITE, place, 1]);
         assert_eq!(call.0, INVALID, "{place:#x}");
         assert_eq!(platform.asked, []);
     }
@@ -137,14 +150,21 @@ fn no_other_register_changes() {
 #[test]
 fn a_machine_without_the_register_is_a_failure() {
     let mut platform = FakePlatform::new(2).answering(|_| Err(Error::InvalidParameters));
-    let call = smc(&board(), &mut platform, RCC, [WRITE, MP_GCR, 1]);
+    let call = smc(&board(), &mut platform, STM32_SMC_RCC, [WRITE, MP_GCR, 1]);
     assert_eq!(call.0, FAILED);
 }
 
 #[test]
 fn a_fuse_once_blown_stays_so() {
     let (board, mut platform) = (board(), FakePlatform::new(2));
-    let mut call = |request, word, value| smc(&board, &mut platform, BSEC, [request, word, value]);
+    let mut call = |request, word, value| {
+        smc(
+            &board,
+            &mut platform,
+            STM32_SMC_BSEC,
+            [request, word, value],
+        )
+    };
     assert_eq!(call(READ_FUSES, 20, 0), (OK, 0));
     assert_eq!(call(PROGRAM, 20, 0x11), (OK, 0));
     assert_eq!(call(PROGRAM, 20, 0x100), (OK, 0));
@@ -155,7 +175,14 @@ fn a_fuse_once_blown_stays_so() {
 #[test]
 fn an_upper_word_is_programmed_once() {
     let (board, mut platform) = (board(), FakePlatform::new(2));
-    let mut call = |request, word, value| smc(&board, &mut platform, BSEC, [request, word, value]);
+    let mut call = |request, word, value| {
+        smc(
+            &board,
+            &mut platform,
+            STM32_SMC_BSEC,
+            [request, word, value],
+        )
+    };
     assert_eq!(call(PROGRAM, 57, 0x4433_2211), (OK, 0));
     assert_eq!(call(PROGRAM, 57, 0x8000_0000), (FAILED, 0));
     assert_eq!(call(READ_FUSES, 57, 0), (OK, 0x4433_2211));
@@ -164,7 +191,14 @@ fn an_upper_word_is_programmed_once() {
 #[test]
 fn a_shadow_is_written_and_its_fuses_are_not() {
     let (board, mut platform) = (board(), FakePlatform::new(2));
-    let mut call = |request, word, value| smc(&board, &mut platform, BSEC, [request, word, value]);
+    let mut call = |request, word, value| {
+        smc(
+            &board,
+            &mut platform,
+            STM32_SMC_BSEC,
+            [request, word, value],
+        )
+    };
     assert_eq!(call(READ_SHADOW, 0, 0), (OK, 0x17));
     assert_eq!(call(WRITE_SHADOW, 0, 0x57), (OK, 0));
     assert_eq!(call(READ_SHADOW, 0, 0), (OK, 0x57));
@@ -174,7 +208,7 @@ fn a_shadow_is_written_and_its_fuses_are_not() {
 #[test]
 fn there_are_96_words_and_four_requests() {
     let (board, mut platform) = (board(), FakePlatform::new(2));
-    let mut call = |request, word| smc(&board, &mut platform, BSEC, [request, word, 1]);
+    let mut call = |request, word| smc(&board, &mut platform, STM32_SMC_BSEC, [request, word, 1]);
     for word in [96, 0x8000_0000, u32::MAX] {
         assert_eq!(call(READ_SHADOW, word), (FAILED, READ_SHADOW.into()));
         for request in [PROGRAM, WRITE_SHADOW, READ_FUSES] {

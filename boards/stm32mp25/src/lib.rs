@@ -7,7 +7,7 @@ use fakemon_firmware::services::optee::apps::{Devices, Random};
 use fakemon_firmware::services::optee::{Config, OpTee};
 use fakemon_firmware::services::psci::Psci;
 use fakemon_firmware::services::smc_watchdog::SmcWatchdog;
-use fakemon_firmware::{Board, Call, FunctionId, dispatch};
+use fakemon_firmware::{Board, Call, dispatch};
 
 /// The board.
 #[derive(Debug)]
@@ -16,8 +16,7 @@ pub struct Stm32mp25 {
     watchdog: SmcWatchdog,
 }
 
-/// The function that `arm,smc-id` of ST's device tree names. It lies among OP-TEE's own.
-const WATCHDOG: FunctionId = FunctionId(0xb200_005a);
+include!(concat!(env!("OUT_DIR"), "/functions.rs"));
 
 /// What the watchdog counts: the 32 kHz of an oscillator, divided by 1024, from 12 bits down.
 const WATCHDOG_HZ: u32 = 32_000;
@@ -43,7 +42,8 @@ impl Board for Stm32mp25 {
     const NEW: Self = Stm32mp25 {
         optee: OpTee::new(OPTEE),
         watchdog: SmcWatchdog::new(
-            WATCHDOG,
+            // What `arm,smc-id` of ST's device tree names. It lies among OP-TEE's own.
+            function::WATCHDOG,
             1,
             WATCHDOG_COUNTS * WATCHDOG_DIVIDER / WATCHDOG_HZ,
         ),

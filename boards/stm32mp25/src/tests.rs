@@ -43,6 +43,33 @@ fn linux_finds_op_tee() {
 }
 
 #[test]
+fn every_function_that_is_named_is_served() {
+    use function::*;
+    let named = [
+        OPTEE_CALLS_COUNT,
+        OPTEE_CALLS_UID,
+        OPTEE_CALLS_REVISION,
+        OPTEE_GET_OS_UUID,
+        OPTEE_GET_OS_REVISION,
+        OPTEE_GET_SHM_CONFIG,
+        OPTEE_EXCHANGE_CAPABILITIES,
+        OPTEE_DISABLE_SHM_CACHE,
+        OPTEE_ENABLE_SHM_CACHE,
+        OPTEE_GET_THREAD_COUNT,
+        OPTEE_ENABLE_ASYNC_NOTIF,
+        OPTEE_GET_ASYNC_NOTIF_VALUE,
+        OPTEE_CALL_WITH_ARG,
+        OPTEE_RETURN_FROM_RPC,
+    ];
+    let board = Stm32mp25::NEW;
+    for id in named {
+        let result = FakePlatform::new(1).smc(&board, AArch64, &[id.0.into()])[0];
+        let refused = [UNKNOWN_FUNCTION, NOT_SUPPORTED];
+        assert!(!refused.contains(&result), "{:#x}", id.0);
+    }
+}
+
+#[test]
 fn linux_draws_random_numbers() {
     let [high, low] = [0, 8].map(|at| {
         let half = Random::UUID[at..at + 8].try_into().expect("8 bytes");

@@ -12,6 +12,8 @@ mod registers;
 
 use pmc::Pmc;
 
+include!(concat!(env!("OUT_DIR"), "/functions.rs"));
+
 /// The board.
 #[derive(Debug)]
 pub struct Tegra210 {

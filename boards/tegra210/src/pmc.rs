@@ -6,13 +6,14 @@
 
 use fakemon_firmware::{Call, Error, FunctionId, Lock, Platform, PowerState, Service};
 
+use crate::function;
 use crate::registers::{self, Registers};
 
 /// Reads (x1 = [`READ`]) the register at offset x2 into x1, or writes x3 to it (x1 = [`WRITE`]).
 ///
 /// NVIDIA chose a number above those of SMCCC. Bit 16, which is the SVE hint in SMCCC, belongs to
 /// it, but a caller's hint is taken off before anybody looks.
-pub(crate) const ACCESS: FunctionId = FunctionId(0xc2ff_fe00).without_hint();
+pub(crate) const ACCESS: FunctionId = function::TEGRA_SMC_PMC.without_hint();
 
 const READ: u64 = 0xaa;
 const WRITE: u64 = 0xbb;

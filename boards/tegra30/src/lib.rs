@@ -11,19 +11,9 @@ use fakemon_firmware::{Board, Call, Error, Platform};
 
 mod cache;
 
-/// The types of calls.
-pub mod call {
-    /// What a CPU says first when it has come out of reset.
-    pub const RESUME: u64 = 3;
-    /// Does something to the level 2 cache: what is in r1.
-    pub const CACHE_MAINT: u64 = 0xffff_f100;
-    /// Sets the address, in r1, at which CPUs come out of reset.
-    pub const SET_CPU_BOOT_ADDR: u64 = 0xffff_f200;
-    /// Prepares the idle state in r1, from which the CPU comes back at r2.
-    pub const CPU_PM: u64 = 0xffff_fffc;
-}
+include!(concat!(env!("OUT_DIR"), "/functions.rs"));
 
-/// What [`call::CACHE_MAINT`] does.
+/// What [`function::TF_CACHE_MAINT`] does.
 pub mod maintenance {
     /// Switches the cache on, with the auxiliary control value in r2.
     pub const ENABLE: u64 = 1;
@@ -33,7 +23,7 @@ pub mod maintenance {
     pub const REENABLE: u64 = 4;
 }
 
-/// The idle states of [`call::CPU_PM`].
+/// The idle states of [`function::TF_CPU_PM`].
 pub mod idle {
     /// LP0: everything off but memory in self-refresh.
     pub const S3: u64 = 0xffff_ffe3;
@@ -69,16 +59,16 @@ impl Board for Tegra30 {
 /// Serves a call of type `kind` with arguments `first` and `second`.
 fn serve(platform: &mut dyn Platform, kind: u64, first: u64, second: u64) -> Result<(), Error> {
     match kind {
-        // The monitor's own state has survived, as the monitor VM was not switched off.
-        call::RESUME => Ok(()),
-        call::CACHE_MAINT => match first {
+        // What a CPU says first when it has come out of reset. The monitor's own state has survived, as the monitor VM was not switched off.
+        function::TF_RESUME => Ok(()),
+        function::TF_CACHE_MAINT => match first {
             maintenance::ENABLE => cache::enable(platform, second),
             maintenance::DISABLE => cache::disable(platform, second),
             maintenance::REENABLE => cache::reenable(platform, second),
             _ => Err(Error::InvalidParameters),
         },
-        call::SET_CPU_BOOT_ADDR => set_reset_vector(platform, first),
-        call::CPU_PM => {
+        function::TF_SET_CPU_BOOT_ADDR => set_reset_vector(platform, first),
+        function::TF_CPU_PM => {
             match first {
                 idle::S1 | idle::S2 | idle::S2_NO_MC_CLOCK | idle::S3 => {
                     cache::disable(platform, cache::ALL_WAYS)?;

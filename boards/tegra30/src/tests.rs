@@ -11,7 +11,7 @@ use fakemon_manifest::{Board, PageKind};
 use super::cache::{
     ALL_WAYS, AUXILIARY, CLEAN_AND_INVALIDATE_WAYS, CONTROL, INVALIDATE_WAYS, PL310, SYNC,
 };
-use super::{RESET_VECTOR, Tegra30, call, idle, maintenance};
+use super::{RESET_VECTOR, Tegra30, function, idle, maintenance};
 
 include!(concat!(env!("OUT_DIR"), "/note.rs"));
 
@@ -58,16 +58,26 @@ fn write(register: u64, value: u64) -> Asked {
 #[test]
 fn the_kernel_says_where_cpus_come_out_of_reset() {
     let mut platform = machine(0);
-    let r0 = smc(&mut platform, [call::SET_CPU_BOOT_ADDR, 0x4000_0040, 0]);
-    assert_eq!(r0, call::SET_CPU_BOOT_ADDR, "an input of the kernel's asm");
+    let r0 = smc(
+        &mut platform,
+        [function::TF_SET_CPU_BOOT_ADDR, 0x4000_0040, 0],
+    );
+    assert_eq!(
+        r0,
+        function::TF_SET_CPU_BOOT_ADDR,
+        "an input of the kernel's asm"
+    );
     assert_eq!(reset_vector(&platform), 0x4000_0040);
 }
 
 #[test]
 fn the_kernel_switches_the_cache_on_and_off() {
     let mut platform = machine(0);
-    let r0 = smc(&mut platform, [call::CACHE_MAINT, maintenance::ENABLE, AUX]);
-    assert_eq!(r0, call::CACHE_MAINT);
+    let r0 = smc(
+        &mut platform,
+        [function::TF_CACHE_MAINT, maintenance::ENABLE, AUX],
+    );
+    assert_eq!(r0, function::TF_CACHE_MAINT);
     let on = [
         IS_ON,
         write(AUXILIARY, AUX),
@@ -80,7 +90,7 @@ fn the_kernel_switches_the_cache_on_and_off() {
     let mut platform = machine(1);
     smc(
         &mut platform,
-        [call::CACHE_MAINT, maintenance::DISABLE, 0xff],
+        [function::TF_CACHE_MAINT, maintenance::DISABLE, 0xff],
     );
     let off = [
         IS_ON,
@@ -96,7 +106,7 @@ fn a_cache_that_comes_back_keeps_its_content() {
     let mut platform = machine(0);
     smc(
         &mut platform,
-        [call::CACHE_MAINT, maintenance::REENABLE, AUX],
+        [function::TF_CACHE_MAINT, maintenance::REENABLE, AUX],
     );
     assert_eq!(
         platform.asked,
@@ -112,7 +122,7 @@ fn what_is_done_already_is_not_done_again() {
         (0, maintenance::DISABLE),
     ] {
         let mut platform = machine(on);
-        smc(&mut platform, [call::CACHE_MAINT, operation, 0]);
+        smc(&mut platform, [function::TF_CACHE_MAINT, operation, 0]);
         assert_eq!(platform.asked, [IS_ON], "{operation}");
     }
 }
@@ -122,8 +132,8 @@ fn an_idle_state_takes_the_cache_along_unless_it_says_no() {
     for state in [idle::S1, idle::S2, idle::S2_NO_MC_CLOCK, idle::S3] {
         let mut platform = machine(1);
         assert_eq!(
-            smc(&mut platform, [call::CPU_PM, state, 0x4000_0080]),
-            call::CPU_PM
+            smc(&mut platform, [function::TF_CPU_PM, state, 0x4000_0080]),
+            function::TF_CPU_PM
         );
         assert_eq!(platform.asked[3], write(CONTROL, 0), "{state:#x}");
         assert_eq!(reset_vector(&platform), 0x4000_0080);
@@ -131,7 +141,7 @@ fn an_idle_state_takes_the_cache_along_unless_it_says_no() {
     let mut platform = machine(1);
     smc(
         &mut platform,
-        [call::CPU_PM, idle::S1_NO_FLUSH, 0x4000_0080],
+        [function::TF_CPU_PM, idle::S1_NO_FLUSH, 0x4000_0080],
     );
     assert_eq!(platform.asked, []);
     assert_eq!(reset_vector(&platform), 0x4000_0080);
@@ -140,7 +150,10 @@ fn an_idle_state_takes_the_cache_along_unless_it_says_no() {
 #[test]
 fn a_cpu_that_comes_back_says_so() {
     let mut platform = machine(0);
-    assert_eq!(smc(&mut platform, [call::RESUME, 5, 6]), call::RESUME);
+    assert_eq!(
+        smc(&mut platform, [function::TF_RESUME, 5, 6]),
+        function::TF_RESUME
+    );
     assert_eq!(platform.asked, []);
 }
 
@@ -161,10 +174,10 @@ fn other_calls_are_refused_and_do_nothing() {
         assert_eq!((platform.asked.len(), platform.written.len()), (0, 0));
     }
     for (kind, first) in [
-        (call::CACHE_MAINT, 0),
-        (call::CACHE_MAINT, 3),
-        (call::CPU_PM, 0),
-        (call::CPU_PM, 0xffff_ffe8),
+        (function::TF_CACHE_MAINT, 0),
+        (function::TF_CACHE_MAINT, 3),
+        (function::TF_CPU_PM, 0),
+        (function::TF_CPU_PM, 0xffff_ffe8),
     ] {
         let mut platform = machine(1);
         assert_eq!(smc(&mut platform, [kind, first, 1]), INVALID_PARAMETERS);
