@@ -12,6 +12,8 @@ use serde::Serialize;
 use crate::workspace;
 
 mod page;
+#[cfg(test)]
+mod readmes;
 
 /// List the boards.
 #[derive(Debug, Args)]
