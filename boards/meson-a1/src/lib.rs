@@ -14,6 +14,8 @@ use fakemon_firmware::{Board, Call, Error, FunctionId, Lock, Service, dispatch, 
 use fuses::Fuses;
 use power::Domains;
 
+include!(concat!(env!("OUT_DIR"), "/functions.rs"));
+
 /// The board.
 #[derive(Debug)]
 pub struct MesonA1 {
@@ -32,23 +34,6 @@ impl Board for MesonA1 {
         dispatch::smccc(&[&Psci::new(), &self.monitor], call);
     }
 }
-
-/// Where the kernel finds the page that it writes.
-const SHMEM_IN: FunctionId = FunctionId::fast32(owner::SIP, 0x20);
-/// Where the kernel finds the page that firmware writes.
-const SHMEM_OUT: FunctionId = FunctionId::fast32(owner::SIP, 0x21);
-/// x1 offset, x2 size: fuses into the page of firmware; x0 is how many bytes.
-const EFUSE_READ: FunctionId = FunctionId::fast32(owner::SIP, 0x30);
-/// x1 offset, x2 size: fuses from the page of the kernel; x0 is how many bytes.
-const EFUSE_WRITE: FunctionId = FunctionId::fast32(owner::SIP, 0x31);
-/// How many bytes of fuses there are.
-const EFUSE_USER_MAX: FunctionId = FunctionId::fast32(owner::SIP, 0x33);
-/// x1 version of the answer: the chip's identity into the page of firmware.
-const GET_CHIP_ID: FunctionId = FunctionId::fast32(owner::SIP, 0x44);
-/// x1 domain, x2 on.
-const PWRC_SET: FunctionId = FunctionId::fast32(owner::SIP, 0x93);
-/// x1 domain: x0 is 1 if it is off.
-const PWRC_GET: FunctionId = FunctionId::fast32(owner::SIP, 0x95);
 
 /// The pages of `board.toml`, both [`SHMEM_SIZE`] bytes.
 const SHMEM_IN_BASE: u64 = 0xfffc_0000;
@@ -79,26 +64,33 @@ impl Service for SecureMonitor {
     fn handle(&self, call: &mut Call<'_>) {
         let (first, second) = (call.arg(1) as u32, call.arg(2) as u32);
         match call.id() {
-            SHMEM_IN => call.set(0, SHMEM_IN_BASE),
-            SHMEM_OUT => call.set(0, SHMEM_OUT_BASE),
-            EFUSE_READ => {
+            // Where the kernel finds the page that it writes.
+            function::SM_SHMEM_IN => call.set(0, SHMEM_IN_BASE),
+            // Where it finds the page that firmware writes.
+            function::SM_SHMEM_OUT => call.set(0, SHMEM_OUT_BASE),
+            // Fuses into the page of firmware; x0 is how many bytes.
+            function::SM_EFUSE_READ => {
                 let read = self.read_fuses(call, first, second);
                 call.set(0, u64::from(read.unwrap_or(0)));
             }
-            EFUSE_WRITE => {
+            // Fuses from the page of the kernel; x0 is how many bytes.
+            function::SM_EFUSE_WRITE => {
                 let written = self.write_fuses(call, first, second);
                 call.set(0, u64::from(written.unwrap_or(0)));
             }
-            EFUSE_USER_MAX => call.set(0, fuses::SIZE as u64),
-            GET_CHIP_ID => {
+            function::SM_EFUSE_USER_MAX => call.set(0, fuses::SIZE as u64),
+            // x1 is the version of the answer, the chip's identity in the page of firmware.
+            function::SM_GET_CHIP_ID => {
                 let written = chip_id(call, first);
                 call.answer(written.ok_or(FAILED));
             }
-            PWRC_SET => {
+            // x1 is a domain, x2 whether it is to be on.
+            function::SM_PWRC_SET => {
                 let done = self.domains.with(|domains| domains.set(first, second));
                 call.answer(if done { Ok(()) } else { Err(FAILED) });
             }
-            PWRC_GET => match self.domains.with(|domains| domains.is_off(first)) {
+            // x0 is 1 if the domain is off.
+            function::SM_PWRC_GET => match self.domains.with(|domains| domains.is_off(first)) {
                 Some(off) => call.set(0, u64::from(off)),
                 None => call.answer(FAILED),
             },

@@ -4,6 +4,8 @@
 //! Numbers from Linux' include/linux/firmware/xlnx-zynqmp.h and TF-A's
 //! plat/xilinx/common/include/pm_defs.h.
 
+use crate::function;
+
 /// What a call ends with: the three words behind the status, or another status than success.
 pub type Reply = Result<[u32; 3], Status>;
 
@@ -36,15 +38,15 @@ pub const fn value(word: u32) -> Reply {
     Ok([word, 0, 0])
 }
 
-/// Defines the functions that are there, with their versions.
+/// Defines the functions that are there, by their names in `board.toml`, with their versions.
 macro_rules! functions {
-    ($($(#[$doc:meta])* $name:ident = $number:literal, $version:literal;)*) => {
-        $($(#[$doc])* pub const $name: u32 = $number;)*
+    ($($(#[$doc:meta])* $name:ident = $function:ident, $version:literal;)*) => {
+        $($(#[$doc])* pub const $name: u32 = function::$function.number() as u32;)*
 
         /// The version of function `api`; [`None`] if there is no such function.
         pub const fn version(api: u32) -> Option<u32> {
             match api {
-                $($number => Some($version),)*
+                $($name => Some($version),)*
                 _ => None,
             }
         }
@@ -53,58 +55,58 @@ macro_rules! functions {
 
 functions! {
     /// Version of EEMI.
-    GET_API_VERSION = 1, 1;
+    GET_API_VERSION = PM_GET_API_VERSION, 1;
     /// Replaces the configuration object, which is the boot loader's to do.
-    SET_CONFIGURATION = 2, 1;
+    SET_CONFIGURATION = PM_SET_CONFIGURATION, 1;
     /// State, requirement and usage of a node.
-    GET_NODE_STATUS = 3, 1;
+    GET_NODE_STATUS = PM_GET_NODE_STATUS, 1;
     /// Powers the machine off, resets it, or says how far a later reset shall go.
-    SYSTEM_SHUTDOWN = 12, 1;
+    SYSTEM_SHUTDOWN = PM_SYSTEM_SHUTDOWN, 1;
     /// Claims a node.
-    REQUEST_NODE = 13, 1;
+    REQUEST_NODE = PM_REQUEST_NODE, 1;
     /// Gives a node back.
-    RELEASE_NODE = 14, 1;
+    RELEASE_NODE = PM_RELEASE_NODE, 1;
     /// Says what the caller needs of its node.
-    SET_REQUIREMENT = 15, 1;
+    SET_REQUIREMENT = PM_SET_REQUIREMENT, 1;
     /// Moves a reset line.
-    RESET_ASSERT = 17, 1;
+    RESET_ASSERT = PM_RESET_ASSERT, 1;
     /// State of a reset line.
-    RESET_GET_STATUS = 18, 1;
+    RESET_GET_STATUS = PM_RESET_GET_STATUS, 1;
     /// Changes bits of a protected register.
-    MMIO_WRITE = 19, 1;
+    MMIO_WRITE = PM_MMIO_WRITE, 1;
     /// Reads a protected register.
-    MMIO_READ = 20, 1;
+    MMIO_READ = PM_MMIO_READ, 1;
     /// The caller knows now which nodes it needs.
-    INIT_FINALIZE = 21, 1;
+    INIT_FINALIZE = PM_INIT_FINALIZE, 1;
     /// Silicon's identity.
-    GET_CHIPID = 24, 1;
+    GET_CHIPID = PM_GET_CHIPID, 1;
     /// Functions of a device; see [`IOCTLS`].
-    IOCTL = 34, 2;
+    IOCTL = PM_IOCTL, 2;
     /// What clocks there are; see [`QUERIES`].
-    QUERY_DATA = 35, 2;
+    QUERY_DATA = PM_QUERY_DATA, 2;
     /// Opens a gate or starts a PLL.
-    CLOCK_ENABLE = 36, 1;
+    CLOCK_ENABLE = PM_CLOCK_ENABLE, 1;
     /// Closes a gate or stops a PLL.
-    CLOCK_DISABLE = 37, 1;
+    CLOCK_DISABLE = PM_CLOCK_DISABLE, 1;
     /// State of a gate or PLL.
-    CLOCK_GETSTATE = 38, 1;
+    CLOCK_GETSTATE = PM_CLOCK_GETSTATE, 1;
     /// Sets one divider.
-    CLOCK_SETDIVIDER = 39, 1;
+    CLOCK_SETDIVIDER = PM_CLOCK_SETDIVIDER, 1;
     /// Both dividers.
-    CLOCK_GETDIVIDER = 40, 1;
+    CLOCK_GETDIVIDER = PM_CLOCK_GETDIVIDER, 1;
     /// Turns a multiplexer.
-    CLOCK_SETPARENT = 43, 1;
+    CLOCK_SETPARENT = PM_CLOCK_SETPARENT, 1;
     /// Position of a multiplexer.
-    CLOCK_GETPARENT = 44, 1;
+    CLOCK_GETPARENT = PM_CLOCK_GETPARENT, 1;
     /// Version of a function. From version 2 on, IOCTL and QUERY_DATA come with a mask of what they
     /// can do.
-    FEATURE_CHECK = 63, 2;
+    FEATURE_CHECK = PM_FEATURE_CHECK, 2;
     /// TF-A: what the PMU wants of the caller.
-    GET_CALLBACK_DATA = 0xa01, 1;
+    GET_CALLBACK_DATA = PM_GET_CALLBACK_DATA, 1;
     /// TF-A: what suspending shall mean.
-    SET_SUSPEND_MODE = 0xa02, 1;
+    SET_SUSPEND_MODE = PM_SET_SUSPEND_MODE, 1;
     /// TF-A: its version.
-    GET_TRUSTZONE_VERSION = 0xa03, 1;
+    GET_TRUSTZONE_VERSION = PM_GET_TRUSTZONE_VERSION, 1;
 }
 
 /// The IOCTLs that are there, one bit each: fractional PLLs, both storages, the health bit.

@@ -7,13 +7,9 @@
 
 use fakemon_firmware::{Call, Code, Error, FunctionId, Lock, Service, owner};
 
-const OPEN: u16 = 0x1000;
-const RELEASE: u16 = 0x1001;
-const STATUS: u16 = 0x1002;
-const NOTIFY: u16 = 0x1003;
-const ACKNOWLEDGE: u16 = 0x1004;
-const ENABLE_INTERRUPT: u16 = 0x1005;
-const DISABLE_INTERRUPT: u16 = 0x1006;
+use crate::function;
+
+/// Mailboxes have these numbers.
 const FUNCTIONS: core::ops::RangeInclusive<u16> = 0x1000..=0x100f;
 
 /// APU, RPU0, RPU1, PMU0 to PMU3, PL0 to PL3.
@@ -39,24 +35,24 @@ impl Ipi {
         Ipi(Lock::new([0; AGENTS]))
     }
 
-    fn serve(&self, function: u16, local: usize, remote: usize) -> i32 {
+    fn serve(&self, id: FunctionId, local: usize, remote: usize) -> i32 {
         let bit = |agent: usize| 1 << agent;
         self.0.with(|rung| {
-            match function {
+            match id {
                 // What came in before is forgotten.
-                OPEN | ACKNOWLEDGE => rung[remote] &= !bit(local),
-                STATUS => {
+                function::IPI_OPEN | function::IPI_ACK => rung[remote] &= !bit(local),
+                function::IPI_STATUS => {
                     let sent = rung[local] & bit(remote) != 0;
                     let received = rung[remote] & bit(local) != 0;
                     return i32::from(sent) * SEND_PENDING + i32::from(received) * RECEIVE_PENDING;
                 }
                 // The PMU takes note at once. Nobody else is there to do so: the real-time
                 // processors are in reset and the programmable logic is empty.
-                NOTIFY if remote != PMU1 => rung[local] |= bit(remote),
-                NOTIFY => {}
+                function::IPI_NOTIFY if remote != PMU1 => rung[local] |= bit(remote),
+                function::IPI_NOTIFY => {}
                 // The mask decides on interrupts alone, and none comes: the PMU never rings, as
                 // the only thing it would report is a request to suspend or shut down.
-                RELEASE | ENABLE_INTERRUPT | DISABLE_INTERRUPT => {}
+                function::IPI_RELEASE | function::IPI_ENABLE_IRQ | function::IPI_DISABLE_IRQ => {}
                 _ => return Error::NotSupported.code(),
             }
             0
@@ -82,7 +78,7 @@ impl Service for Ipi {
         } else if SECURE.contains(&local) || SECURE.contains(&remote) {
             EPERM
         } else {
-            self.serve(call.id().number(), local, remote)
+            self.serve(call.id(), local, remote)
         };
         call.answer(code);
     }

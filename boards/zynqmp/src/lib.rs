@@ -21,6 +21,8 @@ pub mod nodes;
 pub mod registers;
 pub mod resets;
 
+include!(concat!(env!("OUT_DIR"), "/functions.rs"));
+
 /// The board.
 #[derive(Debug)]
 pub struct Zynqmp {
