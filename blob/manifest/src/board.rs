@@ -27,7 +27,8 @@ pub struct Board {
     pub test: TestKind,
     /// What its blob claims.
     pub note: Note,
-    /// Names of the board's own functions by function ID; those of PSCI and TRNG are known.
+    /// Names of the board's own functions by function ID, which the board's source has as constants;
+    /// those of [`standard`] are known.
     #[serde(default, deserialize_with = "number::keyed")]
     pub functions: BTreeMap<u64, String>,
     /// Where a call's function ID is.

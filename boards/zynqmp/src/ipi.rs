@@ -9,7 +9,13 @@ use fakemon_firmware::{Call, Code, Error, FunctionId, Lock, Service, owner};
 
 use crate::function;
 
-/// Mailboxes have these numbers.
+const OPEN: u16 = function::IPI_OPEN.number();
+const RELEASE: u16 = function::IPI_RELEASE.number();
+const STATUS: u16 = function::IPI_STATUS.number();
+const NOTIFY: u16 = function::IPI_NOTIFY.number();
+const ACKNOWLEDGE: u16 = function::IPI_ACK.number();
+const ENABLE_INTERRUPT: u16 = function::IPI_ENABLE_IRQ.number();
+const DISABLE_INTERRUPT: u16 = function::IPI_DISABLE_IRQ.number();
 const FUNCTIONS: core::ops::RangeInclusive<u16> = 0x1000..=0x100f;
 
 /// APU, RPU0, RPU1, PMU0 to PMU3, PL0 to PL3.
@@ -35,24 +41,24 @@ impl Ipi {
         Ipi(Lock::new([0; AGENTS]))
     }
 
-    fn serve(&self, id: FunctionId, local: usize, remote: usize) -> i32 {
+    fn serve(&self, function: u16, local: usize, remote: usize) -> i32 {
         let bit = |agent: usize| 1 << agent;
         self.0.with(|rung| {
-            match id {
+            match function {
                 // What came in before is forgotten.
-                function::IPI_OPEN | function::IPI_ACK => rung[remote] &= !bit(local),
-                function::IPI_STATUS => {
+                OPEN | ACKNOWLEDGE => rung[remote] &= !bit(local),
+                STATUS => {
                     let sent = rung[local] & bit(remote) != 0;
                     let received = rung[remote] & bit(local) != 0;
                     return i32::from(sent) * SEND_PENDING + i32::from(received) * RECEIVE_PENDING;
                 }
                 // The PMU takes note at once. Nobody else is there to do so: the real-time
                 // processors are in reset and the programmable logic is empty.
-                function::IPI_NOTIFY if remote != PMU1 => rung[local] |= bit(remote),
-                function::IPI_NOTIFY => {}
+                NOTIFY if remote != PMU1 => rung[local] |= bit(remote),
+                NOTIFY => {}
                 // The mask decides on interrupts alone, and none comes: the PMU never rings, as
                 // the only thing it would report is a request to suspend or shut down.
-                function::IPI_RELEASE | function::IPI_ENABLE_IRQ | function::IPI_DISABLE_IRQ => {}
+                RELEASE | ENABLE_INTERRUPT | DISABLE_INTERRUPT => {}
                 _ => return Error::NotSupported.code(),
             }
             0
@@ -78,7 +84,7 @@ impl Service for Ipi {
         } else if SECURE.contains(&local) || SECURE.contains(&remote) {
             EPERM
         } else {
-            self.serve(call.id(), local, remote)
+            self.serve(call.id().number(), local, remote)
         };
         call.answer(code);
     }
