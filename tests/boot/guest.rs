@@ -9,9 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fakemon_host::Policy;
-use fakemon_launch::{Launch, assets as launch_assets, env};
-use fakemon_manifest::{Arch, Board, KernelVersion, Pattern, TestKind};
-use regex_lite::Regex;
+use fakemon_launch::{Launch, assets as launch_assets, env, log};
+use fakemon_manifest::{Arch, Board, TestKind};
 
 use crate::assets::Assets;
 
@@ -97,7 +96,7 @@ impl Guest {
 
     /// Waits until the console has matched a pattern `times` times.
     pub(crate) fn wait_for(&mut self, times: usize, pattern: &str) -> Result<(), String> {
-        let regex = compile(pattern)?;
+        let regex = log::compile(pattern)?;
         while regex.find_iter(&self.console()).count() < times {
             if !self.read()? {
                 let console = self.console();
@@ -170,32 +169,4 @@ pub(crate) fn command(
     let mut command = Command::new(assets.path(launch_assets::FAKEMON));
     command.args(launch.arguments()).args(options);
     command
-}
-
-/// The first pattern that counts for the kernel of this log, and that the log does not match.
-pub(crate) fn missing<'a>(patterns: &'a [Pattern], log: &str) -> Result<Option<&'a str>, String> {
-    first(patterns, log, |regex| !regex.is_match(log))
-}
-
-/// The first pattern that counts for the kernel of this log, and that the log matches.
-pub(crate) fn found<'a>(patterns: &'a [Pattern], log: &str) -> Result<Option<&'a str>, String> {
-    first(patterns, log, |regex| regex.is_match(log))
-}
-
-fn first<'a>(
-    patterns: &'a [Pattern],
-    log: &str,
-    wanted: impl Fn(&Regex) -> bool,
-) -> Result<Option<&'a str>, String> {
-    let kernel = KernelVersion::of_log(log);
-    for pattern in patterns.iter().filter(|pattern| pattern.counts(kernel)) {
-        if wanted(&compile(&pattern.text)?) {
-            return Ok(Some(&pattern.text));
-        }
-    }
-    Ok(None)
-}
-
-fn compile(pattern: &str) -> Result<Regex, String> {
-    Regex::new(pattern).map_err(|error| format!("board.toml: /{pattern}/: {error}"))
 }

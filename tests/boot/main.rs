@@ -8,7 +8,7 @@
 
 use std::time::Instant;
 
-use fakemon_launch::assets as launch_assets;
+use fakemon_launch::{assets as launch_assets, log};
 use fakemon_manifest::{Arch, Board, KernelVersion, TestKind};
 use libtest_mimic::{Arguments, Completion, Trial};
 
@@ -127,10 +127,10 @@ fn serves_a_whole_boot(assets: &Assets, board: &Board, blobs: &[String]) -> Resu
     if arch {
         expected.extend_from_slice(&board.guest.expect_arch);
     }
-    if let Some(pattern) = guest::missing(&expected, &console)? {
+    if let Some(pattern) = log::missing(&expected, &console)? {
         return problem(format!("the log does not show /{pattern}/"));
     }
-    if let Some(pattern) = guest::found(&board.guest.unexpected, &console)? {
+    if let Some(pattern) = log::found(&board.guest.unexpected, &console)? {
         return problem(format!("the log shows /{pattern}/"));
     }
     if board.test == TestKind::Replay {
@@ -186,12 +186,12 @@ fn reboots(assets: &Assets, board: &Board) -> Result<(), String> {
 {console}"
         ))
     };
-    if let Some(pattern) = guest::missing(&board.guest.reset, &console)? {
+    if let Some(pattern) = log::missing(&board.guest.reset, &console)? {
         return problem(format!(
             "the guest was reset, but the log does not show /{pattern}/"
         ));
     }
-    match guest::found(&board.guest.unexpected, &console)? {
+    match log::found(&board.guest.unexpected, &console)? {
         Some(pattern) => problem(format!("the log shows /{pattern}/")),
         None => Ok(()),
     }
