@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::demo::Demo;
 use crate::guest::{Arch, Guest};
 use crate::machine::Machine;
 use crate::note::{Note, Window};
@@ -38,6 +39,9 @@ pub struct Board {
     pub machine: Machine,
     /// The kernel.
     pub guest: Guest,
+    /// What it shows besides, each with a kernel of its own.
+    #[serde(default, rename = "demo")]
+    pub demos: Vec<Demo>,
 }
 
 /// How a board is tested.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What the schema alone cannot say: values that each are well-formed and together make no sense.
 
+mod demo;
 mod machine;
 mod note;
 mod replay;
@@ -26,6 +27,7 @@ pub(crate) fn board(board: &Board, dir_name: &str) -> Result<(), ManifestError> 
         .and_then(|()| machine::machine(&board.machine))
         .and_then(|()| guest(board))
         .and_then(|()| replay::guest(board))
+        .and_then(|()| demo::demos(board))
         .map_err(|(field, problem)| ManifestError::Invalid {
             board: dir_name.to_owned(),
             field,
@@ -42,6 +44,15 @@ fn ensure(good: bool, field: impl Into<String>, problem: impl Into<String>) -> R
     }
 }
 
+/// What [`is_plain`] takes.
+const PLAIN: &str = "has 1 to 31 lower-case letters, digits and hyphens";
+
+/// Tells whether a name can be a directory's and a word of a command line.
+fn is_plain(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !name.is_empty() && name.len() < 32 && name.bytes().all(plain)
+}
+
 fn head(board: &Board, dir_name: &str) -> Result<(), Fault> {
     let name = &board.name;
     ensure(
@@ -49,12 +60,7 @@ fn head(board: &Board, dir_name: &str) -> Result<(), Fault> {
         "name",
         format!("is {name:?}, but the directory is called {dir_name:?}: make them equal"),
     )?;
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    ensure(
-        !name.is_empty() && name.len() < 32 && name.bytes().all(plain),
-        "name",
-        "has 1 to 31 lower-case letters, digits and hyphens",
-    )?;
+    ensure(is_plain(name), "name", PLAIN)?;
     let description = board.description.trim();
     ensure(
         is_name(description),

@@ -10,6 +10,7 @@
 //! * [`Note`]: what becomes the blob's ELF note.
 //! * [`Machine`]: CPUs, memory, interrupt controller, console and data-described device pages.
 //! * [`Guest`]: the kernel, its device tree changes and its expected log.
+//! * [`Demo`]: what it shows with a kernel that is built for that.
 //! * [`Replay`]: the calls of a board that no kernel makes, from `replay.toml`.
 //! * [`standard`]: the functions of Arm's standards.
 //! * [`build_script`]: what a board's `build.rs` calls.
@@ -17,6 +18,7 @@
 mod board;
 pub mod build_script;
 mod check;
+mod demo;
 mod dt;
 mod error;
 pub mod family;
@@ -33,6 +35,7 @@ pub mod standard;
 mod text;
 
 pub use board::{Board, FunctionIdRule, TestKind};
+pub use demo::{BuiltKernel, Demo};
 pub use dt::{Cell, DtChange, DtValue};
 pub use error::ManifestError;
 pub use guest::{Arch, Guest};

@@ -382,3 +382,44 @@ fn deep_nesting_is_an_error_and_no_crash() {
         assert!(refusal(&format!("{GOOD}\n{text}")).starts_with("board.toml of virt: "));
     }
 }
+
+#[test]
+fn a_demonstration_that_cannot_be_named_built_or_judged_is_refused() {
+    let demo = r#"
+[[demo]]
+name = "nmi"
+description = "what it shows"
+kernel = { source = "7.3", config = "nmi.config" }
+script = "nmi.sh"
+expect = ['shown']
+counter = ['not shown']
+"#;
+    let good = format!("{GOOD}{demo}");
+    assert_eq!(Board::parse(&good, "virt").expect("valid").demos.len(), 1);
+    for (from, to, why) in [
+        ("\"nmi\"", "\"an NMI\"", "demo[0].name: has 1 to 31"),
+        (
+            "\"what it shows\"",
+            "\"\"",
+            "demo[0].description: is one line",
+        ),
+        (
+            "\"7.3\"",
+            "\"7.\"",
+            "demo[0].kernel.source: \"7.\" is no version",
+        ),
+        (
+            "\"nmi.config\"",
+            "\"../x\"",
+            "demo[0].kernel.config: \"../x\" is no file",
+        ),
+        ("\"nmi.sh\"", "\".\"", "demo[0].script: \".\" is no file"),
+        ("['shown']", "[]", "demo[0].expect: names at least one"),
+        ("['not shown']", "[]", "demo[0].counter: names at least one"),
+    ] {
+        let error = Board::parse(&good.replacen(from, to, 1), "virt").expect_err(to);
+        assert!(error.to_string().contains(why), "{error}");
+    }
+    let twice = refusal(&format!("{good}{demo}"));
+    assert!(twice.contains("demo[1].name: is another's"), "{twice}");
+}
