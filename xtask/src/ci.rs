@@ -52,8 +52,8 @@ const LINTED: &str = "virt";
 ///
 /// A table at the end shows how long each stage took. What nearly repeats another part is left out:
 /// on the second processor and the kernel engine calls race ten thousand times and not a hundred
-/// thousand, boards with the newer kernel boot once, and one board stands for all in the lints for
-/// bare metal.
+/// thousand, boards with the newer kernel boot once, one board stands for all in the lints for bare
+/// metal, and demonstrations, whose kernels take minutes to build, are not shown.
 #[derive(Debug, Args)]
 pub(crate) struct Ci {
     /// Leave nothing out.
@@ -90,6 +90,10 @@ impl Ci {
         stages.run("waiting for packages", || supplies.wait_with_output())?;
         self.test_in_kvm(&mut summary, &mut stages)?;
         self.boot_newer_kernel(&mut summary, &mut stages)?;
+        let engine = this_machine::engine()?.unwrap_or(Engine::Userspace);
+        stages.run("demonstrations", || {
+            Test::default().run_demos(self.full, engine, &mut summary)
+        })?;
         if let Some(kernel) = kernel {
             self.test_kernel_engine(kernel, &mut summary, &mut stages)?;
             stages.run("kernel --check", || check_series(&mut summary))?;
@@ -182,6 +186,11 @@ impl Ci {
             let name = format!("{program} on {}, {}", cpu.name(), engine);
             stages.run(&name, || {
                 test.run_in_kvm(program, cpu, engine, filter.as_slice(), summary)
+            })?;
+        }
+        if self.full {
+            stages.run("demonstrations, kernel", || {
+                Test::default().run_demos(true, Engine::Kernel, summary)
             })?;
         }
         Ok(())

@@ -143,15 +143,19 @@ pub(crate) fn busybox(arch: Arch) -> Want {
     Want::alone("busybox-static", arch.as_str())
 }
 
-/// The source of the host VM's own kernel.
-pub(crate) fn kernel_source() -> Want {
-    Want::alone(&format!("linux-source-{LINUX}"), "all")
+/// The source of a kernel that is built here, by its version; of the release that has such a kernel.
+pub(crate) fn kernel_source(version: &str) -> Want {
+    let known = KERNELS.iter().find(|(name, ..)| *name == version);
+    Want {
+        release: known.map_or(Release::Trixie, |(_, release, _)| *release),
+        ..Want::alone(&format!("linux-source-{version}"), "all")
+    }
 }
 
 /// Everything that is locked.
 pub(crate) fn all() -> Result<Vec<Want>> {
     let mut wants: Vec<Want> = QEMU_HOSTS.map(qemu).into();
-    wants.extend([host_kernel(), kernel_source()]);
+    wants.extend([host_kernel(), kernel_source(LINUX)]);
     wants.extend([Arch::Arm64, Arch::Armhf].map(busybox));
     for board in workspace::boards()? {
         if board.test == TestKind::Replay {
@@ -159,6 +163,8 @@ pub(crate) fn all() -> Result<Vec<Want>> {
         }
         let kernels = KERNELS.iter().map(|(name, ..)| kernel_want(&board, name));
         wants.extend(kernels.flatten());
+        let built = board.demos.iter().map(|demo| &demo.kernel);
+        wants.extend(built.map(|kernel| kernel_source(&kernel.source)));
     }
     wants.sort();
     wants.dedup();

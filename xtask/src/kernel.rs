@@ -9,7 +9,7 @@ use clap::Args;
 use crate::cache::Check;
 use crate::debian::{Choice, Packages};
 use crate::inputs;
-use crate::own_kernel::{self, OutOfReach, try_series};
+use crate::own_kernel::{self, OutOfReach, OwnKernel, try_series};
 use crate::supplies::Supplies;
 
 /// Exit code for [`own_kernel::NoSource`].
@@ -41,7 +41,8 @@ impl Kernel {
         if self.newest {
             supplies.take_newest();
         }
-        let kernel = own_kernel::build(supplies.packages(), Check::Quick)?;
+        let kernel =
+            own_kernel::build(supplies.packages(), &OwnKernel::of_host_vm(), Check::Quick)?;
         println!("{}", kernel.display());
         Ok(ExitCode::SUCCESS)
     }
@@ -49,7 +50,7 @@ impl Kernel {
 
 /// Tells of every source in the archive whether the patches apply to it.
 fn check(packages: &Packages) -> Result<ExitCode> {
-    let want = inputs::kernel_source();
+    let want = inputs::kernel_source(inputs::LINUX);
     let mut choices: Vec<Choice> = packages.locked(&want).cloned().into_iter().collect();
     let apt = packages.lists(&want)?;
     for version in apt.versions(&want.package)? {

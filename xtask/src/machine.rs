@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -98,6 +99,24 @@ pub(crate) struct Machine {
     pub(crate) icount: bool,
 }
 
+/// What becomes of what a program prints on standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Printed {
+    /// The user sees it at once.
+    pub(crate) shown: bool,
+    /// It comes back in [`Ended::printed`].
+    pub(crate) kept: bool,
+}
+
+/// How a program ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// Its end.
+    pub(crate) report: Report,
+    /// What it printed, if that was to be kept.
+    pub(crate) printed: String,
+}
+
 /// The files that a program needs, and those that it makes.
 #[derive(Debug)]
 pub(crate) struct Stage {
@@ -179,11 +198,47 @@ impl Stage {
         machine: Machine,
         host: Option<&HostFiles>,
     ) -> Result<Report> {
+        let shown = Printed {
+            shown: true,
+            kept: false,
+        };
+        Ok(self.run_and_listen(job, machine, host, shown)?.report)
+    }
+
+    /// The same, with the program's standard output treated as `printed` says.
+    pub(crate) fn run_and_listen(
+        self,
+        job: Job,
+        machine: Machine,
+        host: Option<&HostFiles>,
+        printed: Printed,
+    ) -> Result<Ended> {
         match host {
-            None => native::run(&self, &job, machine),
-            Some(files) => hostvm::run(&self, job, machine, files),
+            None => native::run(&self, &job, machine, printed),
+            Some(files) => hostvm::run(&self, job, machine, files, printed),
         }
     }
+}
+
+/// Passes a program's output on at once, for a console is read by people, and keeps it.
+fn listen(mut from: impl Read, mut to: impl Write, printed: Printed) -> Vec<u8> {
+    let mut kept = Vec::new();
+    let mut buffer = [0; 4096];
+    while let Ok(count @ 1..) = from.read(&mut buffer) {
+        let new = &buffer[..count];
+        if printed.kept {
+            kept.extend_from_slice(new);
+        }
+        if printed.shown && to.write_all(new).and_then(|()| to.flush()).is_err() {
+            break;
+        }
+    }
+    kept
+}
+
+/// Text of a console, with the line ends of this machine.
+fn text(console: &[u8]) -> String {
+    String::from_utf8_lossy(console).replace('\r', "")
 }
 
 /// Waits until a program ends; kills it and returns [`None`] when the time is over, or soon after

@@ -19,6 +19,7 @@ mod ci;
 #[cfg(test)]
 mod circles;
 mod debian;
+mod demo;
 #[cfg(test)]
 mod dependencies;
 mod engine;

@@ -12,14 +12,14 @@ use clap::Args;
 use fakemon_host::{Engine, Policy};
 use fakemon_hostvm::Job;
 use fakemon_launch::{HostVm, Launch, assets};
-use fakemon_manifest::{Board, Size, TestKind};
+use fakemon_manifest::{Board, Demo, Size, TestKind};
 
 use crate::cache::Check;
 use crate::inputs::GuestKernel;
-use crate::machine::{Cpu, Machine, Stage, host_cpus};
+use crate::machine::{Cpu, Ended, Machine, Printed, Stage, host_cpus};
 use crate::supplies::Supplies;
 use crate::usage::Usage;
-use crate::{blob, cargo, guest, replay, setup, this_machine, workspace};
+use crate::{blob, cargo, demo, guest, replay, setup, this_machine, workspace};
 
 /// How long a guest with the default initramfs may take: a hang is ended, and a busy machine is not.
 const TIMEOUT: u64 = 1800;
@@ -28,6 +28,10 @@ const TIMEOUT: u64 = 1800;
 ///
 /// Without options this is Debian's own arm64 kernel on the board virt; its initramfs shows what
 /// works and powers off. A board that no kernel is built for replays the calls of one instead. Natively on arm64 Linux with /dev/kvm, elsewhere in an emulated host.
+///
+/// With --demo the guest boots a kernel that is built for what is to be shown, which takes some minutes
+/// the first time. The last line says whether it was shown; so does the exit code, 0 or 1.
+///
 /// Exit codes: 0 guest powered off, 1 guest failed, 2 usage, 3 host or blob error.
 #[derive(Debug, Args)]
 pub(crate) struct Run {
@@ -76,6 +80,10 @@ pub(crate) struct Run {
     /// Start a shell in the guest; Ctrl-A x ends it.
     #[arg(long, conflicts_with = "initrd")]
     shell: bool,
+    /// Show what the board does with a kernel of its own, `nmi` for virt: SDEI as an NMI, which shows
+    /// where a CPU hangs that has its interrupts off, and stops it. A wrong name lists the board's.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["kernel", "initrd", "dtb", "shell"])]
+    demo: Option<String>,
     /// Who answers the guest's SMCs.
     #[arg(long, value_enum, default_value_t)]
     smc: Policy,
@@ -102,13 +110,36 @@ impl Run {
             engine,
             trace: None,
             shell: false,
+            demo: None,
             smc,
             timeout: None,
         }
     }
 
+    /// A demonstration of `board`, with everything but these at its default.
+    pub(crate) fn demo(board: &Board, demo: &Demo, smc: Policy, cpu: Cpu, engine: Engine) -> Run {
+        Run {
+            smp: None,
+            append: None,
+            demo: Some(demo.name.clone()),
+            cpu,
+            ..Run::uniprocessor(&board.name, smc, engine, "")
+        }
+    }
+
+    /// The same on a host VM with this kernel, and perhaps with the newest packages.
+    pub(crate) fn on(self, host_kernel: Option<String>, newest: bool) -> Run {
+        Run {
+            host_kernel,
+            newest,
+            ..self
+        }
+    }
+
     pub(crate) fn run(&self) -> Result<ExitCode> {
         let board = workspace::board(&self.board)?;
+        let demo = self.demo.as_deref();
+        let demo = demo.map(|name| demo::find(&board, name)).transpose()?;
         if !self.blob.is_empty() && self.smc != Policy::Blob {
             let message = "no blob answers with --smc other than blob; leave --blob or --smc out";
             return Err(Usage(message.to_owned()).into());
@@ -136,14 +167,38 @@ impl Run {
         }
         let gic = (!this_machine::is_native()?).then(|| preferred_gic(&board));
         self.check_size(&board, gic, memory_of_this_machine())?;
+        let printed = Printed {
+            shown: true,
+            kept: demo.is_some(),
+        };
+        let ended = self.boot(&board, printed)?;
+        let code = u8::try_from(ended.report.code()).unwrap_or(3);
+        let Some(demo) = demo.filter(|_| code < 2) else {
+            return Ok(ExitCode::from(code));
+        };
+        // A guest that has shown all may well have failed: a panic is what some are about.
+        let (name, description) = (&demo.name, &demo.description);
+        Ok(match demo::objection(demo, &ended.printed)? {
+            None => {
+                println!("demo {name}: shown: {description}");
+                ExitCode::SUCCESS
+            }
+            Some(why) => {
+                println!("demo {name}: NOT shown: {why}");
+                ExitCode::from(1)
+            }
+        })
+    }
+
+    /// Boots the guest, and waits for its end.
+    pub(crate) fn boot(&self, board: &Board, printed: Printed) -> Result<Ended> {
         setup::rust_targets()?;
         let mut supplies = Supplies::open(Check::Quick)?;
         self.choose(&mut supplies)?;
         supplies.choose_host_kernel(self.host_kernel.as_deref(), self.engine)?;
         let mut stage = Stage::new(&workspace::target())?;
-        let (machine, job) = self.job(&board, &supplies, &mut stage)?;
-        let report = stage.run(job, machine, supplies.host_files()?.as_ref())?;
-        Ok(ExitCode::from(u8::try_from(report.code()).unwrap_or(3)))
+        let (machine, job) = self.job(board, &supplies, &mut stage)?;
+        stage.run_and_listen(job, machine, supplies.host_files()?.as_ref(), printed)
     }
 
     /// The guest as a job, with its files on the stage.
@@ -179,7 +234,12 @@ impl Run {
         launch.cpus = self.smp.unwrap_or(launch.cpus);
         launch.memory = self.mem.unwrap_or(launch.memory);
         let shell = self.shell.then(|| "fakemon.shell".to_owned());
-        launch.words = shell.into_iter().chain(self.append.clone()).collect();
+        let script = self
+            .demo
+            .as_ref()
+            .map(|_| "fakemon.checks=board".to_owned());
+        let words = [shell, script, self.append.clone()];
+        launch.words = words.into_iter().flatten().collect();
         let mut argv = vec![vmm];
         argv.extend(launch.arguments());
         match &self.trace {
@@ -261,6 +321,9 @@ impl Run {
 
     /// Kernel, initramfs and device tree, by the option that takes them.
     fn files(&self, board: &Board, supplies: &Supplies) -> Result<Vec<(&'static str, PathBuf)>> {
+        if let Some(name) = &self.demo {
+            return demo::files(supplies, board, demo::find(board, name)?);
+        }
         let mut files = Vec::new();
         let own = |path: &Option<PathBuf>| path.as_deref().map(Path::to_owned);
         let image = self.kernel.as_ref().and_then(GuestKernel::image);

@@ -93,7 +93,12 @@ impl Summary {
         }
     }
 
-    /// Counts a failure that is not a test's.
+    /// Counts a test that passed.
+    pub(crate) fn pass(&mut self) {
+        self.passed += 1;
+    }
+
+    /// Counts a failure that is not a test program's.
     pub(crate) fn fail(&mut self, what: String) {
         self.failed += 1;
         self.failures.push(what);

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use fakemon_host::Engine;
 use fakemon_launch::env;
-use fakemon_manifest::{Arch, Board, TestKind};
+use fakemon_manifest::{Arch, Board, Demo, TestKind};
 
 use crate::cache::{Cache, Check, files_below, remove_dir};
 use crate::debian::{Choice, Missing, Packages, Want, unpack};
@@ -19,6 +19,7 @@ use crate::lacks::Lacks;
 use crate::machine::Cpu;
 use crate::machine::hostvm::HostFiles;
 use crate::machine::qemu::Qemu;
+use crate::own_kernel::OwnKernel;
 use crate::progress::Progress;
 use crate::{own_kernel, this_machine, workspace};
 
@@ -144,7 +145,9 @@ impl Supplies {
     /// The host VM's kernel.
     pub(crate) fn host_kernel(&self) -> Result<PathBuf> {
         match &self.host_kernel {
-            Some(choice) if choice == OWN => own_kernel::build(&self.packages, self.check),
+            Some(choice) if choice == OWN => {
+                own_kernel::build(&self.packages, &OwnKernel::of_host_vm(), self.check)
+            }
             Some(path) => existing(env::HOST_KERNEL, path.into()),
             None => {
                 let choice = self.packages.choose(&inputs::host_kernel())?;
@@ -183,6 +186,11 @@ impl Supplies {
             GuestKernel::Named(name) => self.debian_kernel(board, name),
             GuestKernel::Files(_) => unreachable!("handled above"),
         }
+    }
+
+    /// The kernel of a demonstration.
+    pub(crate) fn demo_kernel(&self, board: &Board, demo: &Demo) -> Result<PathBuf> {
+        own_kernel::build(&self.packages, &OwnKernel::of_demo(board, demo), self.check)
     }
 
     /// A statically linked busybox.

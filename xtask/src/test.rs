@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use fakemon_host::Engine;
 use fakemon_launch::env;
+use fakemon_manifest::Board;
 
 use crate::cache::Check;
 use crate::engine::Engines;
@@ -17,6 +18,8 @@ use crate::own_kernel::NoSource;
 use crate::summary::{Place, Summary};
 use crate::supplies::{Supplies, chosen_host_kernel};
 use crate::{cargo, setup, this_machine, workspace};
+
+mod demos;
 
 /// The test program with guests of a few instructions.
 pub(crate) const BARE_METAL: &str = "kvm";
@@ -43,11 +46,15 @@ const BOARDS: &str = "boards";
 /// table of the boots comes at the end, and the last line is the sum: `N passed, N failed, N skipped`. Exit code
 /// 1 if any test failed.
 ///
+/// `test NAME`, where NAME is a demonstration of a board's (`nmi`), takes that for a test, with the blob
+/// and without, and runs nothing else. Its kernel is built if it is not in the cache.
+///
 /// Lines `drift: BOARD: CALL` name calls that a kernel made more than the board's golden.trace has,
 /// and that cannot matter: a function that the board does not serve, or a query.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Test {
-    /// Only tests whose name contains this; `boards` for the boots of all boards.
+    /// Only tests whose name contains this; `boards` for the boots of all boards, or the name of a
+    /// demonstration.
     filter: Option<String>,
     /// Only on a host VM with this processor.
     #[arg(long, value_enum)]
@@ -141,6 +148,13 @@ impl Test {
                 found => drop(found?),
             }
         }
+        if let Some(name) = self.filter.as_deref()
+            && demos::is_one(name)?
+        {
+            return engines
+                .into_iter()
+                .try_for_each(|engine| demos::run(self, Some(name), engine, summary));
+        }
         let all_boards = self.filter.as_deref() == Some(BOARDS);
         let boards_only = all_boards || !self.boards.is_empty();
         let filter = if all_boards {
@@ -159,7 +173,30 @@ impl Test {
                 self.run_in_kvm(BOOTS, cpu, engine, filter, summary)?;
             }
         }
+        if self.filter.is_none() && !boards_only {
+            demos::skip(summary)?;
+        }
         Ok(())
+    }
+
+    /// Runs all demonstrations, or leaves them out if they are not `wanted`.
+    pub(crate) fn run_demos(
+        &self,
+        wanted: bool,
+        engine: Engine,
+        summary: &mut Summary,
+    ) -> Result<()> {
+        match wanted {
+            true => demos::run(self, None, engine, summary),
+            false => demos::skip(summary),
+        }
+    }
+
+    /// The processor of the host VM for a board by itself: what the user names, or what it prefers.
+    fn host_of(&self, board: &Board) -> Result<Cpu> {
+        let cpus = self.cpus()?;
+        let fitting = cpus.iter().find(|cpu| cpu.is_host_of(board));
+        Ok(*fitting.unwrap_or(&cpus[0]))
     }
 
     /// Runs what needs no KVM.

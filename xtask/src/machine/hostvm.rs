@@ -3,7 +3,7 @@
 //! report.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -19,7 +19,7 @@ use nix::sys::signal::Signal;
 
 use super::qemu::{Files, Qemu};
 use super::terminal::{RawTerminal, forward_input};
-use super::{Machine, ROOT, Stage, wait};
+use super::{Ended, Machine, Printed, ROOT, Stage, listen, text, wait};
 use crate::archive::Archive;
 use crate::cargo;
 
@@ -41,7 +41,8 @@ pub(crate) fn run(
     mut job: Job,
     machine: Machine,
     host: &HostFiles,
-) -> Result<Report> {
+    printed: Printed,
+) -> Result<Ended> {
     let init = cargo::build_host_vm_init()?;
 
     let dir = stage.scratch.path();
@@ -59,10 +60,11 @@ pub(crate) fn run(
         )
     })?;
     let size = fs::metadata(files.initramfs)?.len();
-    let ended = supervise(
+    let (ended, console) = supervise(
         host.qemu.host_vm(machine, size, &files),
         job.input,
         machine.timeout,
+        printed,
     )?;
 
     let log = || tail(files.log);
@@ -89,7 +91,10 @@ pub(crate) fn run(
             job.argv[0]
         );
     }
-    Ok(report)
+    Ok(Ended {
+        report,
+        printed: text(&console),
+    })
 }
 
 fn read_report_file(file: File) -> Option<(Report, Vec<Output>)> {
@@ -113,8 +118,14 @@ fn write_initramfs(to: &Path, init: &Path, job: &Job, stage: &Stage) -> Result<(
     Ok(())
 }
 
-/// Runs QEMU until it ends or its time is over, in which case it returns false.
-fn supervise(mut command: Command, input: bool, timeout: Option<Duration>) -> Result<bool> {
+/// Runs QEMU until it ends or its time is over, in which case it returns false, and with that what is
+/// kept of its output.
+fn supervise(
+    mut command: Command,
+    input: bool,
+    timeout: Option<Duration>,
+    printed: Printed,
+) -> Result<(bool, Vec<u8>)> {
     command.stdin(if input { Stdio::piped() } else { Stdio::null() });
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     // Ctrl-C is for us alone: QEMU would leave a message of its own.
@@ -129,36 +140,19 @@ fn supervise(mut command: Command, input: bool, timeout: Option<Duration>) -> Re
         let quit = quit.clone();
         thread::spawn(move || forward_input(stdin, &quit));
     }
-    let copies = [
-        child
-            .stdout
-            .take()
-            .map(|from| thread::spawn(move || copy(from, io::stdout()))),
-        child
-            .stderr
-            .take()
-            .map(|from| thread::spawn(move || copy(from, io::stderr()))),
-    ];
+    let errors = Printed {
+        shown: true,
+        kept: false,
+    };
+    let console = child.stdout.take();
+    let console = console.map(|from| thread::spawn(move || listen(from, io::stdout(), printed)));
+    let others = child.stderr.take();
+    let others = others.map(|from| thread::spawn(move || listen(from, io::stderr(), errors)));
     let ended = wait(&mut child, timeout, &quit)?.is_some();
-    for copy in copies.into_iter().flatten() {
-        let _ = copy.join();
-    }
+    let console = console.and_then(|thread| thread.join().ok());
+    let _ = others.map(|thread| thread.join());
     drop(terminal);
-    Ok(ended)
-}
-
-/// Copies what arrives at once, for a console is read by people.
-fn copy(mut from: impl Read, mut to: impl Write) {
-    let mut buffer = [0; 4096];
-    while let Ok(count @ 1..) = from.read(&mut buffer) {
-        if to
-            .write_all(&buffer[..count])
-            .and_then(|()| to.flush())
-            .is_err()
-        {
-            return;
-        }
-    }
+    Ok((ended, console.unwrap_or_default()))
 }
 
 /// The end of the host VM's kernel log, if there is one.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! How the host VM's own kernel is built, and what decides what it is.
+//! How a kernel is built, and what decides what it is.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -11,15 +11,16 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use fakemon_manifest::Arch;
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+use super::OwnKernel;
 use super::series::Series;
 use crate::cache::{remove_dir, sha256};
 use crate::interrupt;
 use crate::progress::Progress;
-use crate::workspace;
 
 /// Programs that a build needs, and the Debian packages that have them.
 const TOOLS: &[(&str, &str)] = &[
@@ -59,66 +60,96 @@ const SPACE: u64 = 3 << 30;
 /// How much of a failed build's messages is shown.
 const LAST_LINES: usize = 20;
 
-/// The compiler for the kernel.
-#[derive(Debug)]
-struct Compiler {
-    /// What stands before `gcc` in its name.
+/// What the architecture of a kernel means for its build.
+#[derive(Debug, PartialEq, Eq)]
+struct Target {
+    /// The kernel's own name of it.
+    arch: &'static str,
+    /// What stands before `gcc` in the compiler's name.
     prefix: &'static str,
-    /// The first line of its version.
-    version: String,
+    /// The Debian package with that compiler.
+    compiler: &'static str,
+    /// The image, a target of make and the name of a file.
+    image: &'static str,
+}
+
+impl Target {
+    /// A kernel for `arch` that is built on a machine with this kind of processor.
+    fn new(arch: Arch, machine: &str) -> Target {
+        let cross = |arch, prefix, compiler, image| Target {
+            arch,
+            prefix,
+            compiler,
+            image,
+        };
+        match arch {
+            Arch::Arm64 if machine == "aarch64" => cross("arm64", "", "gcc", "Image"),
+            Arch::Arm64 => cross(
+                "arm64",
+                "aarch64-linux-gnu-",
+                "gcc-aarch64-linux-gnu",
+                "Image",
+            ),
+            Arch::Armhf => cross(
+                "arm",
+                "arm-linux-gnueabihf-",
+                "gcc-arm-linux-gnueabihf",
+                "zImage",
+            ),
+        }
+    }
 }
 
 /// Everything besides the source that decides what the kernel is.
 #[derive(Debug)]
 pub(crate) struct Recipe {
+    title: String,
     config: PathBuf,
     series: Series,
-    compiler: Compiler,
+    target: Target,
+    /// The first line of the compiler's version.
+    compiler: String,
 }
 
 impl Recipe {
-    /// Reads the recipe of this checkout, and checks that the machine has what it takes.
-    pub(crate) fn of_workspace() -> Result<Recipe> {
+    /// Reads the recipe of `kernel` in this checkout, and checks that the machine has what it takes.
+    pub(crate) fn new(kernel: &OwnKernel) -> Result<Recipe> {
         let missing = TOOLS.iter().filter(|(program, _)| !is_program(program));
         let mut missing: Vec<_> = missing.map(|&(_, package)| package).collect();
-        let prefix = match std::env::consts::ARCH {
-            "aarch64" => "",
-            _ => "aarch64-linux-gnu-",
-        };
-        let version = version_of(&format!("{prefix}gcc"));
-        if version.is_none() {
-            missing.push(if prefix.is_empty() {
-                "gcc"
-            } else {
-                "gcc-aarch64-linux-gnu"
-            });
+        let target = Target::new(kernel.arch, std::env::consts::ARCH);
+        let compiler = version_of(&format!("{}gcc", target.prefix));
+        if compiler.is_none() {
+            missing.push(target.compiler);
         }
         ensure!(
             missing.is_empty(),
             "building a kernel needs Debian packages that are missing here: apt install {}",
             missing.join(" ")
         );
-        let dir = workspace::root().join("host-shim/kernel");
         Ok(Recipe {
-            config: dir.join("kvm-host.config"),
-            series: Series::of_workspace()?,
-            compiler: Compiler {
-                prefix,
-                version: version.unwrap_or_default(),
-            },
+            title: kernel.title.clone(),
+            config: kernel.config.clone(),
+            series: kernel.series()?,
+            target,
+            compiler: compiler.unwrap_or_default(),
         })
+    }
+
+    /// The file that [`Recipe::build`] makes.
+    pub(crate) fn image(&self) -> &'static str {
+        self.target.image
     }
 
     /// Names the kernel that comes of this and a source package.
     pub(crate) fn key(&self, source: &str) -> Result<String> {
-        let mut parts = vec![source.to_owned(), self.compiler.version.clone()];
+        let mut parts = vec![source.to_owned(), self.compiler.clone()];
         for file in [&self.config].into_iter().chain(self.series.patches()) {
             parts.push(sha256(file)?);
         }
         Ok(parts.join(", "))
     }
 
-    /// Builds `Image` in `dir` from a tar archive of the source.
+    /// Builds the image in `dir` from a tar archive of the source.
     pub(crate) fn build(&self, source: &Path, dir: &Path) -> Result<()> {
         let tree = dir.join("source");
         fs::create_dir(&tree)?;
@@ -137,7 +168,7 @@ impl Recipe {
         progress.finish();
         self.series.apply(&tree)?;
 
-        let progress = Progress::start("building the host VM's kernel");
+        let progress = Progress::start(&format!("building {}", self.title));
         let mut configure = self.make(&tree, dir);
         let given = format!("KCONFIG_ALLCONFIG={}", self.config.display());
         finish(
@@ -156,12 +187,17 @@ impl Recipe {
         );
         let jobs = std::thread::available_parallelism()?;
         let mut make = self.make(&tree, dir);
-        make.arg(format!("--jobs={jobs}")).arg("Image");
+        make.arg(format!("--jobs={jobs}")).arg(self.image());
         compile(&mut make, &running, &progress)?;
         progress.finish();
-        fs::copy(dir.join("objects/arch/arm64/boot/Image"), dir.join("Image"))?;
-        fs::copy(dir.join("objects/.config"), dir.join("config"))?;
-        fs::copy(dir.join("objects/System.map"), dir.join("System.map"))?;
+        let boot = format!("arch/{}/boot/{}", self.target.arch, self.image());
+        for (from, to) in [
+            (boot.as_str(), self.image()),
+            (".config", "config"),
+            ("System.map", "System.map"),
+        ] {
+            fs::copy(dir.join("objects").join(from), dir.join(to))?;
+        }
         fs::remove_dir_all(tree)?;
         fs::remove_dir_all(dir.join("objects"))?;
         Ok(())
@@ -171,8 +207,8 @@ impl Recipe {
         let mut make = Command::new("make");
         make.arg("--directory").arg(tree);
         make.arg(format!("O={}", dir.join("objects").display()));
-        make.arg("ARCH=arm64");
-        make.arg(format!("CROSS_COMPILE={}", self.compiler.prefix));
+        make.arg(format!("ARCH={}", self.target.arch));
+        make.arg(format!("CROSS_COMPILE={}", self.target.prefix));
         // The same image whoever builds it, and whenever.
         make.env("KBUILD_BUILD_TIMESTAMP", "1970-01-01")
             .env("KBUILD_BUILD_USER", "fakemon")
@@ -310,6 +346,20 @@ mod tests {
         let wanted = "# text\nCONFIG_KVM=y\nCONFIG_GONE=y\nCONFIG_OFF=n\nCONFIG_NR_CPUS=8\n";
         let made = "CONFIG_KVM=y\n# CONFIG_GONE is not set\n";
         assert_eq!(lost_options(wanted, made), ["CONFIG_GONE=y"]);
+    }
+
+    #[test]
+    fn a_machine_needs_no_cross_compiler_for_itself() {
+        let native = Target::new(Arch::Arm64, "aarch64");
+        assert_eq!((native.prefix, native.compiler), ("", "gcc"));
+        for (arch, name) in [(Arch::Arm64, "arm64"), (Arch::Armhf, "arm")] {
+            let target = Target::new(arch, "x86_64");
+            assert_eq!(target.arch, name);
+            assert_eq!(
+                target.compiler,
+                format!("gcc-{}", target.prefix.trim_end_matches('-'))
+            );
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::workspace;
 
 /// The patches, in the order in which they apply.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Series {
     patches: Vec<PathBuf>,
 }
