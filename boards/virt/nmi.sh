@@ -14,6 +14,13 @@ ticks() {
     awk -v cpu=$victim '/arch_timer/ { print $(cpu + 2) }' /proc/interrupts
 }
 
+if [ ! -e /sys/devices/system/cpu/cpu$victim ]; then
+    fail nmi "it takes two CPUs"
+    return
+fi
+# What waits for the victim would wait for ever.
+taskset -p 1 $$ >/dev/null
+
 say "CPU $victim turns its interrupts off and loops for ever"
 # LKDTM's HARDLOCKUP does so (drivers/misc/lkdtm/bugs.c).
 taskset $((1 << victim)) sh -c 'echo HARDLOCKUP >/sys/kernel/debug/provoke-crash/DIRECT' &
