@@ -23,8 +23,8 @@ expect serial 290a40000124a8010b4d5731 "$(cat /sys/devices/platform/secure-monit
 
 # AUDIO is off from reset, and the kernel has asked.
 expect firmware-left-off off-0 "$(domain AUDIO)"
-# DMA is off from reset, and the driver has switched it on and asked again.
-expect switched-on-by-kernel on "$(domain DMA)"
+# DMA is on from reset, and the kernel never lets go of it.
+expect always-on on "$(domain DMA)"
 # SPIFC is on from reset, and the device that it is for has nothing to do.
 expect idle-after-boot off-0 "$(wait_domain SPIFC off-0)"
 

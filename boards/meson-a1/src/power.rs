@@ -6,6 +6,7 @@ const FIRST: u32 = 8;
 const LAST: u32 = 27;
 const UART: u32 = 10;
 const DMC: u32 = 11;
+const DMA: u32 = 17;
 const RAMB: u32 = 20;
 const SPIFC: u32 = 23;
 const NIC: u32 = 25;
@@ -21,10 +22,10 @@ pub(crate) struct Domains {
 }
 
 impl Domains {
-    /// What booting from flash needs is on; what the kernel wants on in addition, such as DMA (17),
-    /// is its own to switch.
+    /// What booting from flash needs is on, and DMA: kernels such as 6.1, which boot on the chip,
+    /// take it as always on without a look.
     pub(crate) const RESET: Domains = Domains {
-        on: VITAL | 1 << UART | 1 << SPIFC,
+        on: VITAL | 1 << UART | 1 << DMA | 1 << SPIFC,
     };
 
     /// Tells whether a domain is off; [`None`] if there is no such domain.

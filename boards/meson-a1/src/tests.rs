@@ -71,13 +71,13 @@ fn a_domain_stays_as_it_was_switched() {
     let board = MesonA1::NEW;
     let off = |domain| smc(&board, &[0x8200_0095, domain]);
     let set = |domain, on| smc(&board, &[0x8200_0093, domain, on]);
-    assert_eq!(off(17), 1, "DMA is off from reset");
-    assert_eq!(set(17, 1), 0);
-    assert_eq!((off(16), off(17), off(18)), (1, 0, 1), "no other is meant");
-    assert_eq!(set(17, 1), 0, "twice is once");
-    assert_eq!(off(17), 0);
-    assert_eq!(set(17, 0), 0);
-    assert_eq!(off(17), 1);
+    assert_eq!(off(18), 1, "SD_EMMC is off from reset");
+    assert_eq!(set(18, 1), 0);
+    assert_eq!((off(17), off(18), off(19)), (0, 0, 1), "no other is meant");
+    assert_eq!(set(18, 1), 0, "twice is once");
+    assert_eq!(off(18), 0);
+    assert_eq!(set(18, 0), 0);
+    assert_eq!(off(18), 1);
     assert_eq!(
         smc(&fresh(), &[0x8200_0095, 23]),
         0,
@@ -91,6 +91,15 @@ fn what_firmware_needs_cannot_be_switched_off() {
     for domain in [11, 20, 25] {
         assert_eq!(smc(&board, &[0x8200_0093, domain, 0]), NOT_SUPPORTED);
         assert_eq!(smc(&board, &[0x8200_0095, domain]), 0);
+    }
+}
+
+/// UART, DMC, DMA, RAMB and NIC: a kernel that does not look takes them as on.
+#[test]
+fn what_the_kernel_takes_as_always_on_is_on_at_reset() {
+    let board = fresh();
+    for domain in [10, 11, 17, 20, 25] {
+        assert_eq!(smc(&board, &[0x8200_0095, domain]), 0, "{domain}");
     }
 }
 
