@@ -212,11 +212,25 @@ impl Machine {
                 " (another device lies after their redistributors)",
             ),
         };
-        if numbered < served {
-            (numbered, " (its board.toml numbers no more)")
-        } else {
-            (served, why)
-        }
+        let timed = self.stolen_times();
+        let limits = [
+            (served, why),
+            (numbered, " (its board.toml numbers no more)"),
+            (timed, " (its page of stolen time structures has no more)"),
+        ];
+        let least = limits.into_iter().min_by_key(|&(limit, _)| limit);
+        least.expect("there are three")
+    }
+
+    /// How many CPUs' stolen time structures there is room for, or needs to be.
+    fn stolen_times(&self) -> usize {
+        let page = self.stolen_time_page();
+        page.map_or(usize::MAX, |page| (page.size / STOLEN_TIME) as usize)
+    }
+
+    fn stolen_time_page(&self) -> Option<&Page> {
+        let mut pages = self.pages.iter();
+        pages.find(|page| page.kind == PageKind::StolenTime)
     }
 
     /// How many GICv3 redistributors fit before what comes next, device or memory.
@@ -233,10 +247,7 @@ impl Machine {
 
     /// Where the stolen time structure of CPU number `cpu` is, if the machine has one.
     pub fn stolen_time(&self, cpu: u32) -> Option<u64> {
-        let page = self
-            .pages
-            .iter()
-            .find(|page| page.kind == PageKind::StolenTime)?;
+        let page = self.stolen_time_page()?;
         let offset = STOLEN_TIME * u64::from(cpu);
         (offset + STOLEN_TIME <= page.size).then_some(page.base + offset)
     }

@@ -9,7 +9,7 @@ use super::*;
 
 mod refused;
 mod replay;
-use crate::{Arch, Cell, DtValue, PageKind, PowerAction, Size};
+use crate::{Arch, Cell, DtValue, Page, PageKind, PowerAction, Size};
 
 pub(crate) const GOOD: &str = r#"
 name = "virt"
@@ -115,6 +115,24 @@ fn a_machine_has_room_for_so_many_cpus() {
         machine.cpus_limit(None),
         (2, " (its board.toml numbers no more)")
     );
+    // Each CPU has a structure for its stolen time, if any has.
+    machine.gic.dist = 0x800_0000;
+    machine.ram_base = 0x4000_0000;
+    machine.mpidr = None;
+    machine.pages = vec![stolen_time(0x1000)];
+    assert_eq!(
+        machine.cpus_limit(None),
+        (64, " (its page of stolen time structures has no more)")
+    );
+    assert_eq!(machine.stolen_time(63), Some(0x901_0fc0));
+    machine.pages = vec![stolen_time(0x2000)];
+    assert_eq!(machine.cpus_limit(None).0, 123);
+    assert_eq!(machine.stolen_time(122), Some(0x901_1e80));
+}
+
+fn stolen_time(size: u64) -> Page {
+    let text = format!("name = 'p'\nbase = 0x9010000\nsize = {size}\nkind = 'stolen-time'");
+    toml::from_str(&text).expect("a page")
 }
 
 #[test]
