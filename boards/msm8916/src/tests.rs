@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use fakemon_firmware::Width::AArch64;
+use fakemon_firmware::Width::{AArch32, AArch64};
+use fakemon_firmware::abi::note::{CALLER_AARCH32, CALLER_AARCH64};
 use fakemon_firmware::fake::{FakePlatform, properties};
 use fakemon_manifest::{Board as Manifest, PageKind};
 
@@ -36,6 +37,28 @@ fn linux_finds_the_32_bit_convention() {
         smc(&board, &mut platform, &[0x8200_0601, 1, asked]),
         [0, 1, 0, 0]
     );
+}
+
+/// Boards with this chip run 32-bit kernels, too: their boot loaders load no others.
+#[test]
+fn a_32_bit_kernel_gets_the_same_answers() {
+    assert_eq!(NOTE.callers, CALLER_AARCH64 | CALLER_AARCH32);
+    for call in [
+        vec![0x8200_0601, 1, 0x0200_0601],
+        vec![0x0200_0601, 1, 0x0200_0404],
+        vec![0xc200_0601, 1, 0x0200_0601],
+        vec![0x8200_0502, 2, DOWNLOAD_MODE, 0xabcd_0011],
+        vec![0x8200_0501, 1, DOWNLOAD_MODE],
+        vec![0x0200_0603, 1, 10],
+        vec![0x8400_0000],
+        vec![0x8400_0003, 1, 0x8020_0000, 7],
+    ] {
+        let [wide, narrow] = [AArch64, AArch32].map(|width| {
+            let after = platform().smc(&Msm8916::NEW, width, &call);
+            [after[0], after[1], after[2], after[3]].map(|register| register as u32)
+        });
+        assert_eq!(narrow, wide, "{call:#x?}");
+    }
 }
 
 #[test]
@@ -130,5 +153,7 @@ fn other_calls_are_not_supported() {
 
 #[test]
 fn any_calls_do_no_harm() {
-    properties::check::<Msm8916>(&NOTE, AArch64, &[(DOWNLOAD_MODE & !0xff, 0x100)]);
+    for width in [AArch64, AArch32] {
+        properties::check::<Msm8916>(&NOTE, width, &[(DOWNLOAD_MODE & !0xff, 0x100)]);
+    }
 }
