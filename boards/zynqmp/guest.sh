@@ -19,6 +19,14 @@ expect parent-vpll video_clk "$(cat /sys/kernel/debug/clk/vpll_pre_src/clk_paren
 expect rate-vpll 1631868118 "$(rate vpll_int)"
 expect rate-video 74175824 "$(rate dp_video_ref)"
 
+# Pin control: 78 pins, and the USB controller has its twelve; the tree's groups are there.
+pinctrl=/sys/kernel/debug/pinctrl/firmware:zynqmp-firmware:pinctrl-zynqmp_pinctrl
+expect pins '78 12 505 57' "$(grep -c '^pin ' $pinctrl/pins) \
+$(grep -c 'ff9d0000.usb' $pinctrl/pinmux-pins) \
+$(grep -c '^group: .*_grp$' $pinctrl/pingroups) $(grep -c '^function ' $pinctrl/pinmux-functions)"
+expect pin-usb 'ff9d0000.usb usb0 usb0_0_grp' \
+    "$(awk '$3 == "(MIO63):" { print $4, $8, $10 }' $pinctrl/pinmux-pins)"
+
 # The USB controller's driver has the clocks, the domain and the resets; nobody has the others.
 controller() {
     awk '$1 == "usb0_bus_ref" { bus = $9 } $1 == "iopll_int" { pll = $9 }

@@ -24,7 +24,7 @@ impl Status {
     pub const INVALID_PARAM: Status = Status(15);
     /// There is no such function, or the thing lacks the part that the call is about.
     pub const NO_FEATURE: Status = Status(19);
-    /// The caller may not do that.
+    /// The caller may not do that, or has not asked for the thing before.
     pub const NO_ACCESS: Status = Status(2002);
     /// The caller has the node already.
     pub const DOUBLE_REQUEST: Status = Status(2004);
@@ -78,11 +78,25 @@ functions! {
     MMIO_READ = PM_MMIO_READ, 1;
     /// The caller knows now which nodes it needs.
     INIT_FINALIZE = PM_INIT_FINALIZE, 1;
+    /// State of the programmable logic.
+    FPGA_GET_STATUS = PM_FPGA_GET_STATUS, 1;
     /// Silicon's identity.
     GET_CHIPID = PM_GET_CHIPID, 1;
+    /// Claims a pin.
+    PINCTRL_REQUEST = PM_PINCTRL_REQUEST, 1;
+    /// Gives a pin back.
+    PINCTRL_RELEASE = PM_PINCTRL_RELEASE, 1;
+    /// What a pin is for.
+    PINCTRL_GET_FUNCTION = PM_PINCTRL_GET_FUNCTION, 1;
+    /// Says what a pin is for.
+    PINCTRL_SET_FUNCTION = PM_PINCTRL_SET_FUNCTION, 1;
+    /// A pin's electrical setting.
+    PINCTRL_CONFIG_PARAM_GET = PM_PINCTRL_CONFIG_PARAM_GET, 1;
+    /// Changes a pin's electrical setting. From version 2 on, an output can be switched off.
+    PINCTRL_CONFIG_PARAM_SET = PM_PINCTRL_CONFIG_PARAM_SET, 2;
     /// Functions of a device; see [`IOCTLS`].
     IOCTL = PM_IOCTL, 2;
-    /// What clocks there are; see [`QUERIES`].
+    /// What clocks and pins there are; see [`QUERIES`].
     QUERY_DATA = PM_QUERY_DATA, 2;
     /// Opens a gate or starts a PLL.
     CLOCK_ENABLE = PM_CLOCK_ENABLE, 1;
@@ -111,8 +125,8 @@ functions! {
 
 /// The IOCTLs that are there, one bit each: fractional PLLs, both storages, the health bit.
 pub const IOCTLS: u64 = 0xff << 8 | 1 << 17;
-/// The queries that are there, one bit each: all about clocks.
-pub const QUERIES: u64 = 0b11_1110 | 1 << 12 | 1 << 13;
+/// The queries that are there, one bit each: 1 to 13.
+pub const QUERIES: u64 = 0x3ffe;
 
 /// FEATURE_CHECK(function): version, and for two functions the mask of theirs.
 pub fn feature_check(api: u32) -> Reply {

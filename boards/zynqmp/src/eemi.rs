@@ -4,11 +4,12 @@
 use fakemon_firmware::{Call, Error, FunctionId, Service, owner};
 
 use crate::api::{self, DONE, Reply, Status, value};
-use crate::clocks::{Clocks, query};
-use crate::ioctl;
+use crate::clocks::Clocks;
 use crate::nodes::Nodes;
+use crate::pins::Pins;
 use crate::registers::Registers;
 use crate::resets::Resets;
+use crate::{ioctl, query};
 
 /// EEMI 1.1.
 const API_VERSION: u32 = 0x1_0001;
@@ -18,6 +19,8 @@ const TRUSTZONE_VERSION: u32 = 0x1_0000;
 pub(crate) const IDCODE: u32 = 0x2473_8093;
 /// Production silicon.
 const SILICON_VERSION: u32 = 3;
+/// The way to the programmable logic is idle in both directions, and there is no design in it (3).
+const LOGIC_STATUS: u32 = 0b0011;
 
 /// SYSTEM_SHUTDOWN: power off.
 const SHUTDOWN: u32 = 0;
@@ -37,6 +40,7 @@ pub struct Eemi {
     clocks: Clocks,
     registers: Registers,
     resets: Resets,
+    pins: Pins,
     nodes: Nodes,
 }
 
@@ -47,6 +51,7 @@ impl Eemi {
             clocks: Clocks::new(),
             registers: Registers::new(),
             resets: Resets::new(),
+            pins: Pins::new(),
             nodes: Nodes::new(),
         }
     }
@@ -66,7 +71,14 @@ impl Eemi {
             api::MMIO_WRITE => self.registers.write(arg[0], arg[1], arg[2]),
             api::MMIO_READ => self.registers.read(arg[0]),
             api::INIT_FINALIZE => self.nodes.finalize(),
+            api::FPGA_GET_STATUS => value(LOGIC_STATUS),
             api::GET_CHIPID => Ok([IDCODE, SILICON_VERSION, 0]),
+            api::PINCTRL_REQUEST => self.pins.request(arg[0]),
+            api::PINCTRL_RELEASE => self.pins.release(arg[0]),
+            api::PINCTRL_GET_FUNCTION => self.pins.function(arg[0]),
+            api::PINCTRL_SET_FUNCTION => self.pins.set_function(arg[0], arg[1]),
+            api::PINCTRL_CONFIG_PARAM_GET => self.pins.setting(arg[0], arg[1]),
+            api::PINCTRL_CONFIG_PARAM_SET => self.pins.set(arg[0], arg[1], arg[2]),
             api::IOCTL => ioctl::serve(&self.clocks, &self.registers, arg),
             api::CLOCK_ENABLE => self.clocks.switch(arg[0], true),
             api::CLOCK_DISABLE => self.clocks.switch(arg[0], false),

@@ -18,6 +18,8 @@ pub mod eemi;
 mod ioctl;
 pub mod ipi;
 pub mod nodes;
+pub mod pins;
+mod query;
 pub mod registers;
 pub mod resets;
 

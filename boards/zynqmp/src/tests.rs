@@ -13,6 +13,7 @@ include!(concat!(env!("OUT_DIR"), "/note.rs"));
 
 mod clocks;
 mod ipi;
+mod pins;
 mod plls;
 mod power;
 

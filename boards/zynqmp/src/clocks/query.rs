@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! PM_QUERY_DATA: which clocks there are and what they consist of.
-//!
-//! The reply to the query for a name is 16 letters and no status; that to any other has its status
-//! in the first word.
 
 use super::part::Kind;
 use super::{find, output, table};
 use crate::api::{Reply, Status, value};
 
-const NAME: u32 = 1;
+/// The query for a name.
+pub const NAME: u32 = 1;
 const TOPOLOGY: u32 = 2;
 const FIXED_FACTOR: u32 = 3;
 const PARENTS: u32 = 4;
@@ -24,10 +22,9 @@ const HALF: [u32; 3] = [1, 2, 0];
 const VALID: u32 = 1;
 const INPUT: u32 = 1 << 2;
 
-/// Serves `[query, clock, index]`.
-pub fn serve([query, id, index, _]: [u32; 4]) -> [u32; 4] {
-    let reply = match query {
-        NAME => return name(id),
+/// Serves `[query, clock, index]`, but for [`NAME`].
+pub fn serve([query, id, index, _]: [u32; 4]) -> Reply {
+    match query {
         TOPOLOGY => topology(id, index),
         FIXED_FACTOR => fixed_factor(id),
         PARENTS => parents(id, index),
@@ -35,24 +32,13 @@ pub fn serve([query, id, index, _]: [u32; 4]) -> [u32; 4] {
         NUMBER_OF_CLOCKS => value(table::IDS),
         MAX_DIVISOR => max_divisor(id, index),
         _ => Err(Status::NO_FEATURE),
-    };
-    match reply {
-        Ok([a, b, c]) => [Status::SUCCESS.0, a, b, c],
-        Err(status) => [status.0, 0, 0, 0],
     }
 }
 
-/// The name, which all zeros stand for where there is no clock.
-fn name(id: u32) -> [u32; 4] {
+/// The name, which is empty where there is no clock.
+pub fn name(id: u32) -> &'static str {
     let name = find(id).map(|(_, clock)| clock.name);
-    let name = name.or_else(|| table::input_name(id)).unwrap_or_default();
-    let mut words = [0; 4];
-    for (n, letter) in name.bytes().enumerate() {
-        if let Some(word) = words.get_mut(n / 4) {
-            *word |= u32::from(letter) << (8 * (n % 4));
-        }
-    }
-    words
+    name.or_else(|| table::input_name(id)).unwrap_or_default()
 }
 
 /// Three parts from number `index` on; zero is behind the last.
