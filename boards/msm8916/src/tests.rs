@@ -54,7 +54,8 @@ fn a_32_bit_kernel_gets_the_same_answers() {
         vec![0x8400_0003, 1, 0x8020_0000, 7],
     ] {
         let [wide, narrow] = [AArch64, AArch32].map(|width| {
-            let after = platform().smc(&Msm8916::NEW, width, &call);
+            let firmware = Msm8916::NEW;
+            let after = platform().smc(&firmware, width, &call);
             [after[0], after[1], after[2], after[3]].map(|register| register as u32)
         });
         assert_eq!(narrow, wide, "{call:#x?}");
