@@ -12,6 +12,7 @@ mod engine;
 mod entry;
 mod example;
 mod faults;
+mod host_errors;
 mod hostcalls;
 mod isolation;
 mod kick;
@@ -37,6 +38,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         entry::tests(),
         example::tests(),
         faults::tests(),
+        host_errors::tests(),
         hostcalls::tests(),
         isolation::tests(),
         kick::tests(),

@@ -52,6 +52,8 @@ enum State {
     Left,
     /// The payload waits for an answer, to a host call or to an access of its own.
     Asking(Request, Place),
+    /// It was given up after an error of the host's, and its payload has not started over yet.
+    Stale,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -124,11 +126,18 @@ impl Lane {
     /// itself.
     ///
     /// # Errors
-    /// The payload failed and the policy is to stop, or the host could not carry the call out.
+    /// The payload failed and the policy is to stop, or the host could not carry the call out. Either
+    /// way the call is over, as by [`abandon`](Self::abandon), and the lane takes the next one. After
+    /// an error of the host's the guest's vCPU may have some of the outputs and not the others, so it
+    /// cannot go on from there; and if the payload could not start over, the next call tries that
+    /// first, and has the error again.
     pub fn trap(&mut self, trap: Trap) -> Result<Step, Error> {
-        if !matches!(self.state, State::Idle) {
-            return Err(Error::OutOfTurn);
-        }
+        self.free()?;
+        let step = self.enter(trap);
+        self.settle(step)
+    }
+
+    fn enter(&mut self, trap: Trap) -> Result<Step, Error> {
         if let Some(seat) = self.bound_in_call() {
             return self.exit_of_monitor(seat, trap);
         }
@@ -162,6 +171,11 @@ impl Lane {
     /// # Errors
     /// As for [`trap`](Self::trap); [`Error::OutOfTurn`] if it has not asked.
     pub fn answer(&mut self, reply: Reply) -> Result<Step, Error> {
+        let step = self.take_answer(reply);
+        self.settle(step)
+    }
+
+    fn take_answer(&mut self, reply: Reply) -> Result<Step, Error> {
         let (request, place) = match std::mem::replace(&mut self.state, State::Idle) {
             State::Asking(request, place) => (request, place),
             other => {
@@ -196,7 +210,8 @@ impl Lane {
         match self.state {
             State::Left => {
                 self.state = State::Idle;
-                self.go_on()
+                let step = self.go_on();
+                self.settle(step)
             }
             // KVM has been left by a signal before it looked at the monitor.
             State::Idle if self.bound_in_call().is_some() => Ok(Step::Run),
@@ -215,14 +230,15 @@ impl Lane {
     /// Tells whether a call is in progress: one that was left, one that waits for an answer, or, with
     /// the kernel engine, one that goes on by nothing more than KVM_RUN of the guest's vCPU.
     pub fn in_call(&self) -> bool {
-        !matches!(self.state, State::Idle) || self.bound_in_call().is_some()
+        !matches!(self.state, State::Idle | State::Stale) || self.bound_in_call().is_some()
     }
 
     /// Ends a call in progress, of which the guest has seen nothing yet, as if it had never been
     /// begun: for a VMM that resets the guest's vCPU. Without one this does nothing.
     ///
     /// # Errors
-    /// The host could not make the monitor's vCPU anew.
+    /// The host could not make the monitor's vCPU anew. The call is over even so, and the next one
+    /// tries that again.
     pub fn abandon(&mut self) -> Result<(), Error> {
         if let Some(seat) = self.bound_in_call() {
             self.current = seat;

@@ -49,9 +49,40 @@ impl Lane {
 
     /// Abandons what the payload was doing, with all the EL1 state that it leaves, and parks it.
     pub(super) fn start_over(&mut self) -> Result<(), Error> {
-        self.state = State::Idle;
+        self.state = State::Stale;
         self.catching = false;
-        self.seats[self.current].start_over(&self.guest)
+        self.seats[self.current].start_over(&self.guest)?;
+        self.state = State::Idle;
+        Ok(())
+    }
+
+    /// Makes sure that no call is in progress that user space knows of.
+    #[inline(always)]
+    pub(super) fn free(&mut self) -> Result<(), Error> {
+        match self.state {
+            State::Idle => Ok(()),
+            State::Stale => self.start_over(),
+            State::Left | State::Asking(..) => Err(Error::OutOfTurn),
+        }
+    }
+
+    /// After an error of the host's a payload can be anywhere in its call: gives that up.
+    #[inline(always)]
+    pub(super) fn settle(&mut self, step: Result<Step, Error>) -> Result<Step, Error> {
+        if let Err(Error::Register(_) | Error::Kvm { .. }) = step {
+            self.give_up();
+        }
+        step
+    }
+
+    #[cold]
+    fn give_up(&mut self) {
+        if let Some(seat) = self.bound_in_call() {
+            self.current = seat;
+        }
+        // The caller has the error that came first. What fails here fails again before the next call,
+        // unless it has passed by then.
+        let _stale = self.start_over();
     }
 
     /// The call on record is over.

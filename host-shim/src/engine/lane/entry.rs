@@ -19,7 +19,7 @@ impl Lane {
     /// and there is something to [`deliver`](Self::deliver) before the guest runs on.
     pub fn is_due(&self) -> bool {
         let waits = self.catching && self.bound_in_call().is_some();
-        matches!(self.state, State::Idle) && !waits && self.is_raised()
+        matches!(self.state, State::Idle | State::Stale) && !waits && self.is_raised()
     }
 
     /// Whether a payload is to be entered without a call, now or when the call in progress is over: a
@@ -38,9 +38,12 @@ impl Lane {
     /// # Errors
     /// As for [`trap`](Self::trap).
     pub fn deliver(&mut self) -> Result<Step, Error> {
-        if !matches!(self.state, State::Idle) {
-            return Err(Error::OutOfTurn);
-        }
+        self.free()?;
+        let step = self.enter_due();
+        self.settle(step)
+    }
+
+    fn enter_due(&mut self) -> Result<Step, Error> {
         if let Some(seat) = self.bound_in_call() {
             self.seats[seat].blob.catch_return(true)?;
             self.catching = true;
@@ -51,11 +54,12 @@ impl Lane {
             self.stop_catching()?;
         }
         let mut seats = self.seats.iter();
-        let Some(seat) = seats.position(|seat| seat.blob.vcpu.slot().lower()) else {
+        let Some(seat) = seats.position(|seat| seat.blob.vcpu.slot().is_raised()) else {
             return Ok(Step::Run);
         };
         self.current = seat;
         self.read_interrupted(REGS)?;
+        self.blob().vcpu.slot().lower();
         self.record.is_entry = true;
         let Seat { switch, blob } = &mut self.seats[seat];
         blob.load_entry(&self.record, self.guest.width());

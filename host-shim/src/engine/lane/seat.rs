@@ -69,8 +69,11 @@ impl Seat {
 
     /// Abandons what the payload was doing, with all the EL1 state that it leaves, and parks it.
     pub(super) fn start_over(&mut self, guest: &Guest) -> Result<(), Error> {
+        let slot = self.blob.vcpu.slot();
+        // It runs no more, whatever of this fails.
+        slot.end();
+        slot.set_paused(false);
         self.give_up()?;
-        self.blob.vcpu.slot().set_paused(false);
         self.blob.vcpu.complete_access();
         self.blob.start(guest)
     }
