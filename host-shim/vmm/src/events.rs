@@ -3,6 +3,7 @@
 //! doing.
 
 use std::io::{self, Read};
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::{Mutex, PoisonError};
 
 use crate::console::{Console, Keys};
@@ -23,8 +24,12 @@ pub struct Guest<'a> {
     pub uart: &'a Mutex<Pl011>,
     /// Makes its vCPUs look at what has changed.
     pub kick: &'a dyn Fn(),
-    /// Carries out what it has sent to its console without an exit, and what a time has come for.
+    /// Carries out what it has sent to its console without an exit.
     pub drain: &'a dyn Fn(),
+    /// Readable when a time has come at which a payload is to be entered.
+    pub timer: BorrowedFd<'a>,
+    /// Has such payloads entered.
+    pub look_at_timers: &'a dyn Fn(),
 }
 
 /// What the loop needs, and keeps over a reset of the guest.
@@ -50,7 +55,8 @@ impl Events {
         let control = guest.control;
         let uart = || guest.uart.lock().unwrap_or_else(PoisonError::into_inner);
         while !control.stopped() {
-            let typed = self.wait();
+            let typed = self.wait(guest.timer);
+            (guest.look_at_timers)();
             if let Some(signal) = self.signals.caught() {
                 control.stop(Outcome::Signal(signal));
             }
@@ -91,8 +97,8 @@ impl Events {
             .flush();
     }
 
-    /// Waits a tick for a key or a signal; what was typed, if anything.
-    fn wait(&mut self) -> Option<Vec<u8>> {
+    /// Waits a tick for a key, a signal or a timer; what was typed, if anything.
+    fn wait(&mut self, timer: BorrowedFd<'_>) -> Option<Vec<u8>> {
         let poll = |fd| libc::pollfd {
             fd,
             events: libc::POLLIN,
@@ -103,7 +109,11 @@ impl Events {
         } else {
             -1
         };
-        let mut fds = [poll(stdin), poll(self.signals.fd())];
+        let mut fds = [
+            poll(stdin),
+            poll(self.signals.fd()),
+            poll(timer.as_raw_fd()),
+        ];
         // SAFETY: poll reads and writes as many entries as the array has; negative numbers are
         // skipped.
         unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, TICK_MS) };

@@ -12,6 +12,7 @@ mod shared;
 mod vcpu;
 mod window;
 
+use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -33,6 +34,7 @@ use crate::events::{Events, Guest};
 use crate::input::Input;
 use crate::memory::Memory;
 use crate::summary::Summary;
+use crate::timers::Timers;
 use crate::trace::Tracer;
 use ring::Ring;
 use shared::Shared;
@@ -128,8 +130,8 @@ impl Vm {
             ring,
             Cpus::new(input.mpidr.clone()),
             memory.regions(),
-            options.tracer.clone(),
-            kick_signal,
+            Timers::new().map_err(VmError::Timer)?,
+            options,
         ));
         load(input, &memory, gic.version())?;
         let world = world(&kvm, &blobs, input, options, &memory)?;
@@ -196,10 +198,9 @@ impl Vm {
                 control,
                 uart: &self.uart,
                 kick: &|| self.shared.kick_all(),
-                drain: &|| {
-                    self.shared.drain();
-                    self.shared.look_at_timers();
-                },
+                drain: &|| self.shared.drain(),
+                timer: self.shared.timers.as_fd(),
+                look_at_timers: &|| self.shared.look_at_timers(),
             };
             events.run_until_stopped(&guest, console);
             self.shared.kick_all();

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use fakemon_host::abi::status::{INVALID_ADDRESS, SUCCESS};
+use fakemon_host::abi::status::{INTERNAL_FAILURE, INVALID_ADDRESS, SUCCESS};
 use fakemon_host::{Reply, Request, monotonic_ns};
 
 use super::shared::Shared;
@@ -67,8 +67,10 @@ impl Answers<'_> {
                 Reply::ok()
             }
             Request::Timer { deadline, payload } => {
-                self.shared.set_timer(self.cpu, payload, deadline);
-                Reply::ok()
+                match self.shared.timers.set((self.cpu, payload), deadline) {
+                    Ok(()) => Reply::ok(),
+                    Err(_) => Reply::status(INTERNAL_FAILURE),
+                }
             }
             Request::StolenTime => self
                 .stolen_time

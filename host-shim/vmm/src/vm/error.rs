@@ -63,6 +63,9 @@ pub enum VmError {
     /// The device tree and the board's changes do not fit: the board's fault.
     #[error(transparent)]
     Dt(#[from] DtError),
+    /// The payloads' timer cannot be made.
+    #[error("cannot make a timer: {0}")]
+    Timer(std::io::Error),
     /// A signal handler could not be installed.
     #[error("cannot install a signal handler: {0}")]
     Signal(#[source] std::io::Error),

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What the vCPUs' threads share: the bus, the power states, the trace, and how it all ends.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
-use fakemon_host::{BlobFault, World, boottime_ns};
+use fakemon_host::{BlobFault, World};
 use fakemon_manifest::Board;
 
+use super::Options;
 use super::kick::Slot;
 use super::ring::Ring;
 use crate::control::{Control, Outcome};
@@ -15,6 +15,7 @@ use crate::cpus::Cpus;
 use crate::devices::{Bus, Effect};
 use crate::memory::Region;
 use crate::say;
+use crate::timers::Timers;
 use crate::trace::Tracer;
 
 /// Reports of a kind that are shown; a guest can be the cause of any number of them.
@@ -56,8 +57,8 @@ pub(super) struct Shared {
     kick_signal: i32,
     /// The guest's payloads, if it has any; there from before the first vCPU runs.
     pub(super) world: OnceLock<World>,
-    /// When payloads are to be entered, by number of CPU and payload.
-    timers: Mutex<BTreeMap<(u32, usize), u64>>,
+    /// When payloads are to be entered without a call.
+    pub(super) timers: Timers,
     nowhere: Reports,
     faults: Reports,
 }
@@ -69,22 +70,22 @@ impl Shared {
         ring: Option<Ring>,
         cpus: Cpus,
         memory: Vec<Region>,
-        tracer: Option<Arc<Tracer>>,
-        kick_signal: i32,
+        timers: Timers,
+        options: &Options,
     ) -> Self {
         let slots = cpus.mpidr().iter().map(|_| Slot::default()).collect();
         Shared {
             board,
             cpus,
             control: Control::default(),
-            tracer,
+            tracer: options.tracer.clone(),
             slots,
             bus,
             ring,
             memory,
-            kick_signal,
+            kick_signal: options.config.kick_signal,
             world: OnceLock::new(),
-            timers: Mutex::default(),
+            timers,
             nowhere: Reports::default(),
             faults: Reports::default(),
         }
@@ -152,29 +153,16 @@ impl Shared {
         }
     }
 
-    /// Has a payload entered on a CPU at a time of the monotonic clock that it is told, or no more.
-    pub(super) fn set_timer(&self, cpu: u32, payload: usize, deadline: u64) {
-        let mut timers = self.timers.lock().unwrap_or_else(PoisonError::into_inner);
-        match deadline {
-            0 => timers.remove(&(cpu, payload)),
-            deadline => timers.insert((cpu, payload), deadline),
-        };
-    }
-
-    /// Does what the timers are for whose time has come.
+    /// Has the payloads entered whose time has come.
     pub(super) fn look_at_timers(&self) {
-        let mut timers = self.timers.lock().unwrap_or_else(PoisonError::into_inner);
-        if timers.is_empty() {
-            return;
+        match self.timers.take() {
+            Ok(come) => come
+                .into_iter()
+                .for_each(|(cpu, payload)| self.interrupt(cpu, payload)),
+            Err(error) => self.control.stop(Outcome::Host(format!(
+                "cannot set a payload's timer: {error}"
+            ))),
         }
-        let now = boottime_ns();
-        timers.retain(|&(cpu, payload), &mut deadline| {
-            let waits = deadline > now;
-            if !waits {
-                self.interrupt(cpu, payload);
-            }
-            waits
-        });
     }
 
     /// Shows a fault of the blob, after which the guest goes on.
