@@ -17,6 +17,8 @@ pub mod machine;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 mod only_one_32bit;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+pub mod peers;
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 pub mod program;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 mod ram;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use fakemon_host::{BlobFault, Host};
 
+use crate::peers::Peers;
 use crate::sched;
 
 /// Everything that the VMM heard, in order of arrival.
@@ -31,6 +32,8 @@ pub struct Log {
     pub all_on: bool,
     /// CPUs and payloads that are to be entered without a call.
     pub interrupts: Vec<(u32, usize)>,
+    /// Who carries these out, in a VMM that runs its vCPUs in threads.
+    pub peers: Option<Peers>,
     /// Times at which a payload is to be entered without a call.
     pub timers: Vec<(u64, usize)>,
     /// CPU time that each load and each event of the blob takes the VMM.
@@ -77,6 +80,9 @@ impl Host for Log {
     }
     fn interrupt(&mut self, cpu: u32, payload: usize) -> i32 {
         self.interrupts.push((cpu, payload));
+        if let Some(peers) = &self.peers {
+            peers.interrupt(cpu, payload);
+        }
         fakemon_abi::status::SUCCESS
     }
     fn timer(&mut self, deadline: u64, payload: usize) -> i32 {

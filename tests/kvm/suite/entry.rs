@@ -16,6 +16,10 @@ use fakemon_tests::machine::{Cpu, END, Machine, Options, REPORT, Stop};
 use fakemon_tests::{assets, program, trials, trials_with_assets};
 use libtest_mimic::Trial;
 
+mod storm;
+
+use storm::four_cpus_have_the_blob_entered_on_each_other_while_all_make_calls;
+
 // A call returns how often the blob was entered without one; such an entry counts, and spoils what it
 // may spoil. 0x100 bytes after the vector for calls is that for FIQ.
 program!(
@@ -390,6 +394,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         a_guest_is_entered_in_its_own_exception_handler,
         an_aarch32_guest_is_entered_in_a_loop_and_in_wfi,
         an_entry_waits_for_the_end_of_a_call,
+        four_cpus_have_the_blob_entered_on_each_other_while_all_make_calls,
         a_blob_of_an_older_version_is_left_alone,
     ];
     tests.extend(trials_with_assets![
