@@ -26,6 +26,7 @@ mod ram;
 mod record;
 pub mod regs;
 mod serve;
+mod signal;
 mod slot;
 mod sources;
 mod status;

@@ -129,7 +129,9 @@ pub struct Config {
     pub watchdog_wall: Duration,
     /// The signal that interrupts a vCPU thread in KVM_RUN when the watchdog fires. Its handler
     /// must be installed without SA_RESTART and may do nothing; if the signal has its default
-    /// action, the library installs one. A thread that makes calls must not block it.
+    /// action, the library installs one. A thread that blocks it is interrupted as well: the monitor's
+    /// vCPU lets it through. With the kernel engine the guest's vCPU has to, if the VMM has given that
+    /// a mask (KVM_SET_SIGNAL_MASK).
     pub kick_signal: i32,
     /// How many calls that are over are kept for `Lane::drain_log` before the kernel engine
     /// makes KVM_RUN end, so that they can be read: 1 makes it end after every call. Zero keeps

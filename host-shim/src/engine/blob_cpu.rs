@@ -25,6 +25,7 @@ use crate::engine::record::CallRecord;
 use crate::engine::regs::{self, RegisterError, x};
 use crate::engine::vcpu::{Exit, Vcpu};
 use crate::fault::FaultReason;
+use crate::policy::Config;
 use crate::tables;
 use crate::width::{Conduit, Width, register_mask};
 
@@ -76,9 +77,15 @@ pub(crate) struct BlobCpu {
 
 impl BlobCpu {
     /// Makes the vCPU and parks it.
-    pub(crate) fn new(payload: &Arc<Payload>, cpu: u32, guest: &Guest) -> Result<Self, Error> {
+    pub(crate) fn new(
+        payload: &Arc<Payload>,
+        cpu: u32,
+        guest: &Guest,
+        config: &Config,
+    ) -> Result<Self, Error> {
+        let signal = (!config.watchdog.is_zero()).then_some(config.kick_signal);
         let mut blob = BlobCpu {
-            vcpu: Vcpu::new(payload.vm(), cpu)?,
+            vcpu: Vcpu::new(payload.vm(), cpu, signal)?,
             frame: FramePtr::new(payload.vm().memory(), cpu, payload.vm().cpus()),
             cpu,
             payload: payload.clone(),
@@ -104,8 +111,10 @@ impl BlobCpu {
 
     /// Runs it up to the doorbell, in the gate.
     fn park(&mut self) -> Result<(), Error> {
+        self.vcpu.come_here()?;
         // A blob has ways to spoil even the gate, so this is watched as a call is.
         self.vcpu.slot().begin();
+        let mut signalled = false;
         let parked = loop {
             match self.vcpu.run() {
                 Exit::Load { address, .. } if address == self.doorbell() + DOORBELL_RETURN => {
@@ -113,7 +122,9 @@ impl BlobCpu {
                 }
                 // A signal of the VMM's: nothing has happened yet, and the VMM will see it after
                 // this.
-                Exit::Interrupted if self.vcpu.slot().fired().is_none() => {}
+                Exit::Interrupted if self.vcpu.slot().fired().is_none() => {
+                    signalled |= self.vcpu.signal().take();
+                }
                 Exit::Interrupted => {
                     break Err("the gate does not run, the blob has damaged it".to_owned());
                 }
@@ -121,6 +132,9 @@ impl BlobCpu {
             }
         };
         self.vcpu.slot().end();
+        if signalled {
+            self.vcpu.signal().give_back();
+        }
         parked.map_err(|what| Error::Kvm {
             what: "park a monitor vCPU",
             cause: std::io::Error::other(what),

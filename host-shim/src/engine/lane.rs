@@ -98,7 +98,7 @@ impl Lane {
                     width,
                 });
             }
-            let mut blob = BlobCpu::new(payload, cpu, &guest)?;
+            let mut blob = BlobCpu::new(payload, cpu, &guest, &world.config)?;
             let switch = match payload.is_bound() {
                 false => Switch::Userspace,
                 true => Switch::Kernel(blob.bind(&guest, world.config.log)?),
@@ -339,6 +339,7 @@ impl Lane {
 
     /// Runs the payload until the call is over or the VMM is needed.
     fn run(&mut self) -> Result<Step, Error> {
+        self.blob_mut().vcpu.come_here()?;
         loop {
             let blob = self.blob_mut();
             let exit = blob.vcpu.run();
@@ -393,7 +394,7 @@ impl Lane {
                 Ok(()) => self.give_back().map(Some),
                 Err(reason) => self.fail(reason, true).map(Some),
             },
-            Event::Interrupted => match self.timeout() {
+            Event::Interrupted => match self.interruption() {
                 Some(reason) => self.fail(reason, false).map(Some),
                 None => {
                     self.state = State::Left;

@@ -23,6 +23,12 @@ thread_local! {
     static THREAD: i32 = unsafe { libc::gettid() };
 }
 
+/// The number of the calling thread, as gettid(2) has it.
+#[inline(always)]
+pub(crate) fn this_thread() -> i32 {
+    THREAD.with(|id| *id)
+}
+
 /// Bit of a call's number that says that KVM carries it and counts by itself.
 const CARRIED: u64 = 1 << 62;
 
@@ -78,7 +84,7 @@ impl Slot {
 
     /// The current thread gives the blob its CPU.
     pub(crate) fn enter(&self) {
-        self.thread.store(THREAD.with(|id| *id), Ordering::Release);
+        self.thread.store(this_thread(), Ordering::Release);
     }
 
     /// The blob no longer has the CPU.

@@ -17,6 +17,7 @@ use crate::engine::error::Error;
 use crate::engine::fd::AsKvmFd;
 use crate::engine::monitor::Vm;
 use crate::engine::regs::Registers;
+use crate::engine::signal::KickSignal;
 use crate::engine::slot::Slot;
 
 const KVM_RUN: Opcode = opcode::none(KVMIO as u8, 0x80);
@@ -48,13 +49,15 @@ pub(crate) struct Vcpu {
     /// Its slot is this one of all.
     slot: usize,
     slots: Arc<[Slot]>,
+    signal: KickSignal,
     // Last, so that the VM outlives the vCPU.
     _vm: Arc<Vm>,
 }
 
 impl Vcpu {
-    /// Makes vCPU `number`, which has to be [reset](Self::reset) before it runs.
-    pub(crate) fn new(vm: &Arc<Vm>, number: u32) -> Result<Self, Error> {
+    /// Makes vCPU `number`, which has to be [reset](Self::reset) before it runs. The watchdog gets it
+    /// out of KVM_RUN by `signal`, if there is one.
+    pub(crate) fn new(vm: &Arc<Vm>, number: u32, signal: Option<i32>) -> Result<Self, Error> {
         let mut init = kvm_vcpu_init::default();
         vm.fd()
             .get_preferred_target(&mut init)
@@ -73,6 +76,7 @@ impl Vcpu {
             init,
             slot,
             slots: slots.clone(),
+            signal: KickSignal::new(signal),
             _vm: vm.clone(),
         })
     }
@@ -105,6 +109,17 @@ impl Vcpu {
         self.fd.set_kvm_immediate_exit(1);
         let _interrupted = self.fd.run();
         self.fd.set_kvm_immediate_exit(0);
+    }
+
+    /// Has the calling thread be the one that runs it.
+    #[inline(always)]
+    pub(crate) fn come_here(&mut self) -> Result<(), Error> {
+        self.signal.follow(&self.fd)
+    }
+
+    /// The signal that may have interrupted it.
+    pub(crate) fn signal(&self) -> &KickSignal {
+        &self.signal
     }
 
     /// One KVM_RUN, which alone is the payload's time.

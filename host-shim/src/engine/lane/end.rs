@@ -12,8 +12,10 @@ use crate::limits::Limit;
 use crate::policy::OnFault;
 
 impl Lane {
-    /// Why the watchdog has ended the current call, if it has.
-    pub(super) fn timeout(&self) -> Option<FaultReason> {
+    /// Why the watchdog has ended the current call, if it was what has interrupted it.
+    pub(super) fn interruption(&self) -> Option<FaultReason> {
+        // Whoever sent it, what comes of this call tells.
+        self.blob().vcpu.signal().take();
         let limit = self.blob().vcpu.slot().fired()?;
         let time = match limit {
             Limit::CpuTime => self.world.config.watchdog,

@@ -4,15 +4,16 @@
 //! that has no CPU spends none.
 
 use std::mem::offset_of;
+use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use fakemon_abi::frame::Frame;
 use fakemon_abi::hostcall;
 use fakemon_abi::layout::FRAME;
 use fakemon_abi::note::GUEST_MEMORY_WRITE;
-use fakemon_host::{FaultReason, Limit, OnFault, Served};
+use fakemon_host::{BlobFault, Config, Error, FaultReason, Limit, OnFault, Served};
 use fakemon_tests::elf::{DATA, blob_with, note};
-use fakemon_tests::machine::{Machine, Options, RAM};
+use fakemon_tests::machine::{Cpu, Machine, Options, RAM, Stop};
 use fakemon_tests::program::caller;
 use fakemon_tests::{program, sched, trials};
 use libtest_mimic::Trial;
@@ -241,8 +242,91 @@ fn a_blob_that_gets_no_cpu_is_not_ended() {
     });
 }
 
+/// As a VMM has it that takes its signals by KVM_SET_SIGNAL_MASK, while a vCPU runs and at no other
+/// time: the thread blocks them all, and the guest's vCPU lets the kick signal through.
+fn a_thread_that_blocks_the_kick_signal_is_watched_as_well() {
+    for on_fault in [OnFault::Fatal, OnFault::NotSupported] {
+        let mut machine = machine(endless_loop(), on_fault, Some(Limit::CpuTime));
+        let cpu = &mut machine.cpus[0];
+        std::thread::scope(|scope| {
+            let calls = scope.spawn(|| {
+                let signal = block_signals(cpu);
+                for n in 0..3 {
+                    let hangs = call(cpu, &[1, 40, 2], &signal);
+                    match (on_fault, hangs) {
+                        (OnFault::Fatal, Err(Error::Blob(fault))) => is_timeout(&fault),
+                        (_, Ok(Served::Run)) => is_timeout(&cpu.log.faults.remove(0)),
+                        (_, other) => panic!("{other:?}"),
+                    }
+                    for m in 0..3 {
+                        let step = call(cpu, &[0, n, m], &signal);
+                        assert!(matches!(step, Ok(Served::Run)), "{step:?}");
+                        assert_eq!(cpu.x()[0], n + m);
+                    }
+                }
+            });
+            calls.join().expect("no panic");
+        });
+        // A thread that does not block it has no use for the mask of the other one.
+        let stop = cpu.ask(&[1, 40, 2]);
+        match stop {
+            Some(Stop::Error(Error::Blob(fault))) => is_timeout(&fault),
+            other => assert!(other.is_none() && cpu.log.faults.len() == 1, "{other:?}"),
+        }
+        works(cpu);
+    }
+}
+
+fn is_timeout(fault: &BlobFault) {
+    let timeout = FaultReason::Timeout(Limit::CpuTime, LIMIT);
+    assert_eq!(fault.reason, timeout, "{fault}");
+}
+
+/// Blocks all signals in the calling thread, and lets the kick signal, which this returns as a set,
+/// through to the guest's vCPU.
+fn block_signals(cpu: &Cpu) -> libc::sigset_t {
+    // SAFETY: a set of signals is an array of numbers, for which zero is a value.
+    let (mut all, mut kick): (libc::sigset_t, libc::sigset_t) = unsafe { std::mem::zeroed() };
+    let signal = Config::default().kick_signal;
+    // SAFETY: the set is valid for its size.
+    unsafe { libc::sigfillset(&raw mut all) };
+    // SAFETY: as above.
+    unsafe { libc::sigaddset(&raw mut kick, signal) };
+    // SAFETY: the set is one, and nobody asks for the one before.
+    let done =
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, std::ptr::null_mut()) };
+    assert_eq!(done, 0);
+    let mask = !(1_u64 << (signal - 1));
+    let [low, high] = [mask as u32, (mask >> 32) as u32];
+    let request: [u32; 3] = [size_of_val(&mask) as u32, low, high];
+    // _IOW(KVMIO, 0x8b, struct kvm_signal_mask).
+    const KVM_SET_SIGNAL_MASK: libc::c_ulong = 0x4004_ae8b;
+    let vcpu = cpu.fd.as_raw_fd();
+    // SAFETY: KVM reads the length and as many bytes as that says.
+    let done = unsafe { libc::ioctl(vcpu, KVM_SET_SIGNAL_MASK as _, &raw const request) };
+    assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
+    kick
+}
+
+/// Makes a call, and takes what interrupts it, as such a VMM does.
+fn call(cpu: &mut Cpu, inputs: &[u64], signal: &libc::sigset_t) -> Result<Served, Error> {
+    let trap = cpu.next_call(inputs);
+    let mut step = cpu.begin(trap);
+    while matches!(step, Ok(Served::Interrupted)) {
+        let at_once = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        // SAFETY: the kernel reads the set and the time, and has nowhere to write.
+        unsafe { libc::sigtimedwait(signal, std::ptr::null_mut(), &raw const at_once) };
+        step = cpu.resume();
+    }
+    step
+}
+
 pub(super) fn tests() -> Vec<Trial> {
     let mut tests = trials![
+        a_thread_that_blocks_the_kick_signal_is_watched_as_well,
         the_watchdog_waits_while_a_call_is_left,
         a_lock_that_a_failed_call_held_hangs_one_call_and_no_more,
         what_the_vmm_does_for_a_call_is_not_the_blobs_time,
