@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The guest's RAM, as far as the VMM has told of it: which regions there are, and what they hold.
 
+use std::arch::asm;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use fakemon_abi::layout::MONITOR_BASE;
@@ -82,7 +83,8 @@ impl Ram {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads 4 or 8 bytes; [`None`] where there is no RAM.
+    /// Reads 4 or 8 bytes, aligned to their size, as a walk of the guest's that goes past the caches would;
+    /// [`None`] where there is no RAM.
     pub(crate) fn read(&self, address: u64, size: usize) -> Option<u64> {
         let regions = self.regions();
         let memory = regions.at(address)?.memory;
@@ -92,6 +94,7 @@ impl Ram {
         let host = memory.host_addr + (address - memory.guest_addr);
         let mut bytes = [0; 8];
         let from = std::ptr::with_exposed_provenance::<u8>(host as usize);
+        write_back(from);
         // SAFETY: the region is mapped as long as it is in the list (`World::add_memory`), which is
         // locked; `size` bytes from here are inside it, and `bytes` has room for them. A guest that
         // writes them meanwhile changes bytes, nothing else.
@@ -118,6 +121,21 @@ impl Ram {
             }
         }
         ranges.get(usize::try_from(n).ok()?).copied()
+    }
+}
+
+/// Writes the line of an address back to memory, and drops it: a guest whose caches are off, or whose walks
+/// are not cacheable, has its tables in memory, past a line that this process may have read before. Without
+/// FEAT_S2FWB neither sees the other's then. Where both use the caches this changes nothing.
+fn write_back(address: *const u8) {
+    // SAFETY: DC CIVAC and DSB change no data and no flags, and the address is mapped; Linux lets
+    // programs use them.
+    unsafe {
+        asm!(
+            "dc civac, {}", "dsb sy",
+            in(reg) address,
+            options(nostack, preserves_flags)
+        );
     }
 }
 
