@@ -75,6 +75,20 @@ enum fakemon_engine {
 };
 
 /**
+ * The instruction of a call.
+ */
+enum fakemon_conduit {
+  /**
+   * SMC.
+   */
+  FAKEMON_CONDUIT_SMC = 0,
+  /**
+   * HVC.
+   */
+  FAKEMON_CONDUIT_HVC = 1,
+};
+
+/**
  * What becomes of a call during which a blob fails.
  */
 enum fakemon_on_fault {
@@ -217,9 +231,15 @@ struct fakemon_config {
   /**
    * The signal that interrupts a vCPU thread in KVM_RUN when the watchdog fires. Its handler must be
    * installed without SA_RESTART and may do nothing; if the signal has its default action, the
-   * library installs one. A thread that makes calls must not block it.
+   * library installs one. A thread that blocks it is interrupted as well: the monitor's vCPU lets it
+   * through. With the kernel engine the guest's vCPU has to, if it has a mask (KVM_SET_SIGNAL_MASK).
    */
   int kick_signal;
+  /**
+   * How many calls that are over are kept for `fakemon_lane_drain_log` before the kernel engine makes
+   * KVM_RUN end, so that they can be read. Zero keeps none, and takes no times.
+   */
+  uint32_t log;
 };
 
 /**
@@ -345,6 +365,34 @@ struct fakemon_watchdog {
 };
 
 /**
+ * A CPU on which a payload is to be entered without a call.
+ */
+struct fakemon_interrupt {
+  /**
+   * Number of the CPU, as that of its lane.
+   */
+  uint32_t cpu;
+  /**
+   * Which payload, in the order of the world's blobs.
+   */
+  size_t payload;
+};
+
+/**
+ * A time at which a payload is to be entered without a call, on the CPU that asks.
+ */
+struct fakemon_timer {
+  /**
+   * When, on the monotonic clock of `FAKEMON_STEP_TIME`; 0 takes it back.
+   */
+  uint64_t deadline;
+  /**
+   * Which payload, in the order of the world's blobs.
+   */
+  size_t payload;
+};
+
+/**
  * Where a vCPU goes on.
  */
 struct fakemon_resume {
@@ -444,6 +492,16 @@ enum fakemon_step_Tag {
    */
   FAKEMON_STEP_WATCHDOG,
   /**
+   * Unless that CPU is off, have the payload entered there: `fakemon_world_interrupt`, then get the
+   * vCPU out of KVM_RUN. Say yes either way; or that it is not supported, if the VMM does not call
+   * `fakemon_lane_deliver`.
+   */
+  FAKEMON_STEP_INTERRUPT,
+  /**
+   * The same for the CPU that asks, when its clock has reached the deadline.
+   */
+  FAKEMON_STEP_TIMER,
+  /**
    * Tell the address of this CPU's stolen time structure, if the VMM has told KVM to keep one
    * (`fakemon_vcpu_keep_stolen_time`).
    */
@@ -512,6 +570,12 @@ struct fakemon_step {
       struct fakemon_watchdog watchdog;
     };
     struct {
+      struct fakemon_interrupt interrupt;
+    };
+    struct {
+      struct fakemon_timer timer;
+    };
+    struct {
       struct fakemon_resume cpu_resume;
     };
     struct {
@@ -536,6 +600,48 @@ struct fakemon_reply {
    * is not `FAKEMON_STATUS_SUCCESS`.
    */
   uint64_t values[4];
+};
+
+/**
+ * A call that is over.
+ */
+struct fakemon_call {
+  /**
+   * Function ID, as w0 or r0 held it.
+   */
+  uint32_t function;
+  /**
+   * How the guest called.
+   */
+  enum fakemon_conduit conduit;
+  /**
+   * How many of `before` were read from the caller.
+   */
+  size_t inputs;
+  /**
+   * How many of `after` may have been given back.
+   */
+  size_t outputs;
+  /**
+   * x0 to x17 with which the blob was entered.
+   */
+  uint64_t before[18];
+  /**
+   * x0 to x17 with which the blob returned, as many as `outputs` says.
+   */
+  uint64_t after[18];
+  /**
+   * Whether the guest has gone on after the call, rather than off, elsewhere or not at all.
+   */
+  bool returned;
+  /**
+   * When the call was made, in nanoseconds of CLOCK_MONOTONIC; 0 without a log.
+   */
+  uint64_t begin_ns;
+  /**
+   * When it was over, likewise.
+   */
+  uint64_t end_ns;
 };
 
 #ifdef __cplusplus
@@ -577,7 +683,7 @@ void fakemon_blob_free(struct fakemon_blob *blob);
 
 /**
  * Sets all of `*config` to the defaults: the engine that the kernel has, a fault is fatal, a second
- * of CPU time, 30 seconds on the wall, signal 40.
+ * of CPU time, 30 seconds on the wall, signal 40, no log.
  *
  * # Safety
  * `*config` can be written.
@@ -867,6 +973,107 @@ enum fakemon_error fakemon_kick(const struct fakemon_kick_handle *handle);
  * `handle` comes from `fakemon_kick_handle_new`, and no thread uses it now or later.
  */
 void fakemon_kick_handle_free(struct fakemon_kick_handle *handle);
+
+/**
+ * Has a payload, counted from 0 in the order of the blobs, entered without a call on CPU number `cpu`, as
+ * soon as that is not in a call: `fakemon_lane_is_due` says so from now on. Several of these that have not
+ * been delivered are one. Get the vCPU out of KVM_RUN afterwards. A blob that has no place for such entries
+ * is left alone.
+ *
+ * # Errors
+ * The world has no such CPU or payload.
+ *
+ * # Safety
+ * `world` comes from `fakemon_world_new` and is not freed.
+ */
+enum fakemon_error fakemon_world_interrupt(const struct fakemon_world *world,
+                                           uint32_t cpu,
+                                           size_t payload);
+
+/**
+ * Tells whether a payload is to be entered without a call, and there is something to do for
+ * `fakemon_lane_deliver` before the guest's vCPU runs on.
+ *
+ * # Errors
+ * None but null pointers.
+ *
+ * # Safety
+ * `lane` comes from `fakemon_lane_new`, is not freed, and no other thread uses it during this call.
+ * `*is_due` can be written.
+ */
+enum fakemon_error fakemon_lane_is_due(const struct fakemon_lane *lane, bool *is_due);
+
+/**
+ * Tells whether a payload is to be entered without a call, now or when the call in progress is over: then
+ * a guest that waits for an interrupt (`FAKEMON_STEP_WAIT_FOR_INTERRUPT`) has waited long enough.
+ *
+ * # Errors
+ * None but null pointers.
+ *
+ * # Safety
+ * As for `fakemon_lane_is_due`, and `*is_raised` can be written.
+ */
+enum fakemon_error fakemon_lane_is_raised(const struct fakemon_lane *lane,
+                                          bool *is_raised);
+
+/**
+ * Enters a payload that is due, with the guest where it is. `*step` is what to do next, as after
+ * `fakemon_lane_trap`; without such a payload it is `FAKEMON_STEP_RUN`.
+ *
+ * The guest's vCPU must have left KVM_RUN with nothing to complete: after an exit for an access to a
+ * device, run it with `immediate_exit` set, which ends in EINTR.
+ *
+ * # Errors
+ * As for `fakemon_lane_trap`.
+ *
+ * # Safety
+ * As for `fakemon_lane_trap`.
+ */
+enum fakemon_error fakemon_lane_deliver(struct fakemon_lane *lane,
+                                        struct fakemon_step *step);
+
+/**
+ * Hands out the calls of a lane that are over and have not been handed out, from the oldest, to `each`,
+ * with `context`.
+ *
+ * Have a VMM with a trace do this after each call, and when the guest's vCPU has stopped for good. Calls
+ * that KVM carries are here only if there is a log (`struct fakemon_config`); the userspace engine keeps
+ * no more than the last one.
+ *
+ * # Errors
+ * None but null pointers; `context` may be null.
+ *
+ * # Safety
+ * `lane` comes from `fakemon_lane_new`, is not freed, and no other thread uses it during this call.
+ * `each` can be called with `context` and a call that it may read until it returns; it returns, and does
+ * nothing with the lane.
+ */
+enum fakemon_error fakemon_lane_drain_log(struct fakemon_lane *lane,
+                                          void (*each)(void *context,
+                                                       const struct fakemon_call *call),
+                                          void *context);
+
+/**
+ * Reads a register of 64 bits, such as SCTLR_EL1, by its id for KVM_GET_ONE_REG.
+ *
+ * # Errors
+ * The id is one of a register of another size, or KVM refuses it.
+ *
+ * # Safety
+ * `vcpu_fd` is open during this call, which does not keep it, and `*value` can be written.
+ */
+enum fakemon_error fakemon_vcpu_get(int vcpu_fd, uint64_t id, uint64_t *value);
+
+/**
+ * Writes a register of 64 bits, by its id for KVM_SET_ONE_REG.
+ *
+ * # Errors
+ * The id is one of a register of another size, or KVM refuses it or the value.
+ *
+ * # Safety
+ * `vcpu_fd` is open during this call, which does not keep it.
+ */
+enum fakemon_error fakemon_vcpu_set(int vcpu_fd, uint64_t id, uint64_t value);
 
 /**
  * Makes a vCPU of this width, one of `enum fakemon_width`, run from `entry` with `context` in x0 or

@@ -15,7 +15,7 @@ use crate::world::fakemon_world;
 /// may use it, one at a time.
 #[derive(Debug)]
 pub struct fakemon_lane {
-    lane: Lane,
+    pub(crate) lane: Lane,
     /// What the last fault's step points to.
     message: CString,
 }
@@ -26,7 +26,7 @@ pub struct fakemon_kick_handle(KickHandle);
 
 impl fakemon_lane {
     /// Does something of the library's and puts the step that comes of it into `place`.
-    fn step(
+    pub(crate) fn step(
         &mut self,
         place: Place<fakemon_step>,
         go: impl FnOnce(&mut Lane) -> Result<Step, Error>,

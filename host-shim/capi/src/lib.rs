@@ -31,6 +31,12 @@ pub mod world;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 pub mod lane;
 
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+pub mod entry;
+
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+pub mod log;
+
 pub mod step;
 
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]

@@ -63,12 +63,16 @@ pub struct fakemon_config {
     pub watchdog_wall_ns: u64,
     /// The signal that interrupts a vCPU thread in KVM_RUN when the watchdog fires. Its handler must be
     /// installed without SA_RESTART and may do nothing; if the signal has its default action, the
-    /// library installs one. A thread that makes calls must not block it.
+    /// library installs one. A thread that blocks it is interrupted as well: the monitor's vCPU lets it
+    /// through. With the kernel engine the guest's vCPU has to, if it has a mask (KVM_SET_SIGNAL_MASK).
     pub kick_signal: c_int,
+    /// How many calls that are over are kept for `fakemon_lane_drain_log` before the kernel engine makes
+    /// KVM_RUN end, so that they can be read. Zero keeps none, and takes no times.
+    pub log: u32,
 }
 
 /// Sets all of `*config` to the defaults: the engine that the kernel has, a fault is fatal, a second
-/// of CPU time, 30 seconds on the wall, signal 40.
+/// of CPU time, 30 seconds on the wall, signal 40, no log.
 ///
 /// # Safety
 /// `*config` can be written.
@@ -81,6 +85,7 @@ pub unsafe extern "C" fn fakemon_config_default(config: *mut fakemon_config) -> 
             watchdog,
             watchdog_wall,
             kick_signal,
+            log,
             ..
         } = Config::default();
         place.put(fakemon_config {
@@ -89,6 +94,7 @@ pub unsafe extern "C" fn fakemon_config_default(config: *mut fakemon_config) -> 
             watchdog_ns: watchdog.as_nanos() as u64,
             watchdog_wall_ns: watchdog_wall.as_nanos() as u64,
             kick_signal,
+            log,
         });
         Ok(())
     })
@@ -149,6 +155,7 @@ impl fakemon_config {
             watchdog: Duration::from_nanos(self.watchdog_ns),
             watchdog_wall: Duration::from_nanos(self.watchdog_wall_ns),
             kick_signal: self.kick_signal,
+            log: self.log,
             ..Config::default()
         })
     }

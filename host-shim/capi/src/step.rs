@@ -94,6 +94,26 @@ pub struct fakemon_watchdog {
     pub ns: u64,
 }
 
+/// A CPU on which a payload is to be entered without a call.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct fakemon_interrupt {
+    /// Number of the CPU, as that of its lane.
+    pub cpu: u32,
+    /// Which payload, in the order of the world's blobs.
+    pub payload: usize,
+}
+
+/// A time at which a payload is to be entered without a call, on the CPU that asks.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct fakemon_timer {
+    /// When, on the monotonic clock of `FAKEMON_STEP_TIME`; 0 takes it back.
+    pub deadline: u64,
+    /// Which payload, in the order of the world's blobs.
+    pub payload: usize,
+}
+
 /// Where a vCPU goes on.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,6 +177,12 @@ pub enum fakemon_step {
     /// Reset the guest unless this is asked again within so many nanoseconds. There is one such timer
     /// for the guest.
     Watchdog(fakemon_watchdog),
+    /// Unless that CPU is off, have the payload entered there: `fakemon_world_interrupt`, then get the
+    /// vCPU out of KVM_RUN. Say yes either way; or that it is not supported, if the VMM does not call
+    /// `fakemon_lane_deliver`.
+    Interrupt(fakemon_interrupt),
+    /// The same for the CPU that asks, when its clock has reached the deadline.
+    Timer(fakemon_timer),
     /// Tell the address of this CPU's stolen time structure, if the VMM has told KVM to keep one
     /// (`fakemon_vcpu_keep_stolen_time`).
     StolenTime,
@@ -267,6 +293,12 @@ impl fakemon_step {
             Request::Entropy { words } => fakemon_step::Entropy(fakemon_entropy { words }),
             Request::Event { code, args } => fakemon_step::Event(fakemon_event { code, args }),
             Request::Watchdog { ns } => fakemon_step::Watchdog(fakemon_watchdog { ns }),
+            Request::Interrupt { cpu, payload } => {
+                fakemon_step::Interrupt(fakemon_interrupt { cpu, payload })
+            }
+            Request::Timer { deadline, payload } => {
+                fakemon_step::Timer(fakemon_timer { deadline, payload })
+            }
             Request::StolenTime => fakemon_step::StolenTime,
             Request::Power(event) => Self::power(event),
             _ => fakemon_step::Other,

@@ -4,9 +4,9 @@
 use std::ffi::c_int;
 
 use fakemon_host::Width;
-use fakemon_host::regs::Registers;
+use fakemon_host::regs::{Register, Registers};
 
-use crate::arguments::{self, choose};
+use crate::arguments::{self, Place, choose};
 use crate::error::{Failure, fakemon_error, guard};
 
 /// Execution state of a guest's EL1.
@@ -26,6 +26,51 @@ pub(crate) fn width(number: u32) -> Result<Width, Failure> {
         (fakemon_width::Aarch32 as u32, Width::AArch32),
     ];
     choose("width", number, &choices)
+}
+
+/// The register that an id of KVM names.
+fn register(id: u64) -> Result<Register, Failure> {
+    Register::new(id)
+        .ok_or_else(|| Failure::vmm(format!("id {id:#x} is none of a register of 64 bits")))
+}
+
+/// Reads a register of 64 bits, such as SCTLR_EL1, by its id for KVM_GET_ONE_REG.
+///
+/// # Errors
+/// The id is one of a register of another size, or KVM refuses it.
+///
+/// # Safety
+/// `vcpu_fd` is open during this call, which does not keep it, and `*value` can be written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fakemon_vcpu_get(
+    vcpu_fd: c_int,
+    id: u64,
+    value: *mut u64,
+) -> fakemon_error {
+    guard(|| {
+        // SAFETY: the caller has promised that it is open.
+        let vcpu = unsafe { arguments::file(vcpu_fd, "vcpu_fd") }?;
+        // SAFETY: the caller has promised that it can be written.
+        let place = unsafe { Place::new(value, "value") }?;
+        place.put(Registers::of(&vcpu).get(register(id)?)?);
+        Ok(())
+    })
+}
+
+/// Writes a register of 64 bits, by its id for KVM_SET_ONE_REG.
+///
+/// # Errors
+/// The id is one of a register of another size, or KVM refuses it or the value.
+///
+/// # Safety
+/// `vcpu_fd` is open during this call, which does not keep it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fakemon_vcpu_set(vcpu_fd: c_int, id: u64, value: u64) -> fakemon_error {
+    guard(|| {
+        // SAFETY: the caller has promised that it is open.
+        let vcpu = unsafe { arguments::file(vcpu_fd, "vcpu_fd") }?;
+        Ok(Registers::of(&vcpu).set(register(id)?, value)?)
+    })
 }
 
 /// Makes a vCPU of this width, one of `enum fakemon_width`, run from `entry` with `context` in x0 or

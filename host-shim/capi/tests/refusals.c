@@ -41,6 +41,15 @@ static void untouched(const char *name, const void *handle)
     printf("a call that failed has changed %s\n", name);
 }
 
+static void holds(const char *what, bool is)
+{
+    checks++;
+    if (is)
+        return;
+    failures++;
+    printf("not so: %s\n", what);
+}
+
 static struct fakemon_blob *blob(const char *path)
 {
     static uint8_t elf[1 << 24];
@@ -109,6 +118,9 @@ static struct fakemon_world *world(int kvm, const struct fakemon_blob *const *bl
     VMM(fakemon_world_dirty_pages(world, 0, &page, 0), "pages has 0");
     OK(fakemon_world_dirty_pages(world, 0, &page, 1));
     OK(fakemon_world_remove_memory(world, 0));
+    VMM(fakemon_world_interrupt(NULL, 0, 0), NO("world"));
+    VMM(fakemon_world_interrupt(world, 1, 0), "cpu is 1");
+    VMM(fakemon_world_interrupt(world, 0, 1), "payload is 1");
     VMM(fakemon_world_reset(NULL), NO("world"));
     VMM(fakemon_world_engine(NULL, &engine), NO("world"));
     VMM(fakemon_world_engine(world, NULL), NO("engine"));
@@ -124,6 +136,71 @@ static void vcpu(int vcpu)
     VMM(fakemon_vcpu_inject_undefined(vcpu, 2), "width 2 is none");
     VMM(fakemon_vcpu_keep_stolen_time(-1, 0), "vcpu_fd is -1");
     HOST(fakemon_vcpu_keep_stolen_time(vcpu, 1), "stolen time at 0x1");
+}
+
+/* The id of X1, and of V0, which has 128 bits. */
+#define X1 0x6030000000100002
+#define V0 0x6040000000100054
+
+static void registers(int vcpu)
+{
+    uint64_t value = 0;
+    VMM(fakemon_vcpu_get(-1, X1, &value), "vcpu_fd is -1");
+    VMM(fakemon_vcpu_get(vcpu, X1, NULL), NO("value"));
+    VMM(fakemon_vcpu_get(vcpu, V0, &value), "none of a register of 64 bits");
+    HOST(fakemon_vcpu_get(vcpu, 0x6030000000000000, &value), "cannot read");
+    VMM(fakemon_vcpu_set(-1, X1, 0), "vcpu_fd is -1");
+    VMM(fakemon_vcpu_set(vcpu, V0, 0), "none of a register of 64 bits");
+    HOST(fakemon_vcpu_set(vcpu, 0x6030000000000000, 0), "cannot write");
+    OK(fakemon_vcpu_set(vcpu, X1, 0x123456789abcdef0));
+    OK(fakemon_vcpu_get(vcpu, X1, &value));
+    holds("X1", value == 0x123456789abcdef0);
+}
+
+/* The blob is entered without a call, and gives the guest its registers back. */
+static void entry(const struct fakemon_world *world, struct fakemon_lane *lane, int vcpu)
+{
+    struct fakemon_step step;
+    uint64_t value = 0;
+    bool is = true;
+    VMM(fakemon_lane_is_due(NULL, &is), NO("lane"));
+    VMM(fakemon_lane_is_due(lane, NULL), NO("is_due"));
+    VMM(fakemon_lane_is_raised(NULL, &is), NO("lane"));
+    VMM(fakemon_lane_is_raised(lane, NULL), NO("is_raised"));
+    VMM(fakemon_lane_deliver(NULL, &step), NO("lane"));
+    VMM(fakemon_lane_deliver(lane, NULL), NO("step"));
+    OK(fakemon_lane_is_due(lane, &is));
+    holds("no entry is due", !is);
+    OK(fakemon_world_interrupt(world, 0, 0));
+    OK(fakemon_lane_is_raised(lane, &is));
+    holds("an entry is raised", is);
+    OK(fakemon_lane_is_due(lane, &is));
+    holds("an entry is due", is);
+    OK(fakemon_lane_deliver(lane, &step));
+    /* The kick of before, with the engine where this has entered the blob. */
+    while (step.tag == FAKEMON_STEP_INTERRUPTED)
+        OK(fakemon_lane_resume(lane, &step));
+    holds("the guest is to run", step.tag == FAKEMON_STEP_RUN);
+    OK(fakemon_lane_is_raised(lane, &is));
+    holds("it was delivered", !is);
+    /* With the kernel engine the blob would run with the guest. */
+    OK(fakemon_lane_abandon(lane));
+    OK(fakemon_vcpu_get(vcpu, X1, &value));
+    holds("X1 after the entry", value == 0x123456789abcdef0);
+}
+
+static void count(void *calls, const struct fakemon_call *call)
+{
+    *(int *)calls += call->outputs <= 18;
+}
+
+static void call_log(struct fakemon_lane *lane)
+{
+    int calls = 0;
+    VMM(fakemon_lane_drain_log(NULL, count, &calls), NO("lane"));
+    VMM(fakemon_lane_drain_log(lane, NULL, &calls), NO("each"));
+    OK(fakemon_lane_drain_log(lane, count, &calls));
+    holds("no call was made", calls == 0);
 }
 
 static struct fakemon_lane *lane(const struct fakemon_world *world, int vcpu)
@@ -187,6 +264,9 @@ int main(int argc, char **argv)
     vcpu(cpu);
     struct fakemon_world *all = world(kvm, array);
     struct fakemon_lane *one = lane(all, cpu);
+    registers(cpu);
+    entry(all, one, cpu);
+    call_log(one);
     /* The lane needs neither any more. */
     fakemon_world_free(all);
     fakemon_blob_free(parsed);

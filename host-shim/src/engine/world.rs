@@ -235,6 +235,11 @@ impl World {
         Ok(())
     }
 
+    /// How many vCPUs it was made for.
+    pub fn cpus(&self) -> u32 {
+        self.shared.cpus
+    }
+
     /// The payloads, in the order of the blobs.
     pub fn payloads(&self) -> impl Iterator<Item = &Payload> {
         self.shared.payloads.iter().map(|payload| &**payload)

@@ -41,6 +41,11 @@ fn every_request_has_a_step_of_its_own() {
             args: [2, 3, 4],
         },
         Request::Watchdog { ns: 1 },
+        Request::Interrupt { cpu: 1, payload: 2 },
+        Request::Timer {
+            deadline: 1,
+            payload: 2,
+        },
         Request::StolenTime,
         Request::Power(PowerEvent::CpuOff),
         Request::Power(PowerEvent::CpuResume {
@@ -70,7 +75,7 @@ fn every_request_has_a_step_of_its_own() {
         })
     );
     assert_eq!(
-        steps[14],
+        steps[16],
         fakemon_step::SystemReset(fakemon_system_reset { kind: 1, cookie: 2 })
     );
 }
