@@ -195,7 +195,7 @@ fn entries(machine: &Machine, cpu: usize) -> u64 {
 }
 
 pub(super) fn four_cpus_have_the_blob_entered_on_each_other_while_all_make_calls() {
-    let rounds: u64 = if env::is_on(env::QUICK) { 500 } else { 25_000 };
+    let rounds: u64 = if env::is_on(env::QUICK) { 500 } else { 1_000 };
     let options = Options {
         cpus: CPUS,
         ..Options::default()
