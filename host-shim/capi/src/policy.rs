@@ -156,7 +156,6 @@ impl fakemon_config {
             watchdog_wall: Duration::from_nanos(self.watchdog_wall_ns),
             kick_signal: self.kick_signal,
             log: self.log,
-            ..Config::default()
         })
     }
 }
