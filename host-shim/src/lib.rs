@@ -7,8 +7,8 @@
 //! its vCPUs as file descriptors.
 //!
 //! The way of one SMC, one word a file: the guest traps, and its [`Lane`] finds the payload that
-//! claims the call. The payload's vCPU in the monitor VM is entered (`blob_cpu.rs`, `frame.rs`,
-//! `gate.S`), and what its coming back means is said there. If it asks for something, the lane hands
+//! claims the call. The payload's vCPU in the monitor VM is entered, and what its coming back means is said
+//! with the kind of payload (`payload/blob/cpu.rs`, `frame.rs`, `gate.S`). If it asks for something, the lane hands
 //! out a [`Request`] and takes a [`Reply`], now or later (`hostcall.rs`, `request.rs`). When it has
 //! returned, the guest gets what changed. `serve.rs` is a loop over that, for VMMs which answer on the
 //! spot; `world.rs` holds the payloads and the guest's memory.
@@ -22,38 +22,76 @@
 //!
 //! `examples/minimal.rs` is a whole VMM in under 100 lines.
 
-// Elsewhere only the pure half is built, for its tests, and nobody calls some of it.
-#![cfg_attr(
-    not(all(target_arch = "aarch64", target_os = "linux")),
-    allow(dead_code)
-)]
+// Elsewhere only the pure half is built, for its tests, and nobody calls some of it. `kvm` is an Arm
+// Linux (build.rs).
+#![cfg_attr(not(kvm), allow(dead_code))]
 
 pub mod blob;
 mod claims;
-#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+#[cfg(kvm)]
 mod engine;
+#[cfg(kvm)]
+mod error;
 pub mod fault;
+#[cfg(kvm)]
+mod fd;
+#[cfg(kvm)]
+mod filter;
+mod guest;
 mod hostcall;
+#[cfg(kvm)]
+mod lane;
 mod limits;
+#[cfg(kvm)]
+mod monitor;
+#[cfg(kvm)]
+mod payload;
 pub mod policy;
+#[cfg(kvm)]
+mod record;
+#[cfg(kvm)]
+pub mod regs;
 mod request;
+#[cfg(kvm)]
+mod serve;
+#[cfg(kvm)]
+mod step;
 mod tables;
-mod translate;
-mod undefined;
 mod width;
-mod workaround;
+#[cfg(kvm)]
+mod world;
 
 pub use blob::{Blob, BlobError};
 pub use claims::ClaimError;
-#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
-pub use engine::{
-    AsKvmFd, CallRecord, Error, FilterError, GuestMemory, Host, KickHandle, Lane, Payload,
-    RegisterError, Served, Step, Trap, World, boottime_ns, has_kernel_engine, inject_undefined,
-    keep_stolen_time, monotonic_ns, regs, set_policy,
-};
+#[cfg(kvm)]
+pub use engine::binding::supported as has_kernel_engine;
+#[cfg(kvm)]
+pub use error::Error;
 pub use fakemon_abi as abi;
 pub use fault::{BlobFault, FaultReason};
+#[cfg(kvm)]
+pub use fd::AsKvmFd;
+#[cfg(kvm)]
+pub use filter::{FilterError, set_policy};
+#[cfg(kvm)]
+pub use guest::{inject::inject_undefined, ram::GuestMemory, stolen_time::keep_stolen_time};
+#[cfg(kvm)]
+pub use lane::Lane;
 pub use limits::Limit;
+#[cfg(kvm)]
+pub use monitor::kick::KickHandle;
+#[cfg(kvm)]
+pub use payload::Payload;
 pub use policy::{Config, Engine, OnFault, Policy};
+#[cfg(kvm)]
+pub use record::{CallRecord, boottime_ns, monotonic_ns};
+#[cfg(kvm)]
+pub use regs::RegisterError;
 pub use request::{PowerEvent, Reply, Request};
+#[cfg(kvm)]
+pub use serve::{Host, Served};
+#[cfg(kvm)]
+pub use step::{Step, Trap};
 pub use width::{Conduit, Width};
+#[cfg(kvm)]
+pub use world::World;

@@ -17,12 +17,12 @@ use kvm_ioctls::VcpuFd;
 use libc::c_ulong;
 use vmm_sys_util::ioctl::{_IOC_NONE, ioctl_expr, ioctl_with_val};
 
-use crate::engine::attribute;
-use crate::engine::fd::AsKvmFd;
-use crate::engine::record::CallRecord;
-use crate::engine::regs::{Register, RegisterError, Registers};
 use crate::engine::status::Status;
+use crate::fd::AsKvmFd;
+use crate::fd::attribute;
 use crate::policy::Engine;
+use crate::record::CallRecord;
+use crate::regs::{Register, RegisterError, Registers};
 use crate::width::Conduit;
 
 const CHECK_EXTENSION: c_ulong = ioctl_expr(_IOC_NONE, KVMIO, 0x03, 0);

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! How a call ends: on record, or by a fault after which the payload starts over.
+
+use super::seat::Switch;
+use super::{Lane, State};
+use crate::error::Error;
+use crate::fault::FaultReason;
+use crate::limits::Limit;
+use crate::policy::OnFault;
+use crate::record::{CallRecord, monotonic_ns};
+use crate::regs::{RegisterError, x};
+use crate::step::Step;
+
+impl Lane {
+    /// Why the watchdog has ended the current call, if it was what has interrupted it.
+    pub(super) fn interruption(&self) -> Option<FaultReason> {
+        // Whoever sent it, what comes of this call tells.
+        self.blob().vcpu.signal().take();
+        let limit = self.blob().vcpu.slot().fired()?;
+        let time = match limit {
+            Limit::CpuTime => self.world.config.watchdog,
+            Limit::WallTime => self.world.config.watchdog_wall,
+        };
+        Some(FaultReason::Timeout(limit, time))
+    }
+
+    /// Reports a fault and makes the payload fit for the next call.
+    #[cold]
+    pub(super) fn fail(&mut self, reason: FaultReason, in_gate: bool) -> Result<Step, Error> {
+        let function = self.record.function;
+        let hangs = matches!(reason, FaultReason::Timeout(..));
+        let fault = self.blob().describe(function, reason, in_gate)?;
+        let fault = Box::new(fault);
+        self.start_over()?;
+        if hangs {
+            self.blob().payload.spoil(self.cpu);
+        }
+        match self.world.config.on_fault {
+            OnFault::Fatal => Err(Error::Blob(fault)),
+            OnFault::NotSupported => {
+                // An entry without a call has nobody to answer.
+                if !self.record.is_entry {
+                    self.record.after = self.record.before;
+                    self.record.after[0] = self.guest.answer_not_supported()?;
+                }
+                self.end(true)?;
+                Ok(Step::Fault(fault))
+            }
+        }
+    }
+
+    /// Abandons what the payload was doing, with all the EL1 state that it leaves, and parks it.
+    pub(super) fn start_over(&mut self) -> Result<(), Error> {
+        self.state = State::Stale;
+        self.catching = false;
+        self.seats[self.current].start_over(&self.guest)?;
+        self.state = State::Idle;
+        Ok(())
+    }
+
+    /// Makes sure that no call is in progress that user space knows of.
+    #[inline(always)]
+    pub(super) fn free(&mut self) -> Result<(), Error> {
+        match self.state {
+            State::Idle => Ok(()),
+            State::Stale => self.start_over(),
+            State::Left | State::Asking(..) => Err(Error::OutOfTurn),
+        }
+    }
+
+    /// After an error of the host's a payload can be anywhere in its call: gives that up.
+    #[inline(always)]
+    pub(super) fn settle(&mut self, step: Result<Step, Error>) -> Result<Step, Error> {
+        if let Err(Error::Register(_) | Error::Kvm { .. }) = step {
+            self.give_up();
+        }
+        step
+    }
+
+    #[cold]
+    fn give_up(&mut self) {
+        if let Some(seat) = self.bound_in_call() {
+            self.current = seat;
+        }
+        // The caller has the error that came first. What fails here fails again before the next call,
+        // unless it has passed by then.
+        let _stale = self.start_over();
+    }
+
+    /// The call on record is over.
+    pub(super) fn end(&mut self, returned: bool) -> Result<(), RegisterError> {
+        let seat = &self.seats[self.current];
+        match seat.switch {
+            Switch::Userspace => seat.blob.vcpu.slot().end(),
+            // KVM's log tells of calls that return to the guest by themselves.
+            Switch::Kernel(_) if !self.record.is_entry => self.record_given_up()?,
+            Switch::Kernel(_) => {}
+        }
+        self.record.returned = returned;
+        if self.world.config.log != 0 {
+            self.record.end_ns = monotonic_ns();
+        }
+        self.unread = !self.record.is_entry;
+        Ok(())
+    }
+
+    /// Puts a call on record that KVM has carried and user space has ended. The caller's registers are
+    /// still as they were, but for an answer in the first.
+    #[cold]
+    pub(super) fn record_given_up(&mut self) -> Result<(), RegisterError> {
+        let (function, conduit) = (self.record.function, self.record.conduit);
+        let mut record = CallRecord {
+            function,
+            conduit,
+            ..CallRecord::NONE
+        };
+        if let Some(range) = self.blob().claim(function, conduit) {
+            (record.inputs, record.outputs) = (range.inputs.into(), range.outputs.into());
+        }
+        for n in 0..record.inputs {
+            record.before[n] = self.guest.registers().get(x(n as u64))?;
+        }
+        record.after = record.before;
+        record.before[0] = function.into();
+        if self.world.config.log != 0 {
+            record.begin_ns = monotonic_ns();
+        }
+        self.record = record;
+        Ok(())
+    }
+}

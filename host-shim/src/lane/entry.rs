@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Entering a payload without a call, as an FIQ enters firmware: with the guest wherever it is.
+//!
+//! A call in progress comes first. KVM does not tell of the end of one that it carries, so such a call's
+//! return is caught: the payload's vectors are set to those that come to this library's doorbell.
+
+use fakemon_abi::frame::REGS;
+
+use super::seat::{Seat, Switch};
+use super::{Lane, State};
+use crate::error::Error;
+use crate::monitor::slot::Slot;
+use crate::record::CallRecord;
+use crate::regs::{self, RegisterError, x};
+use crate::step::Step;
+
+impl Lane {
+    /// Whether a payload is to be entered without a call ([`World::interrupt`](crate::World::interrupt)),
+    /// and there is something to [`deliver`](Self::deliver) before the guest runs on.
+    pub fn is_due(&self) -> bool {
+        let waits = self.catching && self.bound_in_call().is_some();
+        matches!(self.state, State::Idle | State::Stale) && !waits && self.is_raised()
+    }
+
+    /// Whether a payload is to be entered without a call, now or when the call in progress is over: a
+    /// guest that waits for an interrupt ([`Request::WaitForInterrupt`](crate::Request::WaitForInterrupt)) has waited long enough.
+    pub fn is_raised(&self) -> bool {
+        let mut slots = self.seats.iter().map(|seat| seat.blob.vcpu.slot());
+        slots.any(Slot::is_raised)
+    }
+
+    /// Enters a payload that [is due](Self::is_due), with the guest where it is. A call that KVM has in
+    /// progress ends first, by the VMM's running the guest, and comes back here as [`trap`](Self::trap).
+    ///
+    /// The guest's vCPU must have left KVM_RUN with nothing to complete: after an exit for an access to
+    /// a device, run it with `immediate_exit` set, which ends in EINTR.
+    ///
+    /// # Errors
+    /// As for [`trap`](Self::trap).
+    pub fn deliver(&mut self) -> Result<Step, Error> {
+        self.free()?;
+        let step = self.enter_due();
+        self.settle(step)
+    }
+
+    fn enter_due(&mut self) -> Result<Step, Error> {
+        if let Some(seat) = self.bound_in_call() {
+            self.seats[seat].blob.catch_return(true)?;
+            self.catching = true;
+            return Ok(Step::Run);
+        }
+        if self.catching {
+            // That call had already come to the vectors through which KVM sees it return.
+            self.stop_catching()?;
+        }
+        let mut seats = self.seats.iter();
+        let Some(seat) = seats.position(|seat| seat.blob.vcpu.slot().is_raised()) else {
+            return Ok(Step::Run);
+        };
+        self.current = seat;
+        self.read_interrupted(REGS)?;
+        self.blob().vcpu.slot().lower();
+        self.record.is_entry = true;
+        let Seat { switch, blob } = &mut self.seats[seat];
+        blob.load_entry(&self.record, self.guest.width());
+        match switch {
+            Switch::Userspace => {
+                blob.payload.begin(self.cpu);
+                self.run()
+            }
+            Switch::Kernel(binding) => {
+                blob.begin_in_kvm(binding, &self.record)?;
+                self.entry = binding.call();
+                Ok(Step::Run)
+            }
+        }
+    }
+
+    /// The payload has come to the gate from a call that KVM carries, because its return is to be seen
+    /// here.
+    pub(super) fn caught(&mut self) -> Result<Step, Error> {
+        let (function, conduit) = (self.record.function, self.record.conduit);
+        let seat = &self.seats[self.current];
+        if let Err(reason) = seat.blob.check_return(self.guest.width()) {
+            return self.fail(reason, true);
+        }
+        let Switch::Kernel(binding) = &seat.switch else {
+            return Err(Error::OutOfTurn);
+        };
+        let is_entry = self.record.is_entry;
+        self.read_interrupted(binding.outputs()?)?;
+        (self.record.function, self.record.conduit) = (function, conduit);
+        let seat = &mut self.seats[self.current];
+        seat.blob.give_back(&mut self.record, &self.guest)?;
+        seat.give_up()?;
+        seat.blob.vcpu.complete_access();
+        self.stop_catching()?;
+        self.record.returned = true;
+        self.unread = !is_entry;
+        Ok(Step::Run)
+    }
+
+    /// Has KVM see returns by itself again.
+    pub(super) fn stop_catching(&mut self) -> Result<(), RegisterError> {
+        self.catching = false;
+        let mut bound = (self.seats.iter()).filter(|seat| matches!(seat.switch, Switch::Kernel(_)));
+        bound.try_for_each(|seat| seat.blob.catch_return(false))
+    }
+
+    /// Puts on record where the guest is, with as many of its registers, all of which may change.
+    pub(super) fn read_interrupted(&mut self, registers: usize) -> Result<(), RegisterError> {
+        let guest = self.guest.registers();
+        let mut record = CallRecord {
+            inputs: registers,
+            outputs: registers,
+            ..CallRecord::NONE
+        };
+        for n in 0..registers {
+            record.before[n] = guest.get(x(n as u64))?;
+        }
+        record.pc = guest.get(regs::PC)?;
+        record.pstate = guest.get(regs::PSTATE)?;
+        self.record = record;
+        Ok(())
+    }
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A payload: a blob, in a monitor VM of its own.
+
+pub(crate) mod blob;
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use fakemon_abi::note::{GUEST_MEMORY_NONE, GUEST_MEMORY_READ};
+use fakemon_abi::status::INVALID_PARAMETERS;
+use kvm_ioctls::Kvm;
+
+use crate::blob::Blob;
+use crate::error::Error;
+use crate::guest::ram::{GuestAccess, Ram};
+use crate::monitor::{Vcpus, Vm};
+use crate::request::Reply;
+
+use self::blob::{frame, image};
+
+/// What serves the guest's calls that it claims.
+#[derive(Debug)]
+pub struct Payload {
+    vm: Arc<Vm>,
+    blob: Blob,
+    /// The blob has hung, and its data is as that left it.
+    spoiled: AtomicBool,
+    repairing: Mutex<()>,
+}
+
+impl Payload {
+    /// Makes the VM and loads the blob; it has no memory of the guest's yet.
+    pub(crate) fn new(kvm: &Kvm, blob: &Blob, vcpus: Vcpus) -> Result<Arc<Self>, Error> {
+        let memory = image::new(blob, vcpus.count, vcpus.bound).map_err(Error::Memory)?;
+        let access = match blob.note().guest_memory {
+            GUEST_MEMORY_NONE => GuestAccess::None,
+            GUEST_MEMORY_READ => GuestAccess::Read,
+            _ => GuestAccess::Write,
+        };
+        Ok(Arc::new(Payload {
+            vm: Vm::new(kvm, memory, access, vcpus)?,
+            blob: blob.clone(),
+            spoiled: AtomicBool::new(false),
+            repairing: Mutex::new(()),
+        }))
+    }
+
+    /// Where it runs.
+    pub(crate) fn vm(&self) -> &Arc<Vm> {
+        &self.vm
+    }
+
+    /// Whether KVM carries this payload's calls by itself.
+    pub fn is_bound(&self) -> bool {
+        self.vm.is_bound()
+    }
+
+    /// What runs in the VM.
+    pub fn blob(&self) -> &Blob {
+        &self.blob
+    }
+
+    /// The `n`-th range of the guest's memory, as the host call GUEST_MEMORY tells of it.
+    pub(crate) fn guest_memory(&self, n: u64, ram: &Ram) -> Reply {
+        let access = self.blob.note().guest_memory;
+        if access == GUEST_MEMORY_NONE {
+            return Reply::not_supported();
+        }
+        match ram.range(n) {
+            Some((base, size, writable)) => {
+                let access = if writable { access } else { GUEST_MEMORY_READ };
+                Reply::values([base, size, access.into(), 0])
+            }
+            None => Reply::status(INVALID_PARAMETERS),
+        }
+    }
+
+    /// Tells the blob that the guest's memory is another, by the word that its frames have for that.
+    pub(crate) fn announce_memory(&self) {
+        for cpu in 0..self.vm.cpus() {
+            frame::count_memory_change(self.vm.memory(), cpu);
+        }
+    }
+
+    /// Marks the begin of a call that KVM does not carry.
+    pub(crate) fn begin(&self, cpu: u32) {
+        self.vm.slot(cpu).begin();
+        if self.spoiled.load(Ordering::SeqCst) {
+            self.repair(cpu);
+        }
+    }
+
+    /// The blob has been ended on this CPU because it hung. Its data may be in a state in which it
+    /// hangs again, as with a lock that a call held which has failed; so that is made anew as soon as
+    /// no other CPU is in a call.
+    ///
+    /// A call of this library's that begins meanwhile waits for that. One that KVM carries does not
+    /// and can fail in its turn.
+    pub(crate) fn spoil(&self, cpu: u32) {
+        self.spoiled.store(true, Ordering::SeqCst);
+        self.repair(cpu);
+    }
+
+    fn repair(&self, cpu: u32) {
+        let _one = self
+            .repairing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut others = (0..self.vm.cpus()).filter(|&other| other != cpu);
+        if self.spoiled.load(Ordering::SeqCst) && !others.any(|cpu| self.vm.slot(cpu).is_in_call())
+        {
+            self.reload();
+        }
+    }
+
+    /// Makes the blob's data what the file says.
+    pub(crate) fn reload(&self) {
+        image::load(self.vm.memory(), &self.blob);
+        self.spoiled.store(false, Ordering::SeqCst);
+    }
+
+    /// The ranges of monitor-physical addresses that have memory of the monitor's own, as address
+    /// and size in bytes.
+    pub fn memory_map(&self) -> impl Iterator<Item = (u64, u64)> {
+        let pieces = self.vm.memory().pieces().iter();
+        pieces.map(|piece| (piece.address, piece.size))
+    }
+
+    /// Bytes of the monitor's own memory that have a page behind them by now.
+    ///
+    /// # Errors
+    /// What mincore(2) says.
+    pub fn touched_memory(&self) -> io::Result<u64> {
+        self.vm.memory().touched()
+    }
+
+    /// Copies `size` bytes of the monitor's own memory, for debuggers; [`None`] where it has none.
+    pub fn read_memory(&self, address: u64, size: usize) -> Option<Vec<u8>> {
+        self.vm.memory().read(address, size)
+    }
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Time and randomness of the machine that this runs on.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use fakemon_abi::status::INTERNAL_FAILURE;
+
+use crate::record::boottime_ns;
+use crate::request::{Reply, Request};
+
+impl Reply {
+    /// The answer of the host's own clocks and random numbers to [`Request::Time`] and
+    /// [`Request::Entropy`], for a VMM that has no others. To any other request it is
+    /// [`not_supported`](Self::not_supported).
+    pub fn of_host(request: &Request) -> Reply {
+        match *request {
+            Request::Time => {
+                let (monotonic, real) = time();
+                Reply::values([monotonic, real, 0, 0])
+            }
+            Request::Entropy { words } => {
+                let mut values = [0; 4];
+                let asked = words.min(values.len());
+                match entropy(&mut values[..asked]) {
+                    true => Reply::values(values),
+                    false => Reply::status(INTERNAL_FAILURE),
+                }
+            }
+            _ => Reply::not_supported(),
+        }
+    }
+}
+
+/// Nanoseconds since the host has booted, its sleep included, and since 1970.
+pub(crate) fn time() -> (u64, u64) {
+    let real = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    (boottime_ns(), real.as_nanos() as u64)
+}
+
+/// Fills `words`; false if there is no randomness to be had.
+pub(crate) fn entropy(words: &mut [u64]) -> bool {
+    let size = size_of_val(words);
+    // SAFETY: any bytes are a `u64`, and the kernel writes `size` bytes at most, for which there is
+    // room.
+    let got = unsafe { libc::getrandom(words.as_mut_ptr().cast(), size, 0) };
+    usize::try_from(got).is_ok_and(|got| got == size)
+}

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The secure world of one guest: its payloads, each in a monitor VM of its own, and the guest's
+//! memory as they see it.
+
+use std::os::fd::{FromRawFd, IntoRawFd};
+use std::sync::Arc;
+
+use fakemon_abi::layout::MAX_VCPUS;
+use kvm_ioctls::Kvm;
+
+use crate::blob::Blob;
+use crate::claims;
+use crate::engine::binding;
+use crate::error::Error;
+use crate::fd::{self, AsKvmFd};
+use crate::guest::ram::{GuestMemory, Region};
+use crate::lane::Lane;
+use crate::lane::Shared;
+use crate::monitor::Vcpus;
+use crate::monitor::slot::Slot;
+use crate::monitor::watchdog::Watchdog;
+use crate::payload::Payload;
+use crate::policy::{Config, Engine};
+use crate::tables::PAGE;
+use crate::width::Width;
+
+/// The payloads of a guest, and its memory.
+///
+/// Make one for the guest's VM, [add its memory](World::add_memory), and take a [`Lane`] for each of
+/// its vCPUs. All methods can be called from any thread.
+///
+/// A clone is the same world.
+#[derive(Clone, Debug)]
+pub struct World {
+    shared: Arc<Shared>,
+}
+
+impl World {
+    /// Makes a monitor VM for each of `blobs`, for a guest with `cpus` vCPUs.
+    ///
+    /// `kvm` is `/dev/kvm`. With the kernel engine KVM carries the calls of the first blob by itself,
+    /// and this library those of the others.
+    ///
+    /// # Errors
+    /// Two blobs claim the same calls, there are too many vCPUs, the kernel lacks the engine that
+    /// `config` asks for, or KVM refuses.
+    pub fn new(
+        kvm: &impl AsKvmFd,
+        blobs: &[&Blob],
+        cpus: u32,
+        config: Config,
+    ) -> Result<World, Error> {
+        if cpus == 0 || cpus > MAX_VCPUS {
+            return Err(Error::TooManyCpus(cpus));
+        }
+        if blobs.is_empty() {
+            return Err(Error::NoPayload);
+        }
+        claims::check(blobs).map_err(|error| Error::Claims(Box::new(error)))?;
+        // SAFETY: sysconf has no memory arguments.
+        let page_size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as u64;
+        if page_size != PAGE {
+            return Err(Error::PageSize(page_size));
+        }
+        let kvm = fd::keep(kvm).map_err(|cause| Error::Kvm {
+            what: "keep /dev/kvm open",
+            cause,
+        })?;
+        // SAFETY: the descriptor is open and nobody else's.
+        let kvm = unsafe { Kvm::from_raw_fd(kvm.into_raw_fd()) };
+        let kernel_engine = match config.engine {
+            Engine::Userspace => false,
+            Engine::Auto => binding::supported(&kvm),
+            Engine::Kernel if binding::supported(&kvm) => true,
+            Engine::Kernel => return Err(Error::NoKernelEngine),
+        };
+        let slots: Arc<[Slot]> = (0..blobs.len() * cpus as usize)
+            .map(|_| Slot::default())
+            .collect();
+        let payloads = blobs
+            .iter()
+            .enumerate()
+            .map(|(n, blob)| {
+                let bound = kernel_engine && n == 0;
+                let vcpus = Vcpus {
+                    count: cpus,
+                    bound,
+                    slots: slots.clone(),
+                    first_slot: n * cpus as usize,
+                };
+                Payload::new(&kvm, blob, vcpus)
+            })
+            .collect::<Result<_, _>>()?;
+        let watchdog = Watchdog::new(&slots, &config).map_err(Error::Watchdog)?;
+        Ok(World {
+            shared: Arc::new(Shared::new(payloads, config, cpus, slots, watchdog)),
+        })
+    }
+
+    /// Takes the lane of the guest's vCPU number `cpu`, whose EL1 is `width` wide. It may move to the
+    /// thread that runs the vCPU; take it once for each.
+    ///
+    /// `vcpu` is the guest's vCPU, which this keeps open.
+    ///
+    /// # Errors
+    /// No payload serves such callers, `cpu` is out of range or taken, or KVM refuses.
+    pub fn lane(&self, cpu: u32, vcpu: &impl AsKvmFd, width: Width) -> Result<Lane, Error> {
+        if cpu >= self.shared.cpus {
+            return Err(Error::NoSuchCpu {
+                cpu,
+                cpus: self.shared.cpus,
+            });
+        }
+        Lane::new(&self.shared, cpu, vcpu, width)
+    }
+
+    /// Adds a region of the guest's RAM. Payloads see it as their notes ask, and translation of the
+    /// guest's addresses walks it.
+    ///
+    /// # Errors
+    /// It lies in the monitor's own window, is not made of pages, overlaps another, or KVM refuses;
+    /// then it has not been added.
+    ///
+    /// # Safety
+    /// The region is mapped in this process, writable, and stays so until it is
+    /// [removed](Self::remove_memory) or the world and all its lanes are dropped.
+    pub unsafe fn add_memory(&self, memory: GuestMemory) -> Result<(), Error> {
+        let mut regions = self.shared.ram.change();
+        let at = regions.insert(memory)?;
+        let (region, log_dirty) = (regions.list[at], regions.log_dirty);
+        for payload in &self.shared.payloads {
+            // SAFETY: as the caller says; `remove_memory` unmaps it before it leaves the list.
+            if let Err(error) = unsafe { payload.vm().map(&region, log_dirty) } {
+                for payload in &self.shared.payloads {
+                    let _was_not_there = payload.vm().unmap(&region);
+                }
+                regions.list.remove(at);
+                return Err(error);
+            }
+        }
+        drop(regions);
+        self.announce();
+        Ok(())
+    }
+
+    /// Removes the region that begins at this guest physical address. When this returns, nothing
+    /// refers to its mapping any more. An access of a payload goes to the VMM's bus from then on.
+    ///
+    /// # Errors
+    /// There is no such region, or KVM refuses.
+    pub fn remove_memory(&self, guest_addr: u64) -> Result<(), Error> {
+        let mut regions = self.shared.ram.change();
+        let at = regions.position(guest_addr)?;
+        for payload in &self.shared.payloads {
+            payload.vm().unmap(&regions.list[at])?;
+        }
+        regions.list.remove(at);
+        drop(regions);
+        self.announce();
+        Ok(())
+    }
+
+    /// Makes the region that begins at this guest physical address read-only for all payloads, or as
+    /// writable as their notes ask. A store there goes to the VMM's bus while it is read-only.
+    ///
+    /// # Errors
+    /// There is no such region, or KVM refuses.
+    pub fn set_read_only(&self, guest_addr: u64, read_only: bool) -> Result<(), Error> {
+        let mut regions = self.shared.ram.change();
+        let at = regions.position(guest_addr)?;
+        let region = Region {
+            read_only,
+            ..regions.list[at]
+        };
+        for payload in &self.shared.payloads {
+            // KVM does not change this flag of a slot that exists.
+            payload.vm().unmap(&region)?;
+            // SAFETY: who added the region keeps it mapped.
+            unsafe { payload.vm().map(&region, regions.log_dirty) }?;
+        }
+        regions.list[at] = region;
+        drop(regions);
+        self.announce();
+        Ok(())
+    }
+
+    /// Begins or ends keeping track of the pages that payloads write, in all regions that there are and
+    /// that are added later.
+    ///
+    /// # Errors
+    /// KVM refuses.
+    pub fn log_dirty_pages(&self, on: bool) -> Result<(), Error> {
+        let mut regions = self.shared.ram.change();
+        for region in &regions.list {
+            for payload in &self.shared.payloads {
+                // SAFETY: who added the region keeps it mapped.
+                unsafe { payload.vm().map(region, on) }?;
+            }
+        }
+        regions.log_dirty = on;
+        Ok(())
+    }
+
+    /// The pages of the region at this guest physical address that payloads have written since this
+    /// was asked last: bit 0 of word 0 is its first page, as in KVM_GET_DIRTY_LOG.
+    ///
+    /// # Errors
+    /// There is no such region, nobody [keeps track](Self::log_dirty_pages), or KVM refuses.
+    pub fn dirty_pages(&self, guest_addr: u64) -> Result<Vec<u64>, Error> {
+        let regions = self.shared.ram.regions();
+        let region = &regions.list[regions.position(guest_addr)?];
+        let mut pages = vec![0; (region.memory.size / PAGE).div_ceil(64) as usize];
+        for payload in &self.shared.payloads {
+            payload.vm().dirty_pages(region, &mut pages)?;
+        }
+        Ok(pages)
+    }
+
+    /// Makes all payloads what they were when the world was made, for a guest that is reset in place.
+    /// Its vCPUs keep their lanes, and its memory stays.
+    ///
+    /// # Errors
+    /// A vCPU is in a call: [`Lane::abandon`] ends it. Nothing has been reset then.
+    pub fn reset(&self) -> Result<(), Error> {
+        let payloads = &self.shared.payloads;
+        if let Some(cpu) = payloads.iter().find_map(|payload| payload.vm().busy()) {
+            return Err(Error::Busy(cpu));
+        }
+        for payload in payloads {
+            payload.reload();
+        }
+        self.shared.slots.iter().for_each(|slot| {
+            slot.lower();
+        });
+        Ok(())
+    }
+
+    /// How many vCPUs it was made for.
+    pub fn cpus(&self) -> u32 {
+        self.shared.cpus
+    }
+
+    /// The payloads, in the order of the blobs.
+    pub fn payloads(&self) -> impl Iterator<Item = &Payload> {
+        self.shared.payloads.iter().map(|payload| &**payload)
+    }
+
+    /// Who carries the calls of the first payload: [`Engine::Kernel`] or [`Engine::Userspace`].
+    pub fn engine(&self) -> Engine {
+        match self.payloads().any(Payload::is_bound) {
+            true => Engine::Kernel,
+            false => Engine::Userspace,
+        }
+    }
+
+    /// Has a payload entered without a call on CPU number `cpu`, as soon as that CPU is not in a call
+    /// (docs/abi.md, "Entry without a call"): the CPU's thread finds [`Lane::is_due`] true from now on.
+    /// Several of these that have not been delivered are one.
+    ///
+    /// Get the vCPU out of KVM_RUN afterwards, by whatever the VMM has for that. A CPU or payload that
+    /// there is not, and a blob that has no place for such entries, are left alone.
+    pub fn interrupt(&self, cpu: u32, payload: usize) {
+        let there = (self.shared.payloads.get(payload)).filter(|_| cpu < self.shared.cpus);
+        if let Some(payload) = there.filter(|payload| payload.blob().takes_entries()) {
+            payload.vm().slot(cpu).raise();
+        }
+    }
+
+    /// Tells the payloads that the guest's memory is another.
+    fn announce(&self) {
+        for payload in &self.shared.payloads {
+            payload.announce_memory();
+        }
+    }
+}
