@@ -33,7 +33,7 @@ pub const NAMES: &[(FunctionId, &str)] = &[
 /// The general queries of one owner that a board serves.
 #[derive(Clone, Copy, Debug)]
 pub struct OwnerQueries {
-    /// The owner, one of [`owner`](crate::owner).
+    /// The owner, one of [`owner`].
     pub owner: u8,
     /// How many functions of this owner the board serves, these queries left out.
     pub count: u32,
