@@ -121,7 +121,7 @@ impl Cpu {
         Trap::new(function, conduit)
     }
 
-    /// Address of the instruction behind the call at which the guest is.
+    /// Address of the instruction after the call at which the guest is.
     pub fn behind_call(&self) -> u64 {
         self.get(regs::PC) + 4
     }

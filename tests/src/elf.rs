@@ -89,7 +89,7 @@ fn file(note: Note, smc: &[u8], hvc: &[u8]) -> Vec<u8> {
             if program.len() <= 0x200 {
                 bytes[at..at + program.len()].copy_from_slice(program);
             } else {
-                // A longer program lies behind both tables; the vector only branches to it.
+                // A longer program lies past both tables; the vector only branches to it.
                 let body = TEXT + 0x1000 + table;
                 assert!(program.len() <= 0x800, "a test's program has at most 2 KiB");
                 bytes[body..body + program.len()].copy_from_slice(program);

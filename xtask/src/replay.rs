@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Builds the guest of a board that replays calls: the program of tests/replay, and behind it the
+//! Builds the guest of a board that replays calls: the program of tests/replay, and after it the
 //! board's `replay.toml` as the table that the program reads.
 
 use std::collections::BTreeMap;

@@ -80,7 +80,7 @@ mod tests {
     /// What the guest's tables add to a virtual address.
     const OFFSET: u64 = 0x8000_0000_u64.wrapping_sub(0xc000_0000);
 
-    /// The immediate of a call behind these bytes at `va`.
+    /// The immediate of a call after these bytes at `va`.
     fn immediate(va: u64, code: &[u8], pstate: u64) -> Result<u16, Error> {
         let pa = |va: u64| va.wrapping_add(OFFSET) & 0xffff_ffff;
         let mut platform = FakePlatform::new(1)

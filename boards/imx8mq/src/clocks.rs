@@ -18,7 +18,7 @@ const ANATOP: u64 = 0x3036_0000;
 const FRAC_PLLS: [u64; 6] = [0x00, 0x08, 0x10, 0x18, 0x20, 0x28];
 const SSCG_PLLS: [u64; 3] = [0x48, 0x54, DRAM_PLL];
 const DRAM_PLL: u64 = 0x60;
-/// Configuration word 2 of an SSCG PLL, behind word 0.
+/// Configuration word 2 of an SSCG PLL, after word 0.
 const SSCG_DIVIDERS: u64 = 8;
 /// Locked, in word 0 of either kind.
 const LOCKED: u32 = 1 << 31;

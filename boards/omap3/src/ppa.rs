@@ -65,7 +65,7 @@ fn service(
 ) -> Result<(), u64> {
     match service {
         PPA_SAVE_SECURE_RAM => {
-            // Linux passes 0, 1, 1 behind the address.
+            // Linux passes 0, 1, 1 after the address.
             let [address, _, _, _] = arguments(platform, block)?;
             save(state.get(), platform, u64::from(address))
         }

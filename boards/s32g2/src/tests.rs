@@ -30,7 +30,7 @@ fn ring(platform: &mut FakePlatform, board: &S32g2) -> [u64; REGS] {
     platform.smc(board, AArch64, &[u64::from(function::S32_SCMI.0), 0, 0, 5])
 }
 
-/// Sends a command; the answer is its status and the words behind it.
+/// Sends a command; the answer is its status and the words after it.
 fn send(
     platform: &mut FakePlatform,
     board: &S32g2,

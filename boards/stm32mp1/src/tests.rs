@@ -44,7 +44,7 @@ fn board() -> Stm32Mp1 {
     Stm32Mp1::NEW
 }
 
-/// Makes a call and returns r0 and r1; nothing behind them changes.
+/// Makes a call and returns r0 and r1; nothing after them changes.
 #[track_caller]
 fn smc(
     board: &Stm32Mp1,

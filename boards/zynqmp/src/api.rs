@@ -6,7 +6,7 @@
 
 use crate::function;
 
-/// What a call ends with: the three words behind the status, or another status than success.
+/// What a call ends with: the three words after the status, or another status than success.
 pub type Reply = Result<[u32; 3], Status>;
 
 /// The first word of a reply.

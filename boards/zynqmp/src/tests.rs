@@ -51,7 +51,7 @@ impl Machine {
         ]
     }
 
-    /// The word behind the status of a call that succeeds.
+    /// The word after the status of a call that succeeds.
     #[track_caller]
     fn get(&mut self, api: u32, arg: &[u32]) -> u32 {
         let mut all = [0; 4];
@@ -61,7 +61,7 @@ impl Machine {
         value
     }
 
-    /// The status of a call that fails, and nothing behind it.
+    /// The status of a call that fails, and nothing after it.
     #[track_caller]
     fn fails(&mut self, api: u32, arg: &[u32]) -> Status {
         let mut all = [0; 4];

@@ -30,7 +30,7 @@ pub(crate) fn this_thread() -> i32 {
 }
 
 /// Bit of a call's number that says that KVM carries it and counts by itself.
-const CARRIED: u64 = 1 << 62;
+const KVMS: u64 = 1 << 62;
 
 /// Each has a cache line of its own.
 #[derive(Debug, Default)]
@@ -79,7 +79,7 @@ impl Slot {
 
     /// Whether a call is in progress, whoever carries it.
     pub(crate) fn is_in_call(&self) -> bool {
-        self.call.load(Ordering::SeqCst) & 1 != 0 || self.carried().is_some()
+        self.call.load(Ordering::SeqCst) & 1 != 0 || self.call_in_kvm().is_some()
     }
 
     /// The current thread gives the blob its CPU.
@@ -132,10 +132,10 @@ impl Slot {
     }
 
     /// The call that KVM carries: its number, and the thread that runs it or 0.
-    fn carried(&self) -> Option<(u64, i32)> {
+    fn call_in_kvm(&self) -> Option<(u64, i32)> {
         let attached = self.attached();
         let (call, thread) = attached.as_ref()?.status.as_ref()?.call()?;
-        Some((CARRIED | call, thread))
+        Some((KVMS | call, thread))
     }
 
     /// The number of the call for which the blob has a CPU right now, and the thread that runs it.
@@ -145,7 +145,8 @@ impl Slot {
             return Some((self.call.load(Ordering::Acquire), thread));
         }
         let paused = self.paused.load(Ordering::Acquire);
-        self.carried().filter(|&(_, thread)| thread != 0 && !paused)
+        self.call_in_kvm()
+            .filter(|&(_, thread)| thread != 0 && !paused)
     }
 
     /// What the blob is doing, if it is running. The thread ran the call before its clock was read
@@ -182,7 +183,7 @@ impl Slot {
     /// The limit for which the watchdog has ended the current call, if it has.
     pub(crate) fn fired(&self) -> Option<Limit> {
         let own = self.call.load(Ordering::Relaxed);
-        let call = self.carried().map_or(own, |(call, _)| call);
+        let call = self.call_in_kvm().map_or(own, |(call, _)| call);
         let fired = self.fired.load(Ordering::Acquire);
         (fired >> 1 == call).then_some(match fired & 1 {
             0 => Limit::CpuTime,

@@ -49,7 +49,7 @@ pub fn after(outcome: Outcome, failure: Option<&str>, reboot: bool) -> Option<En
 }
 
 #[cfg(not(all(target_arch = "aarch64", target_os = "linux")))]
-mod elsewhere {
+mod without_kvm {
     use super::Ending;
     use crate::cli::RunArgs;
 
@@ -61,13 +61,13 @@ mod elsewhere {
 }
 
 #[cfg(not(all(target_arch = "aarch64", target_os = "linux")))]
-pub use elsewhere::run;
+pub use without_kvm::run;
 
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
-mod here;
+mod with_kvm;
 
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
-pub use here::run;
+pub use with_kvm::run;
 
 #[cfg(test)]
 mod tests {

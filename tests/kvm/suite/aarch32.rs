@@ -148,10 +148,10 @@ fn call(cpu: &mut Cpu) -> Option<Stop> {
     cpu.serve(trap)
 }
 
-/// Asserts that the guest goes on `behind` bytes from its start, and lets it end.
+/// Asserts that the guest goes on `after` bytes from its start, and lets it end.
 #[track_caller]
-fn assert_ends(cpu: &mut Cpu, behind: u64) {
-    assert_eq!(cpu.get(regs::PC), RAM + behind);
+fn assert_ends(cpu: &mut Cpu, after: u64) {
+    assert_eq!(cpu.get(regs::PC), RAM + after);
     cpu.set(regs::x(2), END);
     let stop = cpu.run();
     assert!(matches!(stop, Stop::Ended), "{stop:?}");

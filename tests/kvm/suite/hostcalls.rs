@@ -268,8 +268,8 @@ fn guest_memory_is_told_as_far_as_the_note_reaches() {
         let first = host_call(cpu, hostcall::GUEST_MEMORY, &[0]);
         let ram = [RAM, RAM_SIZE, access.into(), 0];
         assert_eq!(first, (status::SUCCESS, ram));
-        for behind in [1, u64::MAX] {
-            let answer = host_call(cpu, hostcall::GUEST_MEMORY, &[behind]);
+        for after in [1, u64::MAX] {
+            let answer = host_call(cpu, hostcall::GUEST_MEMORY, &[after]);
             assert_eq!(answer, (status::INVALID_PARAMETERS, [0; 4]));
         }
     }

@@ -79,7 +79,7 @@ fn machine(program: &[u8], guest_memory: u32) -> Machine {
     machine
 }
 
-/// Puts a guest that is at its call elsewhere, so that `caller_pc` is behind that.
+/// Puts a guest that is at its call elsewhere, so that `caller_pc` is after that.
 fn call_from(machine: &mut Machine, caller_pc: Option<u64>) {
     let Some(pc) = caller_pc else { return };
     const SMC: [u8; 4] = 0xd400_0003_u32.to_le_bytes();

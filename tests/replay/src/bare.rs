@@ -85,7 +85,7 @@ impl Machine for Board {
     }
 }
 
-/// The words behind the image.
+/// The words after the image.
 fn table() -> Option<Table<'static>> {
     let start = &raw const replay_image_end;
     let bytes = (IMAGE + IMAGE_SIZE).saturating_sub(start.addr() as u32);

@@ -4,7 +4,7 @@
 //! Some firmware interfaces have no caller in any kernel that a distribution builds. What such a
 //! kernel would do is in its source, though, so a board's `replay.toml` lists the calls with the
 //! registers and the memory of each, and this guest makes them. `cargo xtask` turns the list into a
-//! [table](table::Table) behind the program; the program is as much of a kernel as that takes: it
+//! [table](table::Table) after the program; the program is as much of a kernel as that takes: it
 //! switches the MMU on, calls, prints, and powers off.
 //!
 //! This library is all of it that needs no Arm processor: the table, and what is checked.
@@ -23,5 +23,5 @@ pub const SCRATCH: u32 = 33 << 20;
 pub const SCRATCH_SIZE: u32 = 1 << 20;
 /// The virtual address of the image, as replay.ld links it.
 pub const IMAGE: u32 = 0xc200_0000;
-/// The most bytes that the image and the table behind it can have.
+/// The most bytes that the image and the table after it can have.
 pub const IMAGE_SIZE: u32 = 0x8_0000;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The replay program: a "kernel" that makes the calls of the table behind it and powers off.
+//! The replay program: a "kernel" that makes the calls of the table after it and powers off.
 
 #![cfg_attr(target_os = "none", no_std, no_main)]
 #![deny(clippy::undocumented_unsafe_blocks)]

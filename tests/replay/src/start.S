@@ -3,7 +3,7 @@
 //
 // A VMM takes this for a zImage: it has the header, and is entered at its first byte in ARM state
 // and Supervisor mode, with the MMU off. As in a kernel, the calls are made at virtual addresses
-// that are not the physical ones, so what looks for the instruction behind a call has to walk the
+// that are not the physical ones, so what looks for the instruction after a call has to walk the
 // tables: 4 GiB are mapped to themselves, as a device but for RAM, and one section of 1 MiB at
 // 0xc2000000 is this image.
 

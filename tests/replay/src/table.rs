@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The table of calls, as it lies behind the program: little-endian words of 32 bits.
+//! The table of calls, as it lies after the program: little-endian words of 32 bits.
 //!
 //! ```text
 //! header   MAGIC, UART base, power register, value that switches off, RAM base, MiB of RAM, calls
@@ -83,8 +83,8 @@ impl<'a> Table<'a> {
     pub fn calls(&self) -> impl Iterator<Item = Call<'a>> + use<'a> {
         let mut rest = self.calls;
         (0..self.count).map_while(move |_| {
-            let (call, behind) = Call::take(rest)?;
-            rest = behind;
+            let (call, after) = Call::take(rest)?;
+            rest = after;
             Some(call)
         })
     }

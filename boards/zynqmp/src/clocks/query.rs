@@ -14,7 +14,7 @@ const ATTRIBUTES: u32 = 5;
 const NUMBER_OF_CLOCKS: u32 = 12;
 const MAX_DIVISOR: u32 = 13;
 
-/// PARENTS: behind the last.
+/// PARENTS: past the last.
 const END: u32 = u32::MAX;
 /// FIXED_FACTOR: the only one is a half.
 const HALF: [u32; 3] = [1, 2, 0];
@@ -41,7 +41,7 @@ pub fn name(id: u32) -> &'static str {
     name.or_else(|| table::input_name(id)).unwrap_or_default()
 }
 
-/// Three parts from number `index` on; zero is behind the last.
+/// Three parts from number `index` on; zero is past the last.
 fn topology(id: u32, index: u32) -> Reply {
     let (_, clock) = output(id)?;
     Ok(three(index, |n| {

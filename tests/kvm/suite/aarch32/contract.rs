@@ -81,7 +81,7 @@ fn the_blob_is_entered_as_el3_is_from_aarch32() {
 }
 
 fn a_conditional_smc_calls_if_its_condition_holds_and_does_nothing_otherwise() {
-    for (code, state, behind) in [(arm_if_equal(), 0, 4), (thumb_if_equal(), THUMB, 6)] {
+    for (code, state, after) in [(arm_if_equal(), 0, 4), (thumb_if_equal(), THUMB, 6)] {
         for cpsr in [SVC | state | Z, SVC | state] {
             let mut machine = machine(change_all(), code, OnFault::Fatal);
             let cpu = &mut machine.cpus[0];
@@ -95,7 +95,7 @@ fn a_conditional_smc_calls_if_its_condition_holds_and_does_nothing_otherwise() {
                 assert!(call(cpu).is_none());
                 assert_eq!(cpu.get(regs::x(3)), 0x103, "a call");
                 assert_eq!(cpu.get(regs::PSTATE), cpsr, "the IT block is over");
-                assert_ends(cpu, behind);
+                assert_ends(cpu, after);
             }
         }
     }

@@ -27,7 +27,7 @@ program!(
 
 const VALUE: u64 = 0x1122_3344_5566_7788;
 
-/// Stores of 8, 4, 2 and 1 bytes of [`VALUE`], 8 bytes apart, and loads of the same sizes behind
+/// Stores of 8, 4, 2 and 1 bytes of [`VALUE`], 8 bytes apart, and loads of the same sizes after
 /// them.
 fn eight_accesses(device: u64) -> Vec<Access> {
     let store = |n: u64, size, stored| Access {

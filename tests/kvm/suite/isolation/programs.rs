@@ -4,7 +4,7 @@
 //! The attacker goes through a list of addresses with its MMU off, then once more with its MMU on
 //! and the addresses mapped as Normal memory, and at last makes its MMU walk tables that lie there.
 //! What a load brings in must be all ones: that is what the VMM answers, and what was in the
-//! register if the load was aborted. Each abort is counted, and the program goes on behind the
+//! register if the load was aborted. Each abort is counted, and the program goes on after the
 //! instruction.
 
 use fakemon_abi::layout::MONITOR_BASE;

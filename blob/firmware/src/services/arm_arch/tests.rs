@@ -11,7 +11,7 @@ use crate::fake::{Asked, FakePlatform};
 use fakemon_abi::{Conduit, Width};
 
 const PV_TIME: FunctionId = FunctionId(0xc500_0020);
-/// NVIDIA's T241: identity code 0x6b behind three continuation codes.
+/// NVIDIA's T241: identity code 0x6b after three continuation codes.
 const T241: ArmArch = ArmArch::new().with_soc(SocId::new(3, 0x6b, 0x0241, 0x102));
 const NOWHERE: ArmArch = ArmArch::new().with_features(&[PV_TIME]);
 

@@ -25,7 +25,7 @@ use crate::services::optee::{EBADADDR, SHM_CACHED};
 const HEADER: usize = 32;
 const PARAM: usize = 32;
 /// The most parameters of a message: a command's and the two with which a session is opened.
-const MOST: usize = PARAMS + 2;
+const MAX_PARAMS: usize = PARAMS + 2;
 
 const SESSION: u64 = 8;
 const RESULT: u64 = 20;
@@ -47,7 +47,7 @@ pub(super) struct Message {
     pool: Region,
     /// How many parameters it says that it has.
     count: usize,
-    bytes: [u8; HEADER + MOST * PARAM],
+    bytes: [u8; HEADER + MAX_PARAMS * PARAM],
 }
 
 impl Message {
@@ -61,7 +61,7 @@ impl Message {
         pool: Region,
         address: u64,
     ) -> Result<Message, u32> {
-        let mut bytes = [0; HEADER + MOST * PARAM];
+        let mut bytes = [0; HEADER + MAX_PARAMS * PARAM];
         if !address.is_multiple_of(8) || !pool.holds(address, HEADER) {
             return Err(EBADADDR);
         }
@@ -114,7 +114,7 @@ impl Message {
         is_meta.then_some(octets.try_into().ok()?)
     }
 
-    /// The parameters behind the first `skip`, as an application takes them.
+    /// The parameters after the first `skip`, as an application takes them.
     ///
     /// # Errors
     /// [`BAD_PARAMETERS`] if there are too many, or one that is of no known kind or names memory
@@ -155,7 +155,7 @@ impl Message {
         }
     }
 
-    /// Writes what the application has made of the parameters behind the first `skip`: numbers, and
+    /// Writes what the application has made of the parameters after the first `skip`: numbers, and
     /// the sizes of buffers.
     ///
     /// # Errors
@@ -216,7 +216,7 @@ impl Message {
 
     /// The four words of parameter `n`.
     fn raw(&self, n: usize) -> Option<[u64; 4]> {
-        if n >= self.count.min(MOST) {
+        if n >= self.count.min(MAX_PARAMS) {
             return None;
         }
         let mut words = [0; 4];

@@ -13,7 +13,7 @@ const DISCOVER_AGENT: u8 = 0x7;
 
 /// Agent 0 is the firmware itself.
 const PLATFORM: u32 = 0;
-/// The one agent behind the channel.
+/// The one agent at the channel.
 const AGENT: u32 = 1;
 /// In a question, the agent that asks.
 const MYSELF: u32 = u32::MAX;
@@ -82,13 +82,13 @@ impl Protocol for Base<'_> {
 }
 
 impl Base<'_> {
-    /// As many protocols behind the first `skip` as there is room for: their number, then their
+    /// As many protocols after the first `skip` as there is room for: their number, then their
     /// numbers, four in each word.
     fn list(&self, skip: u32, reply: &mut Reply<'_>) -> Result<(), Error> {
-        let behind = self.protocols.get(skip as usize..);
-        let behind = behind.ok_or(Error::InvalidParameters)?;
+        let after = self.protocols.get(skip as usize..);
+        let after = after.ok_or(Error::InvalidParameters)?;
         let room = reply.left().saturating_sub(4) & !3;
-        let fitting = &behind[..behind.len().min(room)];
+        let fitting = &after[..after.len().min(room)];
         reply.word(fitting.len() as u32)?;
         for four in fitting.chunks(4) {
             let mut word = [0; 4];

@@ -193,13 +193,13 @@ fn describe(rates: &Rates, first: u32, reply: &mut Reply<'_>) -> Result<(), Erro
         reply.double(highest)?;
         return reply.double(step);
     };
-    let behind = list.get(first as usize..).unwrap_or_default();
-    if behind.is_empty() {
+    let after = list.get(first as usize..).unwrap_or_default();
+    if after.is_empty() {
         return Err(Error::OutOfRange);
     }
     // Their number is in twelve bits of the answer.
     let room = (reply.left().saturating_sub(4) / 8).min(0xfff);
-    let (now, later) = behind.split_at(behind.len().min(room));
+    let (now, later) = after.split_at(after.len().min(room));
     reply.word((later.len().min(0xffff) as u32) << 16 | now.len() as u32)?;
     now.iter().try_for_each(|&rate| reply.double(rate))
 }

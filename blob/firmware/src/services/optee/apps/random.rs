@@ -11,7 +11,7 @@ const GET_RNG_INFO: u32 = 1;
 
 /// The most bytes of one command, which is what the kernel asks for at most: more would keep the
 /// caller's CPU away for long.
-const MOST: u64 = 4096;
+const MAX_BYTES: u64 = 4096;
 /// Bytes that one host call yields, and those that are written at once.
 const DRAWN: usize = 32;
 const WRITTEN: usize = 256;
@@ -33,7 +33,7 @@ impl Random {
         if buffer.is_null() {
             return Err(BAD_PARAMETERS);
         }
-        if buffer.capacity() > MOST {
+        if buffer.capacity() > MAX_BYTES {
             return Err(NOT_SUPPORTED);
         }
         let mut offset = 0;

@@ -78,15 +78,15 @@ impl Store {
             .ok_or(NOT_FOUND)
     }
 
-    /// Returns the variable behind the one of this name; the first behind the empty name.
+    /// Returns the variable after the one of this name; the first after the empty name.
     pub(super) fn next(&self, name: &[u8], guid: [u8; 16]) -> Result<Variable<'_>, u32> {
-        let behind = if name == [0, 0] {
+        let after = if name == [0, 0] {
             0
         } else {
             let (at, variable) = self.locate(name, guid).ok_or(INVALID_PARAMETER)?;
             at + variable.size()
         };
-        self.at(behind).ok_or(NOT_FOUND)
+        self.at(after).ok_or(NOT_FOUND)
     }
 
     /// Makes, changes or, without data or access, removes a variable (UEFI 2.10, 8.2.3).

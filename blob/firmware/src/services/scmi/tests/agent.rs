@@ -105,7 +105,7 @@ impl Agent {
         regs[0]
     }
 
-    /// Sends a command; the answer is its status and the words behind it.
+    /// Sends a command; the answer is its status and the words after it.
     pub(super) fn send(
         &mut self,
         protocol: u8,
