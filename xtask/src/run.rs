@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `run`: boots a board's kernel as a KVM guest with its blob.
 
+mod size;
+
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -170,7 +172,7 @@ impl Run {
             return Err(Usage(message).into());
         }
         let gic = (!this_machine::is_native()?).then(|| preferred_gic(&board));
-        self.check_size(&board, gic, memory_of_this_machine())?;
+        size::check(&board, self.smp, self.mem, gic, this_machine::memory())?;
         let printed = Printed {
             shown: true,
             kept: demo.is_some(),
@@ -273,36 +275,6 @@ impl Run {
         Ok((machine, job))
     }
 
-    /// Refuses more CPUs or memory than the board, or this machine with `host` bytes, can have: a host
-    /// VM would end before the guest could say so.
-    fn check_size(&self, board: &Board, gic: Option<u8>, host: Option<u64>) -> Result<(), Usage> {
-        let name = &board.name;
-        let (limit, why) = board.machine.cpus_limit(gic.map(u32::from));
-        if self.smp.is_some_and(|cpus| cpus as usize > limit) {
-            let problem =
-                format!("board {name} has room for {limit} CPUs{why}; use a smaller --smp");
-            return Err(Usage(problem));
-        }
-        let memory = self.mem.unwrap_or(board.machine.memory).0;
-        let mib = |bytes: u64| bytes >> 20;
-        let limit = board.memory_limit();
-        if memory > limit {
-            return Err(Usage(format!(
-                "{} MiB of memory do not fit: board {name} has room for {} MiB; use a smaller --mem",
-                mib(memory),
-                mib(limit)
-            )));
-        }
-        if let Some(host) = host.filter(|&host| memory > host) {
-            return Err(Usage(format!(
-                "{} MiB of memory are more than the {} MiB of this machine; use a smaller --mem",
-                mib(memory),
-                mib(host)
-            )));
-        }
-        Ok(())
-    }
-
     /// Tells `supplies` which packages are wanted.
     fn choose(&self, supplies: &mut Supplies) -> Result<()> {
         if self.newest {
@@ -368,16 +340,6 @@ fn preferred_gic(board: &Board) -> u8 {
     board.machine.gic.versions.first().copied().unwrap_or(3)
 }
 
-/// Bytes of RAM of this machine, where Linux says it (proc(5), /proc/meminfo).
-fn memory_of_this_machine() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib << 10)
-}
-
 /// The part of the user's environment that programs in the host VM see.
 pub(crate) fn environment() -> BTreeMap<String, String> {
     let mut environment: BTreeMap<_, _> = ["TERM", "NO_COLOR", "RUST_BACKTRACE"]
@@ -390,35 +352,4 @@ pub(crate) fn environment() -> BTreeMap<String, String> {
     }
     environment.insert("PATH".to_owned(), "/bin".to_owned());
     environment
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refusal(board: &str, smp: Option<u32>, mem: &str) -> String {
-        let board = workspace::board(board).expect("a board");
-        let mut run = Run::uniprocessor(&board.name, Policy::Blob, Engine::Auto, "");
-        run.smp = smp;
-        run.mem = Some(mem.parse().expect("a size"));
-        let checked = run.check_size(&board, Some(preferred_gic(&board)), Some(8 << 30));
-        checked.err().map_or_else(String::new, |usage| usage.0)
-    }
-
-    #[test]
-    fn a_size_that_cannot_be_is_refused_before_anything_starts() {
-        assert_eq!(refusal("virt", Some(64), "4G"), "");
-        assert_eq!(refusal("midway", Some(8), "1G"), "");
-        assert_eq!(
-            refusal("midway", Some(9), "1G"),
-            "board midway has room for 8 CPUs with a GICv2; use a smaller --smp"
-        );
-        assert!(refusal("virt", None, "100G").contains("the 8192 MiB of this machine"));
-        assert!(refusal("midway", None, "100G").contains("board midway has room for"));
-    }
-
-    #[test]
-    fn this_machine_has_some_memory() {
-        assert!(memory_of_this_machine().is_none_or(|bytes| bytes > 1 << 20));
-    }
 }
