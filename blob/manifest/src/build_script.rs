@@ -132,16 +132,15 @@ fn functions_source(board: &Board) -> String {
 pub mod function {
 ",
     );
-    for (&id, name) in &board.functions {
-        if board
+    let is_one = |name| {
+        board
             .functions
             .values()
             .filter(|other| *other == name)
             .count()
-            > 1
-        {
-            continue;
-        }
+            == 1
+    };
+    for (&id, name) in board.functions.iter().filter(|(_, name)| is_one(*name)) {
         // The check has refused what has more bits.
         let number = literal(id as u32);
         let (kind, value) = if legacy {
