@@ -19,17 +19,17 @@
 use std::sync::Arc;
 
 use fakemon_abi::frame::REGS;
-use fakemon_abi::note::{GUEST_MEMORY_READ, Range};
+use fakemon_abi::note::Range;
 use fakemon_abi::status;
 
 use self::seat::{Seat, Switch};
+use crate::clock::monotonic_ns;
 use crate::error::Error;
-use crate::fault::FaultReason;
 use crate::fd::AsKvmFd;
 use crate::guest::vcpu::Guest;
 use crate::monitor::kick::KickHandle;
-use crate::payload::blob::cpu::{BlobCpu, Event};
-use crate::record::{CallRecord, monotonic_ns};
+use crate::payload::blob::cpu::BlobCpu;
+use crate::record::CallRecord;
 use crate::regs::{self, RegisterError, x};
 use crate::request::{Reply, Request};
 use crate::step::{Step, Trap};
@@ -37,6 +37,7 @@ use crate::width::Width;
 
 mod end;
 mod entry;
+mod exits;
 mod host_call;
 mod seat;
 mod shared;
@@ -134,7 +135,8 @@ impl Lane {
     pub fn trap(&mut self, trap: Trap) -> Result<Step, Error> {
         self.free()?;
         let step = self.enter(trap);
-        self.settle(step)
+        self.settle(&step);
+        step
     }
 
     fn enter(&mut self, trap: Trap) -> Result<Step, Error> {
@@ -151,16 +153,26 @@ impl Lane {
         };
         self.current = seat;
         self.read_caller(trap, range)?;
-        let Seat { switch, blob } = &mut self.seats[seat];
+        let blob = &self.seats[seat].blob;
         blob.load(&self.record, self.guest.width());
+        self.begin()
+    }
+
+    /// Enters the current payload with what has been loaded.
+    #[inline(always)]
+    fn begin(&mut self) -> Result<Step, Error> {
+        let Seat { switch, blob } = &mut self.seats[self.current];
         match switch {
             Switch::Userspace => {
                 blob.payload.begin(self.cpu);
                 self.run()
             }
-            // Of a VMM whose own filter forwards what KVM would send to the monitor.
+            // An entry, or a call of a VMM whose own filter forwards what KVM would send to the monitor.
             Switch::Kernel(binding) => {
                 blob.begin_in_kvm(binding, &self.record)?;
+                if self.record.is_entry {
+                    self.entry = binding.call();
+                }
                 Ok(Step::Run)
             }
         }
@@ -172,7 +184,8 @@ impl Lane {
     /// As for [`trap`](Self::trap); [`Error::OutOfTurn`] if it has not asked.
     pub fn answer(&mut self, reply: Reply) -> Result<Step, Error> {
         let step = self.take_answer(reply);
-        self.settle(step)
+        self.settle(&step);
+        step
     }
 
     fn take_answer(&mut self, reply: Reply) -> Result<Step, Error> {
@@ -211,7 +224,8 @@ impl Lane {
             State::Left => {
                 self.state = State::Idle;
                 let step = self.go_on();
-                self.settle(step)
+                self.settle(&step);
+                step
             }
             // KVM has been left by a signal before it looked at the monitor.
             State::Idle if self.bound_in_call().is_some() => Ok(Step::Run),
@@ -335,99 +349,5 @@ impl Lane {
             Switch::Userspace => self.run(),
             Switch::Kernel(_) => Ok(Step::Run),
         }
-    }
-
-    /// Runs the payload until the call is over or the VMM is needed.
-    fn run(&mut self) -> Result<Step, Error> {
-        self.blob_mut().vcpu.come_here()?;
-        loop {
-            let blob = self.blob_mut();
-            let exit = blob.vcpu.run();
-            let event = blob.event(exit);
-            if matches!(event, Event::Gate) && self.check_return().is_ok() {
-                return self.give_back();
-            }
-            if let Some(step) = self.serve_event(event)? {
-                return Ok(step);
-            }
-        }
-    }
-
-    /// Does what KVM needs user space for in a call that it carries.
-    fn exit_of_monitor(&mut self, seat: usize, trap: Trap) -> Result<Step, Error> {
-        self.current = seat;
-        (self.record.function, self.record.conduit) = (trap.function, trap.conduit);
-        if let Switch::Kernel(binding) = &self.seats[seat].switch {
-            self.record.is_entry = self.entry.is_some() && binding.call() == self.entry;
-        }
-        let blob = self.blob_mut();
-        let exit = blob.vcpu.last_exit();
-        let event = blob.event(exit);
-        Ok(self.serve_event(event)?.unwrap_or(Step::Run))
-    }
-
-    /// [`None`] lets the payload go on.
-    fn serve_event(&mut self, event: Event) -> Result<Option<Step>, Error> {
-        match event {
-            Event::HostCall => self.host_call(),
-            Event::Load { address, size } => {
-                let request = Request::Read { address, size };
-                Ok(Some(self.ask(request, Place::Access)))
-            }
-            Event::Store { address, .. } if self.is_forbidden(address) => {
-                self.fail(FaultReason::ReadOnly(address), false).map(Some)
-            }
-            Event::Store {
-                address,
-                size,
-                value,
-            } => {
-                let request = Request::Write {
-                    address,
-                    size,
-                    value,
-                };
-                Ok(Some(self.ask(request, Place::Access)))
-            }
-            Event::Gate if self.catching => self.caught().map(Some),
-            Event::Gate => match self.check_return() {
-                Ok(()) => self.give_back().map(Some),
-                Err(reason) => self.fail(reason, true).map(Some),
-            },
-            Event::Interrupted => match self.interruption() {
-                Some(reason) => self.fail(reason, false).map(Some),
-                None => {
-                    self.state = State::Left;
-                    self.blob().vcpu.slot().set_paused(true);
-                    Ok(Some(Step::Interrupted))
-                }
-            },
-            Event::Fault(reason) => self.fail(*reason, false).map(Some),
-        }
-    }
-
-    /// Whether a store there is one to guest memory that the payload has asked to read alone.
-    fn is_forbidden(&self, address: u64) -> bool {
-        let access = self.blob().payload.blob().note().guest_memory;
-        access == GUEST_MEMORY_READ && self.world.ram.holds(address)
-    }
-
-    fn ask(&mut self, request: Request, place: Place) -> Step {
-        self.blob().vcpu.slot().set_paused(true);
-        self.state = State::Asking(request.clone(), place);
-        Step::Ask(request)
-    }
-
-    /// Whether the payload, which has come to the gate, has returned.
-    fn check_return(&self) -> Result<(), FaultReason> {
-        self.seats[self.current].check_return(self.guest.width())
-    }
-
-    /// The payload has returned: gives the guest what changed.
-    fn give_back(&mut self) -> Result<Step, Error> {
-        let seat = &self.seats[self.current];
-        seat.blob.give_back(&mut self.record, &self.guest)?;
-        self.end(true)?;
-        Ok(Step::Run)
     }
 }

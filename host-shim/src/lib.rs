@@ -28,6 +28,8 @@
 
 pub mod blob;
 mod claims;
+#[cfg(target_os = "linux")]
+mod clock;
 #[cfg(kvm)]
 mod engine;
 #[cfg(kvm)]
@@ -63,6 +65,8 @@ mod world;
 
 pub use blob::{Blob, BlobError};
 pub use claims::ClaimError;
+#[cfg(target_os = "linux")]
+pub use clock::{boottime_ns, monotonic_ns};
 #[cfg(kvm)]
 pub use engine::binding::supported as has_kernel_engine;
 #[cfg(kvm)]
@@ -84,7 +88,7 @@ pub use monitor::kick::KickHandle;
 pub use payload::Payload;
 pub use policy::{Config, Engine, OnFault, Policy};
 #[cfg(kvm)]
-pub use record::{CallRecord, boottime_ns, monotonic_ns};
+pub use record::CallRecord;
 #[cfg(kvm)]
 pub use regs::RegisterError;
 pub use request::{PowerEvent, Reply, Request};

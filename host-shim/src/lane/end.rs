@@ -3,11 +3,12 @@
 
 use super::seat::Switch;
 use super::{Lane, State};
+use crate::clock::monotonic_ns;
 use crate::error::Error;
 use crate::fault::FaultReason;
 use crate::limits::Limit;
 use crate::policy::OnFault;
-use crate::record::{CallRecord, monotonic_ns};
+use crate::record::CallRecord;
 use crate::regs::{RegisterError, x};
 use crate::step::Step;
 
@@ -70,11 +71,10 @@ impl Lane {
 
     /// After an error of the host's a payload can be anywhere in its call: gives that up.
     #[inline(always)]
-    pub(super) fn settle(&mut self, step: Result<Step, Error>) -> Result<Step, Error> {
+    pub(super) fn settle(&mut self, step: &Result<Step, Error>) {
         if let Err(Error::Register(_) | Error::Kvm { .. }) = step {
             self.give_up();
         }
-        step
     }
 
     #[cold]

@@ -6,7 +6,7 @@
 
 use fakemon_abi::frame::REGS;
 
-use super::seat::{Seat, Switch};
+use super::seat::Switch;
 use super::{Lane, State};
 use crate::error::Error;
 use crate::monitor::slot::Slot;
@@ -40,7 +40,8 @@ impl Lane {
     pub fn deliver(&mut self) -> Result<Step, Error> {
         self.free()?;
         let step = self.enter_due();
-        self.settle(step)
+        self.settle(&step);
+        step
     }
 
     fn enter_due(&mut self) -> Result<Step, Error> {
@@ -61,19 +62,9 @@ impl Lane {
         self.read_interrupted(REGS)?;
         self.blob().vcpu.slot().lower();
         self.record.is_entry = true;
-        let Seat { switch, blob } = &mut self.seats[seat];
+        let blob = &self.seats[seat].blob;
         blob.load_entry(&self.record, self.guest.width());
-        match switch {
-            Switch::Userspace => {
-                blob.payload.begin(self.cpu);
-                self.run()
-            }
-            Switch::Kernel(binding) => {
-                blob.begin_in_kvm(binding, &self.record)?;
-                self.entry = binding.call();
-                Ok(Step::Run)
-            }
-        }
+        self.begin()
     }
 
     /// The payload has come to the gate from a call that KVM carries, because its return is to be seen

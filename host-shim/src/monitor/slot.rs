@@ -6,6 +6,7 @@
 //! the blob loses it. The words are of the kind that KVM keeps for the calls that it carries by
 //! itself: the number of the call, and the thread that runs it right now, or 0.
 
+use std::cell::Cell;
 use std::mem::offset_of;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
@@ -18,15 +19,24 @@ use crate::engine::status::Status;
 use crate::limits::{Limit, Sample};
 
 thread_local! {
-    /// The thread's number, asked for once.
-    // SAFETY: gettid has no arguments and always succeeds.
-    static THREAD: i32 = unsafe { libc::gettid() };
+    /// The thread's number, or 0 until it has been asked for.
+    static THREAD: Cell<i32> = const { Cell::new(0) };
 }
 
 /// The number of the calling thread, as gettid(2) has it.
 #[inline(always)]
 pub(crate) fn this_thread() -> i32 {
-    THREAD.with(|id| *id)
+    THREAD.with(|number| match number.get() {
+        0 => first_asked(number),
+        known => known,
+    })
+}
+
+#[cold]
+fn first_asked(number: &Cell<i32>) -> i32 {
+    // SAFETY: gettid has no arguments and always succeeds.
+    number.set(unsafe { libc::gettid() });
+    number.get()
 }
 
 /// Bit of a call's number that says that KVM carries it and counts by itself.

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use fakemon_abi::status::INTERNAL_FAILURE;
 
-use crate::record::boottime_ns;
+use crate::clock::boottime_ns;
 use crate::request::{Reply, Request};
 
 impl Reply {

@@ -8,6 +8,8 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use fakemon_host::boottime_ns;
+
 /// A CPU's number, and a payload's.
 pub type Place = (u32, usize);
 
@@ -59,7 +61,7 @@ impl Timers {
         if due.is_empty() {
             return Ok(Vec::new());
         }
-        let now = now()?;
+        let now = boottime_ns();
         let come = due.extract_if(.., |_, deadline| *deadline <= now);
         let come: Vec<_> = come.map(|(place, _)| place).collect();
         if !come.is_empty() {
@@ -105,18 +107,6 @@ impl AsFd for Timers {
     }
 }
 
-fn now() -> io::Result<u64> {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: `time` is valid for writing.
-    if unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut time) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,7 +119,7 @@ mod tests {
     }
 
     fn soon() -> u64 {
-        now().expect("a clock") + 20 * MILLISECOND
+        boottime_ns() + 20 * MILLISECOND
     }
 
     /// Waits for the timer; -1 is for ever.
@@ -150,7 +140,7 @@ mod tests {
         timers.set((3, 1), deadline).expect("a time");
         timers.set((4, 0), deadline + HOUR).expect("a time");
         assert!(goes_off(&timers, -1));
-        assert!(now().expect("a clock") >= deadline);
+        assert!(boottime_ns() >= deadline);
         assert_eq!(timers.take().expect("a time"), [(3, 1)]);
         assert!(!goes_off(&timers, 0), "the other one is an hour away");
         assert!(timers.take().expect("none").is_empty());

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What a payload's leaving its vCPU means for the call: it has returned, asks, fails, or is interrupted.
+
+use fakemon_abi::note::GUEST_MEMORY_READ;
+
+use super::seat::Switch;
+use super::{Lane, Place, State};
+use crate::error::Error;
+use crate::fault::FaultReason;
+use crate::payload::blob::cpu::Event;
+use crate::request::Request;
+use crate::step::{Step, Trap};
+
+impl Lane {
+    /// Runs the payload until the call is over or the VMM is needed.
+    #[inline]
+    pub(super) fn run(&mut self) -> Result<Step, Error> {
+        self.blob_mut().vcpu.come_here()?;
+        loop {
+            let blob = self.blob_mut();
+            let exit = blob.vcpu.run();
+            let event = blob.event(exit);
+            if matches!(event, Event::Gate) && self.check_return().is_ok() {
+                return self.give_back();
+            }
+            if let Some(step) = self.serve_event(event)? {
+                return Ok(step);
+            }
+        }
+    }
+
+    /// Does what KVM needs user space for in a call that it carries.
+    pub(super) fn exit_of_monitor(&mut self, seat: usize, trap: Trap) -> Result<Step, Error> {
+        self.current = seat;
+        (self.record.function, self.record.conduit) = (trap.function, trap.conduit);
+        if let Switch::Kernel(binding) = &self.seats[seat].switch {
+            self.record.is_entry = self.entry.is_some() && binding.call() == self.entry;
+        }
+        let blob = self.blob_mut();
+        let exit = blob.vcpu.last_exit();
+        let event = blob.event(exit);
+        Ok(self.serve_event(event)?.unwrap_or(Step::Run))
+    }
+
+    /// [`None`] lets the payload go on.
+    fn serve_event(&mut self, event: Event) -> Result<Option<Step>, Error> {
+        match event {
+            Event::HostCall => self.host_call(),
+            Event::Load { address, size } => {
+                let request = Request::Read { address, size };
+                Ok(Some(self.ask(request, Place::Access)))
+            }
+            Event::Store { address, .. } if self.is_forbidden(address) => {
+                self.fail(FaultReason::ReadOnly(address), false).map(Some)
+            }
+            Event::Store {
+                address,
+                size,
+                value,
+            } => {
+                let request = Request::Write {
+                    address,
+                    size,
+                    value,
+                };
+                Ok(Some(self.ask(request, Place::Access)))
+            }
+            Event::Gate if self.catching => self.caught().map(Some),
+            Event::Gate => match self.check_return() {
+                Ok(()) => self.give_back().map(Some),
+                Err(reason) => self.fail(reason, true).map(Some),
+            },
+            Event::Interrupted => match self.interruption() {
+                Some(reason) => self.fail(reason, false).map(Some),
+                None => {
+                    self.state = State::Left;
+                    self.blob().vcpu.slot().set_paused(true);
+                    Ok(Some(Step::Interrupted))
+                }
+            },
+            Event::Fault(reason) => self.fail(*reason, false).map(Some),
+        }
+    }
+
+    /// Whether a store there is one to guest memory that the payload has asked to read alone.
+    fn is_forbidden(&self, address: u64) -> bool {
+        let access = self.blob().payload.blob().note().guest_memory;
+        access == GUEST_MEMORY_READ && self.world.ram.holds(address)
+    }
+
+    pub(super) fn ask(&mut self, request: Request, place: Place) -> Step {
+        self.blob().vcpu.slot().set_paused(true);
+        self.state = State::Asking(request.clone(), place);
+        Step::Ask(request)
+    }
+
+    /// Whether the payload, which has come to the gate, has returned.
+    #[inline]
+    fn check_return(&self) -> Result<(), FaultReason> {
+        self.seats[self.current].check_return(self.guest.width())
+    }
+
+    /// The payload has returned: gives the guest what changed.
+    #[inline]
+    fn give_back(&mut self) -> Result<Step, Error> {
+        let seat = &self.seats[self.current];
+        seat.blob.give_back(&mut self.record, &self.guest)?;
+        self.end(true)?;
+        Ok(Step::Run)
+    }
+}
