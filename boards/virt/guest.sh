@@ -47,11 +47,11 @@ else
     wait
     after=$(stolen)
     # A loop of two seconds takes longer on a host that is busy, and the CPUs can lose all of that.
-    passed=$((($(cut -d. -f1 /proc/uptime) - since + 1) * 100 * $(nproc)))
-    if [ $((after - before)) -gt $passed ]; then
-        fail steal "$((after - before)) of $passed hundredths of a second"
+    time=$((($(cut -d. -f1 /proc/uptime) - since + 1) * 100 * $(nproc)))
+    if [ $((after - before)) -gt $time ]; then
+        fail steal "$((after - before)) of $time hundredths of a second"
     elif [ "$after" -gt "$before" ]; then
-        ok steal "$((after - before)) of $passed hundredths of a second"
+        ok steal "$((after - before)) of $time hundredths of a second"
     else
         skip steal "the host has had a CPU for each of ours"
     fi
