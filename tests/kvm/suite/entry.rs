@@ -314,6 +314,7 @@ program!(
     "ldr x28, ={REPORT}",
     "ldr x29, ={END}",
     "cbz x0, 3f",
+    "mov x26, #0", // Before an event can come.
     "ldr x0, =0xc4000021", // SDEI_EVENT_REGISTER
     "mov x1, #0",
     "adr x2, 2f",
@@ -330,7 +331,6 @@ program!(
     "smc #0",
     "str x0, [x28, #0x10]",
     "msr daifset, #0xf",
-    "mov x26, #0",
     "1: cbz x26, 1b",
     "str x26, [x28, #0x20]",
     "str xzr, [x29]",
