@@ -2,8 +2,10 @@
 //! How long the stages of CI take, so that who makes one longer sees it.
 
 use std::fmt;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use anyhow::{Context, Result};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 
@@ -32,6 +34,14 @@ impl Stages {
         });
         result
     }
+}
+
+/// Runs a command and tells whether it succeeds.
+pub(crate) fn succeeds(mut command: Command) -> Result<bool> {
+    let status = command.stdin(Stdio::null()).status();
+    let status =
+        status.with_context(|| format!("cannot start {}", command.get_program().display()))?;
+    Ok(status.success())
 }
 
 impl fmt::Display for Stages {

@@ -98,6 +98,13 @@ impl Summary {
         self.passed += 1;
     }
 
+    /// Keeps the failure of what did not go well.
+    pub(crate) fn require(&mut self, name: &str, went_well: bool) {
+        if !went_well {
+            self.fail(name.to_owned());
+        }
+    }
+
     /// Counts a failure that is not a test program's.
     pub(crate) fn fail(&mut self, what: String) {
         self.failed += 1;
