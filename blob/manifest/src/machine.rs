@@ -24,8 +24,10 @@ pub struct Machine {
     pub ram_base: u64,
     /// The interrupt controller.
     pub gic: Gic,
-    /// The console.
-    pub uart: Uart,
+    /// The console, a PL011.
+    pub uart: PrimeCell,
+    /// A real-time clock, a PL031. A generated device tree describes it.
+    pub rtc: Option<PrimeCell>,
     /// MPIDR of each CPU (affinity fields only); KVM's own numbering by default.
     pub mpidr: Option<Vec<u64>>,
     /// Device pages that data alone describes.
@@ -47,10 +49,10 @@ pub struct Gic {
     pub redist: Option<u64>,
 }
 
-/// A PL011.
+/// One of Arm's PrimeCell peripherals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Uart {
+pub struct PrimeCell {
     /// Its page.
     pub base: u64,
     /// Its interrupt, as a number among the SPIs (0 is interrupt 32 of the GIC).
@@ -262,7 +264,19 @@ impl Machine {
         })
     }
 
-    /// Interrupt controller and console, of which nothing else may take a part.
+    /// Those that have a page and an interrupt, with the keys that describe them.
+    pub(crate) fn primecells(&self) -> impl Iterator<Item = (&'static str, PrimeCell)> {
+        let rtc = self.rtc.map(|rtc| ("machine.rtc", rtc));
+        [("machine.uart", self.uart)].into_iter().chain(rtc)
+    }
+
+    /// The largest interrupt of a device, as a number among the SPIs.
+    pub fn last_spi(&self) -> u32 {
+        let spis = self.primecells().map(|(_, device)| device.irq);
+        spis.fold(0, u32::max)
+    }
+
+    /// Interrupt controller, console and clock, of which nothing else may take a part.
     pub(crate) fn devices(&self) -> impl Iterator<Item = Region> + '_ {
         let gic = &self.gic;
         let dist = if gic.versions.contains(&3) {
@@ -270,7 +284,7 @@ impl Machine {
         } else {
             0x1000
         };
-        [
+        let controller = [
             ("machine.gic.dist", Some(gic.dist), dist),
             ("machine.gic.cpu", gic.cpu, 0x2000),
             (
@@ -278,16 +292,19 @@ impl Machine {
                 gic.redist,
                 REDISTRIBUTOR * u64::from(self.cpus),
             ),
-            ("machine.uart", Some(self.uart.base), 0x1000),
-        ]
-        .into_iter()
-        .filter_map(|(name, base, size)| {
-            Some(Region {
-                name: name.to_owned(),
-                base: base?,
-                size,
+        ];
+        let others = self.primecells();
+        let others = others.map(|(name, device)| (name, Some(device.base), 0x1000));
+        controller
+            .into_iter()
+            .chain(others)
+            .filter_map(|(name, base, size)| {
+                Some(Region {
+                    name: name.to_owned(),
+                    base: base?,
+                    size,
+                })
             })
-        })
     }
 }
 

@@ -30,6 +30,8 @@ pub struct Guest<'a> {
     pub timer: BorrowedFd<'a>,
     /// Has such payloads entered.
     pub look_at_timers: &'a dyn Fn(),
+    /// Has its clock look at its alarm, which is for a second and may be a tick late.
+    pub tick: &'a dyn Fn(),
 }
 
 /// What the loop needs, and keeps over a reset of the guest.
@@ -57,6 +59,7 @@ impl Events {
         while !control.stopped() {
             let typed = self.wait(guest.timer);
             (guest.look_at_timers)();
+            (guest.tick)();
             if let Some(signal) = self.signals.caught() {
                 control.stop(Outcome::Signal(signal));
             }

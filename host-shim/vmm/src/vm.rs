@@ -15,6 +15,7 @@ mod window;
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use fakemon_host::{Blob, Config, GuestMemory, Policy, Width, World, set_policy};
 use kvm_bindings::{
@@ -28,6 +29,7 @@ use crate::console::Console;
 use crate::control::Outcome;
 use crate::cpus::Cpus;
 use crate::devices::pl011::Pl011;
+use crate::devices::pl031::Pl031;
 use crate::devices::{Bus, pages};
 use crate::dt;
 use crate::events::{Events, Guest};
@@ -122,11 +124,18 @@ impl Vm {
         }
         let mut bus = Bus::default();
         bus.attach(machine.uart.base, Pl011::SIZE, uart.clone());
+        let rtc = machine.rtc.map(|place| {
+            let irq = gic::line(&vm, place.irq);
+            let rtc = Arc::new(Mutex::new(Pl031::new(Box::new(seconds), Box::new(irq))));
+            bus.attach(place.base, Pl031::SIZE, rtc.clone());
+            rtc
+        });
         pages::attach(&mut bus, &machine.pages, &in_memory);
 
         let shared = Arc::new(Shared::new(
             input.board.clone(),
             bus,
+            rtc,
             ring,
             Cpus::new(input.mpidr.clone()),
             memory.regions(),
@@ -201,6 +210,7 @@ impl Vm {
                 drain: &|| self.shared.drain(),
                 timer: self.shared.timers.as_fd(),
                 look_at_timers: &|| self.shared.look_at_timers(),
+                tick: &|| self.shared.tick(),
             };
             events.run_until_stopped(&guest, console);
             self.shared.kick_all();
@@ -306,6 +316,12 @@ fn world(
         unsafe { world.add_memory(region) }?;
     }
     Ok(Some(world))
+}
+
+/// The host's wall clock; one from before 1970 is stopped.
+fn seconds() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap_or_default().as_secs()
 }
 
 fn page_size() -> u64 {

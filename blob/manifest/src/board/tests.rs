@@ -44,6 +44,7 @@ memory = "256M"
 ram-base = 0x40000000
 gic = { versions = [3, 2], dist = 0x08000000, cpu = 0x08010000, redist = 0x080a0000 }
 uart = { base = 0x09000000, irq = 1 }
+rtc = { base = 0x09020000, irq = 2 }
 mpidr = [0, 1, 2, 0x100]
 [[machine.pages]]
 name = "sregs"

@@ -36,15 +36,22 @@ pub(super) fn machine(machine: &Machine) -> Result<(), Fault> {
         format!("must end at or below {MONITOR_BASE:#x}, where the monitor begins"),
     )?;
     gic(&machine.gic)?;
+    for (key, device) in machine.primecells() {
+        ensure(
+            device.base.is_multiple_of(0x1000),
+            format!("{key}.base"),
+            "is a multiple of 4096",
+        )?;
+        ensure(
+            device.irq <= MAX_SPI,
+            format!("{key}.irq"),
+            format!("is a number among the SPIs, 0 to {MAX_SPI}"),
+        )?;
+    }
     ensure(
-        machine.uart.base.is_multiple_of(0x1000),
-        "machine.uart.base",
-        "is a multiple of 4096",
-    )?;
-    ensure(
-        machine.uart.irq <= MAX_SPI,
-        "machine.uart.irq",
-        format!("is a number among the SPIs, 0 to {MAX_SPI}"),
+        machine.rtc.is_none_or(|rtc| rtc.irq != machine.uart.irq),
+        "machine.rtc.irq",
+        "is the console's",
     )?;
     if let Some(mpidr) = &machine.mpidr {
         let distinct: BTreeSet<_> = mpidr.iter().collect();

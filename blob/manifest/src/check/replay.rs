@@ -55,11 +55,10 @@ pub(super) fn guest(board: &Board) -> Result<(), Fault> {
     // The image hides what is at its addresses.
     let (base, size) = (u64::from(Replay::IMAGE), SECTION);
     let regions = machine.pages.iter().map(|page| (page.base, page.size));
+    let devices = machine.primecells();
     let hidden = regions
-        .chain([
-            (machine.ram_base, machine.memory.0),
-            (machine.uart.base, 0x1000),
-        ])
+        .chain([(machine.ram_base, machine.memory.0)])
+        .chain(devices.map(|(_, device)| (device.base, 0x1000)))
         .any(|(other, length)| other < base + size && base < other.saturating_add(length));
     ensure(
         !hidden && machine.uart.base <= u64::from(u32::MAX),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The tree of a board that has none of its own: CPUs, GIC, timer and console, and nothing more.
+//! The tree of a board that has none of its own: CPUs, GIC, timer, console and clock, and nothing more.
 //!
 //! There is no /psci node: how the guest reaches its firmware is what a board is about, so the
 //! board says it.
@@ -60,6 +60,18 @@ pub(super) fn tree(what: &Description<'_>) -> DeviceTree {
             strings("clock-names", &["uartclk", "apb_pclk"]),
         ],
     ));
+    if let Some(rtc) = what.board.machine.rtc {
+        root.add_child(node(
+            &format!("rtc@{:x}", rtc.base),
+            [
+                strings("compatible", &["arm,pl031", "arm,primecell"]),
+                reg(&[(rtc.base, 0x1000)]),
+                cells("interrupts", &[SPI, rtc.irq, LEVEL_HIGH]),
+                cells("clocks", &[CLOCK]),
+                strings("clock-names", &["apb_pclk"]),
+            ],
+        ));
+    }
     tree
 }
 

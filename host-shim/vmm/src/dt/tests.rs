@@ -4,7 +4,7 @@
 use dtoolkit::fdt::Fdt;
 use dtoolkit::model::{DeviceTreeNode, DeviceTreeProperty};
 use dtoolkit::{Node, Property};
-use fakemon_manifest::Board;
+use fakemon_manifest::{Board, PrimeCell};
 use proptest::prelude::*;
 
 use super::*;
@@ -67,6 +67,29 @@ fn a_generated_tree_describes_the_machine() {
         None,
         "firmware is the board's business"
     );
+}
+
+#[test]
+fn a_machine_has_a_clock_if_its_board_says_so() {
+    let dtb = build(&describe(&board(""), &[0]), None).expect("built");
+    assert_eq!(value(&dtb, "/rtc@9020000", "compatible"), None);
+    let mut board = board("");
+    let uart = board.machine.uart;
+    board.machine.rtc = Some(PrimeCell {
+        base: 0x0902_0000,
+        irq: 2,
+    });
+    let dtb = build(&describe(&board, &[0]), None).expect("built");
+    let compatible = value(&dtb, "/rtc@9020000", "compatible").expect("there");
+    assert_eq!(compatible, b"arm,pl031\0arm,primecell\0");
+    let reg = cells(&dtb, "/rtc@9020000", "reg");
+    assert_eq!(reg, [0, 0x0902_0000, 0, 0x1000]);
+    assert_eq!(cells(&dtb, "/rtc@9020000", "interrupts"), [0, 2, 4]);
+    // The bus asks for its clock by this name, as it does for the console's.
+    let names = value(&dtb, "/rtc@9020000", "clock-names");
+    assert_eq!(names.as_deref(), Some(&b"apb_pclk\0"[..]));
+    let console = cells(&dtb, &format!("/pl011@{:x}", uart.base), "clocks");
+    assert_eq!(cells(&dtb, "/rtc@9020000", "clocks"), console[..1]);
 }
 
 #[test]

@@ -92,7 +92,7 @@ pub(super) fn create(
                 })?;
             }
         }
-        let irqs = (FIRST_SPI + board.machine.uart.irq + 1).next_multiple_of(32);
+        let irqs = (FIRST_SPI + board.machine.last_spi() + 1).next_multiple_of(32);
         let irqs = irqs.max(MIN_IRQS);
         set(
             &device,

@@ -24,7 +24,7 @@ use crate::control::{Control, Outcome};
 use crate::cpus::Start;
 use crate::say;
 
-/// How long a suspended guest sleeps at most that has set no timer.
+/// How long a suspended guest sleeps at most that has set neither timer nor alarm.
 const SUSPEND: Duration = Duration::from_secs(1);
 
 /// CNTV_CTL_EL0 (a 32-bit guest has the same two timers).
@@ -96,14 +96,16 @@ impl Vcpu {
     }
 
     /// Sleeps until an interrupt is pending for this vCPU, the last one that is on, or a key is
-    /// pressed. Without a timer nothing might ever come, so such a guest wakes up by itself.
+    /// pressed. Without a timer or an alarm nothing might ever come, so such a guest wakes up by itself.
     pub(super) fn suspend(&mut self, start: Start) -> Result<(), VmError> {
-        let timer = self.has_timer()?;
-        let limit = (!timer).then_some(SUSPEND);
-        match limit {
-            Some(_) => say!("the guest is suspended; it wakes up in a second, or at a key"),
-            None => say!("the guest is suspended; it wakes up when its timer ends, or at a key"),
-        }
+        let (when, limit) = if self.has_timer()? {
+            ("when its timer ends", None)
+        } else if self.shared.has_alarm() {
+            ("at its clock's alarm", None)
+        } else {
+            ("in a second", Some(SUSPEND))
+        };
+        say!("the guest is suspended; it wakes up {when}, or at a key");
         self.shared.control.suspend(limit);
         let result = self.wait_while(|control| control.is_suspended());
         self.shared.control.wake();

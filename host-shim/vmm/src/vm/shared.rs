@@ -2,7 +2,7 @@
 //! What the vCPUs' threads share: the bus, the power states, the trace, and how it all ends.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use fakemon_host::{BlobFault, World};
 use fakemon_manifest::Board;
@@ -12,6 +12,7 @@ use super::kick::Slot;
 use super::ring::Ring;
 use crate::control::{Control, Outcome};
 use crate::cpus::Cpus;
+use crate::devices::pl031::Pl031;
 use crate::devices::{Bus, Effect};
 use crate::memory::Region;
 use crate::say;
@@ -51,6 +52,8 @@ pub(super) struct Shared {
     pub(super) tracer: Option<Arc<Tracer>>,
     pub(super) slots: Vec<Slot>,
     bus: Bus,
+    /// The guest's clock, which is on the bus, too.
+    rtc: Option<Arc<Mutex<Pl031>>>,
     /// Stores to the console that have not been carried out yet.
     ring: Option<Ring>,
     memory: Vec<Region>,
@@ -67,6 +70,7 @@ impl Shared {
     pub(super) fn new(
         board: Board,
         bus: Bus,
+        rtc: Option<Arc<Mutex<Pl031>>>,
         ring: Option<Ring>,
         cpus: Cpus,
         memory: Vec<Region>,
@@ -81,6 +85,7 @@ impl Shared {
             tracer: options.tracer.clone(),
             slots,
             bus,
+            rtc,
             ring,
             memory,
             kick_signal: options.config.kick_signal,
@@ -163,6 +168,22 @@ impl Shared {
                 "cannot set a payload's timer: {error}"
             ))),
         }
+    }
+
+    /// Has the guest's clock look at its alarm.
+    pub(super) fn tick(&self) {
+        if let Some(rtc) = &self.rtc {
+            rtc.lock().unwrap_or_else(PoisonError::into_inner).tick();
+        }
+    }
+
+    /// Tells whether the guest's clock will interrupt it by itself.
+    pub(super) fn has_alarm(&self) -> bool {
+        self.rtc.as_ref().is_some_and(|rtc| {
+            rtc.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .has_alarm()
+        })
     }
 
     /// Shows a fault of the blob, after which the guest goes on.

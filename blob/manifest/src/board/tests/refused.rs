@@ -170,6 +170,23 @@ fn a_bad_machine_is_refused() {
         "machine.uart: lies on machine.gic.redist",
     );
     refused("irq = 1", "irq = 960", "machine.uart.irq");
+    refused("irq = 2", "irq = 960", "machine.rtc.irq");
+    refused("irq = 2", "irq = 1", "machine.rtc.irq: is the console's");
+    refused(
+        "base = 0x09020000",
+        "base = 0x09020800",
+        "machine.rtc.base: is a multiple of 4096",
+    );
+    refused(
+        "base = 0x09020000",
+        "base = 0x09000000",
+        "machine.rtc: lies on machine.uart",
+    );
+    refused(
+        "base = 0x09020000, irq = 2",
+        "base = 0x09020000",
+        "missing field `irq`",
+    );
     refused(
         "mpidr = [0, 1, 2, 0x100]",
         "mpidr = [0, 1]",
