@@ -56,3 +56,65 @@ else
         skip steal "the host has had a CPU for each of ours"
     fi
 fi
+
+# The clock: it goes on as time does, and its alarm wakes the machine.
+clock=/sys/class/rtc/rtc0
+
+# Seconds since 1970.
+now() {
+    cat $clock/since_epoch
+}
+
+uptime() {
+    cut -d. -f1 /proc/uptime
+}
+
+# Interrupts of the clock so far, on all CPUs.
+alarms() {
+    awk -v cpus="$(nproc)" '/rtc-pl031/ { for (i = 2; i < 2 + cpus; i++) n += $i } END { print n + 0 }' \
+        /proc/interrupts
+}
+
+check_clock() {
+    if ! grep -qs rtc-pl031 $clock/name; then
+        fail clock "there is none"
+        return
+    fi
+    earliest=$(uptime)
+    first=$(now)
+    sleep 2
+    last=$(now)
+    most=$(($(uptime) - earliest + 1))
+    if [ $((last - first)) -lt 1 ] || [ $((last - first)) -gt "$most" ]; then
+        fail clock "$((last - first)) s have passed in at most $most"
+    else
+        ok clock "$(cat $clock/date) $(cat $clock/time)"
+    fi
+}
+
+check_alarm() {
+    if ! grep -qsw deep /sys/power/mem_sleep; then
+        fail alarm "the firmware offers no suspend"
+        return
+    fi
+    before=$(alarms)
+    # So far ahead that the machine sleeps by then.
+    alarm=$(($(now) + 5 + 2 * suspend_took))
+    echo $alarm >$clock/wakealarm
+    echo deep >/sys/power/mem_sleep
+    echo mem >/sys/power/state
+    late=$(($(now) - alarm))
+    irq=$(sed -n 's/^ *\([0-9]*\):.*rtc-pl031$/\1/p' /proc/interrupts)
+    if [ $late -lt 0 ]; then
+        fail alarm "awake $((-late)) s before it"
+    elif [ "$(alarms)" -le "$before" ]; then
+        fail alarm "it has not interrupted"
+    elif [ "$(cat /sys/power/pm_wakeup_irq 2>/dev/null)" = "$irq" ]; then
+        ok alarm "interrupt $irq has woken the machine, $late s late"
+    else
+        skip alarm "it came before the machine was asleep"
+    fi
+}
+
+check_clock
+check_alarm
