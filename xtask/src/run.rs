@@ -14,7 +14,7 @@ use clap::Args;
 use fakemon_host::{Engine, Policy};
 use fakemon_hostvm::Job;
 use fakemon_launch::{HostVm, Launch, assets};
-use fakemon_manifest::{Board, Demo, Size, TestKind};
+use fakemon_manifest::{Board, Demo, Size, TestKind, memory};
 
 use crate::cache::Check;
 use crate::inputs::GuestKernel;
@@ -172,7 +172,7 @@ impl Run {
             return Err(Usage(message).into());
         }
         let gic = (!this_machine::is_native()?).then(|| preferred_gic(&board));
-        size::check(&board, self.smp, self.mem, gic, this_machine::memory())?;
+        size::check(&board, self.smp, self.mem, gic, memory::of_this_machine())?;
         let printed = Printed {
             shown: true,
             kept: demo.is_some(),

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What this machine can do: run programs that need KVM by itself, and with which engine; and how much
-//! memory it has.
+//! What this machine can do: run programs that need KVM by itself, and with which engine.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -39,24 +38,4 @@ pub(crate) fn engine() -> Result<Option<Engine>> {
         1.. => Engine::Kernel,
         _ => Engine::Userspace,
     }))
-}
-
-/// Bytes of RAM of this machine, where Linux says it (proc(5), /proc/meminfo).
-pub(crate) fn memory() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib << 10)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn this_machine_has_some_memory() {
-        assert!(memory().is_none_or(|bytes| bytes > 1 << 20));
-    }
 }

@@ -12,6 +12,7 @@
 //! * [`Guest`]: the kernel, its device tree changes and its expected log.
 //! * [`Demo`]: what it shows with a kernel that is built for that.
 //! * [`Replay`]: the calls of a board that no kernel makes, from `replay.toml`.
+//! * [`memory`]: how much memory a guest can have.
 //! * [`standard`]: the functions of Arm's standards.
 //! * [`build_script`]: what a board's `build.rs` calls.
 
@@ -26,6 +27,7 @@ mod guest;
 mod kernel;
 mod load;
 mod machine;
+pub mod memory;
 mod note;
 mod number;
 mod pattern;

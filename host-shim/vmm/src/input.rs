@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use dtoolkit::model::DeviceTree;
 use fakemon_abi::mpidr;
 use fakemon_host::{Blob, BlobError, Policy, Width};
-use fakemon_manifest::{Board, ManifestError};
+use fakemon_manifest::{Board, ManifestError, memory};
 
 use crate::cli::RunArgs;
 use crate::dt::{self, DtError};
 use crate::loader::layout::DTB_SPACE;
 use crate::loader::{self, Kernel, Layout, LoadError, MAX_KERNEL};
-use crate::memory::{self, Memory, MemoryError};
+use crate::memory::{Memory, MemoryError};
 
 const MIB: u64 = 1 << 20;
 /// The most bytes of an initrd: what a kernel of any width can address with 32 bits.

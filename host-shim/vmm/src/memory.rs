@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use fakemon_manifest::memory::TooMuchMemory;
 use fakemon_manifest::{Board, Page};
 use vm_memory::{
     Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryMmap, GuestMemoryRegion, GuestRegionMmap,
@@ -22,26 +23,9 @@ pub struct Region {
 /// Memory cannot be had as asked.
 #[derive(Debug, thiserror::Error)]
 pub enum MemoryError {
-    /// It would run into a device.
-    #[error("{asked} MiB of memory do not fit: board {board} has room for {limit} MiB")]
-    TooBig {
-        /// What was asked for, in MiB.
-        asked: u64,
-        /// The board's name.
-        board: String,
-        /// What fits, in MiB.
-        limit: u64,
-    },
-    /// This machine has not that much.
-    #[error(
-        "{asked} MiB of memory are more than the {have} MiB of this machine; use a smaller --mem"
-    )]
-    TooBigForHost {
-        /// What was asked for, in MiB.
-        asked: u64,
-        /// What there is, in MiB.
-        have: u64,
-    },
+    /// The board or this machine has not that much.
+    #[error(transparent)]
+    TooMuch(#[from] TooMuchMemory),
     /// The size is no multiple of the page size.
     #[error("memory of {0} bytes is not a whole number of MiB")]
     Uneven(u64),
@@ -78,39 +62,13 @@ impl fmt::Debug for Memory {
 
 const MIB: u64 = 1 << 20;
 
-/// Bytes of RAM that this machine has.
-pub fn of_this_machine() -> u64 {
-    // SAFETY: sysconf has no memory arguments.
-    let pages = unsafe { libc::sysconf(libc::_SC_PHYS_PAGES) };
-    // SAFETY: as above.
-    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    match (u64::try_from(pages), u64::try_from(size)) {
-        (Ok(pages), Ok(size)) => pages.saturating_mul(size),
-        // A system that does not say it decides when it is asked for the memory.
-        _ => u64::MAX,
-    }
-}
-
 impl Memory {
     /// Checks a size of RAM against a board, and the `host` bytes of RAM of this machine.
     ///
     /// # Errors
-    /// When it does not fit below the board's next device, is more than the host has or a 32-bit
-    /// kernel reaches, or is no whole number of MiB.
+    /// When the board or the host has not that much, or it is no whole number of MiB.
     pub fn check(board: &Board, ram: u64, host: u64) -> Result<(), MemoryError> {
-        let limit = board.memory_limit();
-        if ram > limit {
-            let (asked, limit) = (ram / MIB, limit / MIB);
-            return Err(MemoryError::TooBig {
-                asked,
-                board: board.name.clone(),
-                limit,
-            });
-        }
-        if ram > host {
-            let (asked, have) = (ram / MIB, host / MIB);
-            return Err(MemoryError::TooBigForHost { asked, have });
-        }
+        board.check_memory(ram, host)?;
         if ram == 0 || !ram.is_multiple_of(MIB) {
             return Err(MemoryError::Uneven(ram));
         }
@@ -167,26 +125,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_size_that_cannot_be_is_refused_with_the_one_that_can() {
-        let mut board = crate::testing::board("");
-        let check = |board: &Board, mib: u64, host: u64| {
-            let checked = Memory::check(board, mib * MIB, host * MIB);
-            checked.map_err(|error| error.to_string())
-        };
-        assert_eq!(check(&board, 8192, 8192), Ok(()));
-        let error = check(&board, 102_400, 4096).expect_err("too much for the host");
+    fn a_size_is_a_whole_number_of_mib_that_fits() {
+        let board = crate::testing::board("");
+        let check = |ram| Memory::check(&board, ram, 8192 * MIB);
+        assert!(check(8192 * MIB).is_ok());
+        for uneven in [0, 1, 64 * MIB + 1] {
+            let refused = check(uneven);
+            assert!(
+                matches!(refused, Err(MemoryError::Uneven(_))),
+                "{refused:?}"
+            );
+        }
+        let refused = check(8193 * MIB);
         assert!(
-            error.contains("more than the 4096 MiB of this machine"),
-            "{error}"
+            matches!(refused, Err(MemoryError::TooMuch(_))),
+            "{refused:?}"
         );
-        board.guest.arch = fakemon_manifest::Arch::Armhf;
-        assert_eq!(check(&board, 3072, 8192), Ok(()));
-        let error = check(&board, 3073, 8192).expect_err("past 4 GiB");
-        assert!(
-            error.ends_with("board virt has room for 3072 MiB"),
-            "{error}"
-        );
-        assert!(check(&board, 0, 8192).is_err());
     }
 
     #[test]

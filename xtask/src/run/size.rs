@@ -12,7 +12,7 @@ pub(super) fn check(
     cpus: Option<u32>,
     memory: Option<Size>,
     gic: Option<u8>,
-    host: Option<u64>,
+    host: u64,
 ) -> Result<(), Usage> {
     let name = &board.name;
     let (limit, why) = board.machine.cpus_limit(gic.map(u32::from));
@@ -21,23 +21,8 @@ pub(super) fn check(
         return Err(Usage(problem));
     }
     let memory = memory.unwrap_or(board.machine.memory).0;
-    let mib = |bytes: u64| bytes >> 20;
-    let limit = board.memory_limit();
-    if memory > limit {
-        return Err(Usage(format!(
-            "{} MiB of memory do not fit: board {name} has room for {} MiB; use a smaller --mem",
-            mib(memory),
-            mib(limit)
-        )));
-    }
-    if let Some(host) = host.filter(|&host| memory > host) {
-        return Err(Usage(format!(
-            "{} MiB of memory are more than the {} MiB of this machine; use a smaller --mem",
-            mib(memory),
-            mib(host)
-        )));
-    }
-    Ok(())
+    let checked = board.check_memory(memory, host);
+    checked.map_err(|error| Usage(error.to_string()))
 }
 
 #[cfg(test)]
@@ -49,7 +34,7 @@ mod tests {
         let board = workspace::board(board).expect("a board");
         let mem = Some(mem.parse().expect("a size"));
         let gic = board.machine.gic.versions.first().copied();
-        let checked = check(&board, smp, mem, gic, Some(8 << 30));
+        let checked = check(&board, smp, mem, gic, 8 << 30);
         checked.err().map_or_else(String::new, |usage| usage.0)
     }
 
