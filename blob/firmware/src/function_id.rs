@@ -78,16 +78,39 @@ impl FunctionId {
     }
 }
 
-/// Defines the functions of a standard: a constant for each, and `NAMES`, which has them with the names
-/// that the standard gives them, `$prefix` and the constant's.
+/// A function of a standard.
+#[derive(Clone, Copy, Debug)]
+pub struct StandardFunction {
+    /// Its identifier; that of the 32-bit convention if it is there in both.
+    pub id: FunctionId,
+    /// Its name, as the standard and traces have it.
+    pub name: &'static str,
+    /// What a call of it does.
+    pub effect: Effect,
+}
+
+/// What a call of a function does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It tells something and changes nothing.
+    Query,
+    /// It does what its name says.
+    Action,
+}
+
+/// Defines the functions of a standard: a constant for each, and `FUNCTIONS`, which has them all with
+/// the names that the standard gives them, `$prefix` and the constant's.
 macro_rules! functions {
     ($prefix:literal, $convention:ident, $owner:expr;
-     $($(#[$doc:meta])* $name:ident = $number:literal;)*) => {
+     $($(#[$doc:meta])* $name:ident = $number:literal, $effect:ident;)*) => {
         $($(#[$doc])* pub const $name: FunctionId = FunctionId::$convention($owner, $number);)*
 
-        /// All of these, as the standard and traces name them.
-        pub const NAMES: &[(FunctionId, &str)] =
-            &[$(($name, concat!($prefix, stringify!($name)))),*];
+        /// All of these.
+        pub const FUNCTIONS: &[$crate::StandardFunction] = &[$($crate::StandardFunction {
+            id: $name,
+            name: concat!($prefix, stringify!($name)),
+            effect: $crate::Effect::$effect,
+        }),*];
     };
 }
 pub(crate) use functions;

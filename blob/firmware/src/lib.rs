@@ -49,7 +49,7 @@ pub use context::{Context, Resume};
 pub use error::{Code, Error};
 pub use fakemon_abi as abi;
 pub use fakemon_abi::{Conduit, Width};
-pub use function_id::{FunctionId, owner};
+pub use function_id::{Effect, FunctionId, StandardFunction, owner};
 pub use lock::{Lock, PerCpu};
 pub use platform::{Platform, PowerState};
 pub use power::PowerChange;

@@ -27,11 +27,11 @@ use crate::service::Service;
 functions! {
     "SMCCC_", fast32, owner::ARM;
     /// Version of SMCCC.
-    VERSION = 0;
+    VERSION = 0, Query;
     /// Whether a function is there.
-    ARCH_FEATURES = 1;
+    ARCH_FEATURES = 1, Query;
     /// Which SoC this is.
-    ARCH_SOC_ID = 2;
+    ARCH_SOC_ID = 2, Query;
 }
 
 /// Version 1.2.

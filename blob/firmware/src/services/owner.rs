@@ -4,7 +4,7 @@
 
 use crate::call::Call;
 use crate::error::Error;
-use crate::function_id::{FunctionId, owner};
+use crate::function_id::{Effect, FunctionId, StandardFunction, owner};
 use crate::service::Service;
 
 /// How many functions there are.
@@ -14,21 +14,20 @@ pub(crate) const CALL_UID: u16 = 0xff01;
 /// In which revision.
 pub(crate) const CALL_REVISION: u16 = 0xff03;
 
-/// Those of the standard secure services, as traces name them.
-pub const NAMES: &[(FunctionId, &str)] = &[
-    (
-        FunctionId::fast32(owner::STANDARD, CALL_COUNT),
-        "STANDARD_CALL_COUNT",
-    ),
-    (
-        FunctionId::fast32(owner::STANDARD, CALL_UID),
-        "STANDARD_CALL_UID",
-    ),
-    (
-        FunctionId::fast32(owner::STANDARD, CALL_REVISION),
-        "STANDARD_REVISION",
-    ),
+/// Those of the standard secure services.
+pub const FUNCTIONS: &[StandardFunction] = &[
+    query(CALL_COUNT, "STANDARD_CALL_COUNT"),
+    query(CALL_UID, "STANDARD_CALL_UID"),
+    query(CALL_REVISION, "STANDARD_REVISION"),
 ];
+
+const fn query(number: u16, name: &'static str) -> StandardFunction {
+    StandardFunction {
+        id: FunctionId::fast32(owner::STANDARD, number),
+        name,
+        effect: Effect::Query,
+    }
+}
 
 /// The general queries of one owner that a board serves.
 #[derive(Clone, Copy, Debug)]

@@ -22,47 +22,47 @@ pub use state::StateFormat;
 functions! {
     "PSCI_", fast32, owner::STANDARD;
     /// Version of PSCI.
-    VERSION = 0x00;
+    VERSION = 0x00, Query;
     /// Suspends the calling CPU; 64-bit as well.
-    CPU_SUSPEND = 0x01;
+    CPU_SUSPEND = 0x01, Action;
     /// Stops the calling CPU.
-    CPU_OFF = 0x02;
+    CPU_OFF = 0x02, Action;
     /// Starts a CPU; 64-bit as well.
-    CPU_ON = 0x03;
+    CPU_ON = 0x03, Action;
     /// State of a CPU; 64-bit as well.
-    AFFINITY_INFO = 0x04;
+    AFFINITY_INFO = 0x04, Query;
     /// Has a trusted OS migrate; 64-bit as well.
-    MIGRATE = 0x05;
+    MIGRATE = 0x05, Action;
     /// Whether a trusted OS must be migrated.
-    MIGRATE_INFO_TYPE = 0x06;
+    MIGRATE_INFO_TYPE = 0x06, Query;
     /// Where the trusted OS is; 64-bit as well.
-    MIGRATE_INFO_UP_CPU = 0x07;
+    MIGRATE_INFO_UP_CPU = 0x07, Query;
     /// Powers the machine off.
-    SYSTEM_OFF = 0x08;
+    SYSTEM_OFF = 0x08, Action;
     /// Resets the machine.
-    SYSTEM_RESET = 0x09;
+    SYSTEM_RESET = 0x09, Action;
     /// Whether a function is there.
-    FEATURES = 0x0a;
+    FEATURES = 0x0a, Query;
     /// Stops the calling CPU without saving anything.
-    CPU_FREEZE = 0x0b;
+    CPU_FREEZE = 0x0b, Action;
     /// Suspends the calling CPU in a state of the firmware's choice; 64-bit as well.
-    CPU_DEFAULT_SUSPEND = 0x0c;
+    CPU_DEFAULT_SUSPEND = 0x0c, Action;
     /// State of a node of the power domains; 64-bit as well.
-    NODE_HW_STATE = 0x0d;
+    NODE_HW_STATE = 0x0d, Query;
     /// Suspends the machine; 64-bit as well.
-    SYSTEM_SUSPEND = 0x0e;
+    SYSTEM_SUSPEND = 0x0e, Action;
     /// Whether the OS coordinates the suspends of CPUs.
-    SET_SUSPEND_MODE = 0x0f;
+    SET_SUSPEND_MODE = 0x0f, Action;
     /// How long a power state was in use; 64-bit as well.
-    STAT_RESIDENCY = 0x10;
+    STAT_RESIDENCY = 0x10, Query;
     /// How often a power state was in use; 64-bit as well.
-    STAT_COUNT = 0x11;
+    STAT_COUNT = 0x11, Query;
     /// Resets the machine in a way of the caller's choice; 64-bit as well.
-    SYSTEM_RESET2 = 0x12;
+    SYSTEM_RESET2 = 0x12, Action;
     /// Has the memory overwritten at a reset.
-    MEM_PROTECT = 0x13;
+    MEM_PROTECT = 0x13, Action;
     /// Whether MEM_PROTECT protects a range; 64-bit as well.
-    MEM_PROTECT_CHECK_RANGE = 0x14;
+    MEM_PROTECT_CHECK_RANGE = 0x14, Query;
 }
 
 /// Version 1.1.

@@ -14,9 +14,9 @@ const STANDARD_HYPERVISOR: u8 = 5;
 functions! {
     "PV_TIME_", fast64, STANDARD_HYPERVISOR;
     /// Whether a function is there.
-    FEATURES = 0x20;
+    FEATURES = 0x20, Query;
     /// Where the stolen time of the calling CPU is.
-    ST = 0x21;
+    ST = 0x21, Action;
 }
 
 /// The PV time service.

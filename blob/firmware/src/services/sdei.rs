@@ -41,43 +41,43 @@ use state::State;
 functions! {
     "SDEI_", fast64, owner::STANDARD;
     /// Version of SDEI.
-    VERSION = 0x20;
+    VERSION = 0x20, Query;
     /// Gives an event a handler.
-    EVENT_REGISTER = 0x21;
+    EVENT_REGISTER = 0x21, Action;
     /// Lets an event be delivered.
-    EVENT_ENABLE = 0x22;
+    EVENT_ENABLE = 0x22, Action;
     /// Keeps an event from being delivered.
-    EVENT_DISABLE = 0x23;
+    EVENT_DISABLE = 0x23, Action;
     /// A register of what a handler has interrupted.
-    EVENT_CONTEXT = 0x24;
+    EVENT_CONTEXT = 0x24, Action;
     /// Ends a handler: the CPU goes on where it was.
-    EVENT_COMPLETE = 0x25;
+    EVENT_COMPLETE = 0x25, Action;
     /// Ends a handler: the CPU takes what looks like an exception, to an address of its choice.
-    EVENT_COMPLETE_AND_RESUME = 0x26;
+    EVENT_COMPLETE_AND_RESUME = 0x26, Action;
     /// Takes an event's handler away.
-    EVENT_UNREGISTER = 0x27;
+    EVENT_UNREGISTER = 0x27, Action;
     /// State of an event.
-    EVENT_STATUS = 0x28;
+    EVENT_STATUS = 0x28, Query;
     /// What kind of event one is.
-    EVENT_GET_INFO = 0x29;
+    EVENT_GET_INFO = 0x29, Query;
     /// Routes a shared event.
-    EVENT_ROUTING_SET = 0x2a;
+    EVENT_ROUTING_SET = 0x2a, Action;
     /// Keeps all events from the calling CPU.
-    PE_MASK = 0x2b;
+    PE_MASK = 0x2b, Action;
     /// Lets events come to the calling CPU.
-    PE_UNMASK = 0x2c;
+    PE_UNMASK = 0x2c, Action;
     /// Makes an event of an interrupt.
-    INTERRUPT_BIND = 0x2d;
+    INTERRUPT_BIND = 0x2d, Action;
     /// Makes an interrupt of an event again.
-    INTERRUPT_RELEASE = 0x2e;
+    INTERRUPT_RELEASE = 0x2e, Action;
     /// Signals event 0 to a CPU.
-    EVENT_SIGNAL = 0x2f;
+    EVENT_SIGNAL = 0x2f, Action;
     /// What this implementation can do.
-    FEATURES = 0x30;
+    FEATURES = 0x30, Query;
     /// Takes the handlers of all private events of the calling CPU away.
-    PRIVATE_RESET = 0x31;
+    PRIVATE_RESET = 0x31, Action;
     /// Takes the handlers of all shared events away.
-    SHARED_RESET = 0x32;
+    SHARED_RESET = 0x32, Action;
 }
 
 /// Version 1.0 of vendor 0.

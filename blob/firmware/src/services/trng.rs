@@ -15,13 +15,13 @@ pub struct Trng;
 functions! {
     "TRNG_", fast32, owner::STANDARD;
     /// Version of the interface.
-    VERSION = 0x50;
+    VERSION = 0x50, Query;
     /// Whether a function is there.
-    FEATURES = 0x51;
+    FEATURES = 0x51, Query;
     /// Which back end this is.
-    GET_UUID = 0x52;
+    GET_UUID = 0x52, Query;
     /// Up to 96 random bits.
-    RND = 0x53;
+    RND = 0x53, Action;
 }
 /// TRNG_RND with up to 192 bits.
 pub const RND64: FunctionId = FunctionId::fast64(owner::STANDARD, 0x53);
