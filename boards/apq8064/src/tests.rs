@@ -4,18 +4,20 @@
 use fakemon_firmware::Width::AArch64;
 use fakemon_firmware::abi::frame::REGS;
 use fakemon_firmware::fake::{FakePlatform, properties};
+use fakemon_firmware::services::qcom_scm::{Function, legacy};
 use proptest::prelude::*;
 
 use super::*;
 
 include!(concat!(env!("OUT_DIR"), "/note.rs"));
+include!(concat!(env!("OUT_DIR"), "/functions.rs"));
 
 const NOT_SUPPORTED: u64 = u64::MAX;
 /// Where the kernel's command is, and its own pointer that it hands over with it.
 const COMMAND: u64 = 0x831f_f000;
 const CONTEXT: u64 = 0xffff_8000_8250_b964;
 /// SET_DLOAD_MODE as an atomic call with two arguments.
-const DLOAD_ATOMIC: u64 = 0x0041_0222;
+const DLOAD_ATOMIC: u64 = function::SCM_BOOT_SET_DLOAD_MODE.0 as u64;
 
 /// A command as the kernel lays it out.
 fn command(service: u32, number: u32, args: &[u32]) -> Vec<u8> {
@@ -51,6 +53,13 @@ fn linux_finds_no_smccc() {
         let after = platform.smc(&board, AArch64, &[id, 1, 0x0200_0601]);
         assert_eq!(after[0], NOT_SUPPORTED);
     }
+}
+
+#[test]
+fn the_calls_of_scm_are_named() {
+    assert_eq!(function::SCM_COMMAND, legacy::BUFFER);
+    let call = Function::from_legacy(function::SCM_BOOT_SET_DLOAD_MODE.0 >> 12);
+    assert_eq!(call, boot::SET_DLOAD_MODE.function);
 }
 
 #[test]

@@ -6,11 +6,13 @@ use std::path::Path;
 use fakemon_firmware::Width::{AArch32, AArch64};
 use fakemon_firmware::abi::note::{CALLER_AARCH32, CALLER_AARCH64};
 use fakemon_firmware::fake::{FakePlatform, properties};
+use fakemon_firmware::services::qcom_scm::Function;
 use fakemon_manifest::{Board as Manifest, PageKind};
 
 use super::*;
 
 include!(concat!(env!("OUT_DIR"), "/note.rs"));
+include!(concat!(env!("OUT_DIR"), "/functions.rs"));
 
 const NOT_SUPPORTED: u64 = u64::MAX;
 const TCSR: u64 = 0x0193_7000;
@@ -59,6 +61,19 @@ fn a_32_bit_kernel_gets_the_same_answers() {
             [after[0], after[1], after[2], after[3]].map(|register| register as u32)
         });
         assert_eq!(narrow, wide, "{call:#x?}");
+    }
+}
+
+#[test]
+fn the_calls_of_scm_are_named() {
+    let named = [
+        (function::SCM_BOOT_SDI_CONFIG, boot::SDI_CONFIG),
+        (function::SCM_INFO_VERSION, qseecom::VERSION),
+        (function::SCM_IO_READ, io::READ),
+        (function::SCM_IO_WRITE, io::WRITE),
+    ];
+    for (id, call) in named {
+        assert_eq!(Function::from_smccc(id), call.function);
     }
 }
 

@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use fakemon_firmware::Error;
 use fakemon_firmware::Width::AArch64;
 use fakemon_firmware::fake::{Asked, FakePlatform, properties};
+use fakemon_firmware::{Error, FunctionId};
 use fakemon_manifest::{Board as Manifest, PageKind};
 
 use super::*;
@@ -13,7 +13,7 @@ use super::*;
 include!(concat!(env!("OUT_DIR"), "/note.rs"));
 
 const POOL: u64 = 0x83e0_0000;
-const CALL_WITH_ARG: u64 = 0x3200_0004;
+const CALL_WITH_ARG: u64 = function::OPTEE_CALL_WITH_ARG.0 as u64;
 const SECOND: u64 = 1_000_000_000;
 const UNKNOWN_FUNCTION: u64 = 0xffff_ffff;
 const NOT_SUPPORTED: u64 = u64::MAX;
@@ -29,17 +29,18 @@ fn message(words: [u32; 8], params: &[[u64; 4]]) -> Vec<u8> {
 
 #[test]
 fn linux_finds_op_tee() {
+    use function::*;
     let (board, mut platform) = (Stm32mp25::NEW, FakePlatform::new(2));
-    let mut smc = |regs: &[u64]| platform.smc(&board, AArch64, regs);
+    let mut smc = |id: FunctionId| platform.smc(&board, AArch64, &[id.0.into()]);
     let uid = [0x384f_b3e0, 0xe7f8_11e3, 0xaf63_0002, 0xa5d5_c51b];
-    assert_eq!(smc(&[0xbf00_ff01])[..4], uid);
-    assert_eq!(smc(&[0xb200_0001])[..3], [4, 0, 0]);
-    assert_eq!(smc(&[0xbf00_ff03])[..2], [2, 0]);
-    assert_eq!(smc(&[0xb200_000f])[..2], [0, 5]);
-    assert_eq!(smc(&[0xb200_0009])[..4], [0, 0x11, 0, 0]);
-    assert_eq!(smc(&[0xb200_0007])[..4], [0, POOL, 0x20_0000, 1]);
-    assert_eq!(smc(&[0xb200_000a])[0], 7);
-    assert_eq!(smc(&[0xb200_000b])[0], 0);
+    assert_eq!(smc(OPTEE_CALLS_UID)[..4], uid);
+    assert_eq!(smc(OPTEE_GET_OS_REVISION)[..3], [4, 0, 0]);
+    assert_eq!(smc(OPTEE_CALLS_REVISION)[..2], [2, 0]);
+    assert_eq!(smc(OPTEE_GET_THREAD_COUNT)[..2], [0, 5]);
+    assert_eq!(smc(OPTEE_EXCHANGE_CAPABILITIES)[..4], [0, 0x11, 0, 0]);
+    assert_eq!(smc(OPTEE_GET_SHM_CONFIG)[..4], [0, POOL, 0x20_0000, 1]);
+    assert_eq!(smc(OPTEE_DISABLE_SHM_CACHE)[0], 7);
+    assert_eq!(smc(OPTEE_ENABLE_SHM_CACHE)[0], 0);
 }
 
 #[test]

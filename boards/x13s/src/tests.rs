@@ -6,12 +6,14 @@ use std::path::Path;
 use fakemon_firmware::Width::AArch64;
 use fakemon_firmware::abi::frame::REGS;
 use fakemon_firmware::fake::{FakePlatform, properties};
+use fakemon_firmware::services::qcom_scm::Function;
 use fakemon_manifest::{Board as Manifest, PageKind};
 use proptest::prelude::*;
 
 use super::*;
 
 include!(concat!(env!("OUT_DIR"), "/note.rs"));
+include!(concat!(env!("OUT_DIR"), "/functions.rs"));
 
 const NOT_SUPPORTED: u64 = u64::MAX;
 /// A page that Linux shares with the secure side.
@@ -54,6 +56,22 @@ fn linux_finds_the_64_bit_convention() {
         smc(&board, &mut platform, &[0x8200_0601, 1, asked])[0],
         NOT_SUPPORTED
     );
+}
+
+#[test]
+fn the_calls_of_scm_are_named() {
+    let named = [
+        (function::SCM_BOOT_SDI_CONFIG, boot::SDI_CONFIG),
+        (function::SCM_INFO_VERSION, qseecom::VERSION),
+        (function::SCM_MP_ASSIGN, assign::ASSIGN),
+        (function::SCM_IO_READ, io::READ),
+        (function::SCM_IO_WRITE, io::WRITE),
+        (function::QSEECOM_APP_LOOKUP, qseecom::APP_LOOKUP),
+        (function::QSEECOM_APP_SEND, qseecom::APP_SEND),
+    ];
+    for (id, call) in named {
+        assert_eq!(Function::from_smccc(id), call.function);
+    }
 }
 
 #[test]
