@@ -164,7 +164,8 @@ impl Lane {
         let Seat { switch, blob } = &mut self.seats[self.current];
         match switch {
             Switch::Userspace => {
-                blob.payload.begin(self.cpu);
+                blob.vcpu.slot().begin();
+                blob.payload.make_fit(self.cpu);
                 self.run()
             }
             // An entry, or a call of a VMM whose own filter forwards what KVM would send to the monitor.
@@ -294,7 +295,8 @@ impl Lane {
 
     /// A handle with which any thread can make a call end in [`Step::Interrupted`].
     pub fn kick_handle(&self) -> KickHandle {
-        KickHandle::new(&self.world.slots, self.cpu, self.world.cpus)
+        let slots = self.seats.iter().map(|seat| seat.blob.vcpu.slot());
+        KickHandle::new(slots.cloned().collect())
     }
 
     fn blob(&self) -> &BlobCpu {

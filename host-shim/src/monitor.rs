@@ -38,13 +38,10 @@ pub(crate) struct Vm {
 /// The vCPUs of a monitor VM.
 #[derive(Clone, Debug)]
 pub(crate) struct Vcpus {
-    /// How many there are.
-    pub(crate) count: u32,
     /// KVM carries the calls of the payload by itself.
     pub(crate) bound: bool,
-    /// What the watchdog knows of the vCPUs of all payloads, and which is the first of this one.
-    pub(crate) slots: Arc<[Slot]>,
-    pub(crate) first_slot: usize,
+    /// What other threads know of each.
+    pub(crate) slots: Vec<Arc<Slot>>,
 }
 
 impl Vm {
@@ -90,17 +87,15 @@ impl Vm {
     }
 
     pub(crate) fn cpus(&self) -> u32 {
-        self.vcpus.count
+        self.vcpus.slots.len() as u32
     }
 
-    pub(crate) fn slot(&self, cpu: u32) -> &Slot {
-        let (slots, slot) = self.slots_from(cpu);
-        &slots[slot]
+    pub(crate) fn slots(&self) -> &[Arc<Slot>] {
+        &self.vcpus.slots
     }
 
-    /// All slots, and which of them is that of a vCPU.
-    pub(crate) fn slots_from(&self, cpu: u32) -> (&Arc<[Slot]>, usize) {
-        (&self.vcpus.slots, self.vcpus.first_slot + cpu as usize)
+    pub(crate) fn slot(&self, cpu: u32) -> &Arc<Slot> {
+        &self.vcpus.slots[cpu as usize]
     }
 
     /// Whether KVM carries the payload's calls by itself.

@@ -32,7 +32,8 @@ pub struct Payload {
 impl Payload {
     /// Makes the VM and loads the blob; it has no memory of the guest's yet.
     pub(crate) fn new(kvm: &Kvm, blob: &Blob, vcpus: Vcpus) -> Result<Arc<Self>, Error> {
-        let memory = image::new(blob, vcpus.count, vcpus.bound).map_err(Error::Memory)?;
+        let memory =
+            image::new(blob, vcpus.slots.len() as u32, vcpus.bound).map_err(Error::Memory)?;
         let access = match blob.note().guest_memory {
             GUEST_MEMORY_NONE => GuestAccess::None,
             GUEST_MEMORY_READ => GuestAccess::Read,
@@ -83,9 +84,8 @@ impl Payload {
         }
     }
 
-    /// Marks the begin of a call that KVM does not carry.
-    pub(crate) fn begin(&self, cpu: u32) {
-        self.vm.slot(cpu).begin();
+    /// A call of this library's has begun on this CPU: makes sure that the blob's data is fit for it.
+    pub(crate) fn make_fit(&self, cpu: u32) {
         if self.spoiled.load(Ordering::SeqCst) {
             self.repair(cpu);
         }
@@ -102,6 +102,7 @@ impl Payload {
         self.repair(cpu);
     }
 
+    #[cold]
     fn repair(&self, cpu: u32) {
         let _one = self
             .repairing

@@ -146,6 +146,7 @@ impl<'a> Registers<'a> {
     ///
     /// # Errors
     /// What the kernel says, with the register's id.
+    #[inline]
     pub fn get(&self, register: Register) -> Result<u64, RegisterError> {
         let mut value = 0_u64;
         let request = kvm_one_reg {
@@ -164,6 +165,7 @@ impl<'a> Registers<'a> {
     ///
     /// # Errors
     /// What the kernel says, with the register's id.
+    #[inline]
     pub fn set(&self, register: Register, value: u64) -> Result<(), RegisterError> {
         let request = kvm_one_reg {
             id: register.id(),

@@ -101,8 +101,11 @@ impl Lane {
     /// # Errors
     /// As for [`Lane::trap`].
     pub fn serve(&mut self, trap: Trap, host: &mut dyn Host) -> Result<Served, Error> {
-        let step = self.trap(trap)?;
-        self.serve_from(step, host)
+        match self.trap(trap)? {
+            // As most calls end: nothing is asked.
+            Step::Run => Ok(Served::Run),
+            step => self.serve_from(step, host),
+        }
     }
 
     /// Goes on with a call that ended in [`Served::Interrupted`] or [`Served::WaitForInterrupt`].

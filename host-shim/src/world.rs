@@ -17,7 +17,6 @@ use crate::guest::ram::{GuestMemory, Region};
 use crate::lane::Lane;
 use crate::lane::Shared;
 use crate::monitor::Vcpus;
-use crate::monitor::slot::Slot;
 use crate::monitor::watchdog::Watchdog;
 use crate::payload::Payload;
 use crate::policy::{Config, Engine};
@@ -74,26 +73,22 @@ impl World {
             Engine::Kernel if binding::supported(&kvm) => true,
             Engine::Kernel => return Err(Error::NoKernelEngine),
         };
-        let slots: Arc<[Slot]> = (0..blobs.len() * cpus as usize)
-            .map(|_| Slot::default())
-            .collect();
         let payloads = blobs
             .iter()
             .enumerate()
             .map(|(n, blob)| {
-                let bound = kernel_engine && n == 0;
                 let vcpus = Vcpus {
-                    count: cpus,
-                    bound,
-                    slots: slots.clone(),
-                    first_slot: n * cpus as usize,
+                    bound: kernel_engine && n == 0,
+                    slots: (0..cpus).map(|_| Arc::default()).collect(),
                 };
                 Payload::new(&kvm, blob, vcpus)
             })
-            .collect::<Result<_, _>>()?;
-        let watchdog = Watchdog::new(&slots, &config).map_err(Error::Watchdog)?;
+            .collect::<Result<Vec<_>, _>>()?;
+        let slots = payloads.iter().flat_map(|payload| payload.vm().slots());
+        let slots = slots.cloned().collect();
+        let watchdog = Watchdog::new(slots, &config).map_err(Error::Watchdog)?;
         Ok(World {
-            shared: Arc::new(Shared::new(payloads, config, cpus, slots, watchdog)),
+            shared: Arc::new(Shared::new(payloads, config, cpus, watchdog)),
         })
     }
 
@@ -228,10 +223,10 @@ impl World {
         }
         for payload in payloads {
             payload.reload();
+            for slot in payload.vm().slots() {
+                slot.lower();
+            }
         }
-        self.shared.slots.iter().for_each(|slot| {
-            slot.lower();
-        });
         Ok(())
     }
 

@@ -51,6 +51,7 @@ impl Lane {
     }
 
     /// Abandons what the payload was doing, with all the EL1 state that it leaves, and parks it.
+    #[cold]
     pub(super) fn start_over(&mut self) -> Result<(), Error> {
         self.state = State::Stale;
         self.catching = false;
@@ -88,6 +89,7 @@ impl Lane {
     }
 
     /// The call on record is over.
+    #[inline]
     pub(super) fn end(&mut self, returned: bool) -> Result<(), RegisterError> {
         let seat = &self.seats[self.current];
         match seat.switch {

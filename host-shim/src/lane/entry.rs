@@ -9,7 +9,6 @@ use fakemon_abi::frame::REGS;
 use super::seat::Switch;
 use super::{Lane, State};
 use crate::error::Error;
-use crate::monitor::slot::Slot;
 use crate::record::CallRecord;
 use crate::regs::{self, RegisterError, x};
 use crate::step::Step;
@@ -26,7 +25,7 @@ impl Lane {
     /// guest that waits for an interrupt ([`Request::WaitForInterrupt`](crate::Request::WaitForInterrupt)) has waited long enough.
     pub fn is_raised(&self) -> bool {
         let mut slots = self.seats.iter().map(|seat| seat.blob.vcpu.slot());
-        slots.any(Slot::is_raised)
+        slots.any(|slot| slot.is_raised())
     }
 
     /// Enters a payload that [is due](Self::is_due), with the guest where it is. A call that KVM has in

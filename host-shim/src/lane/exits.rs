@@ -8,6 +8,7 @@ use super::{Lane, Place, State};
 use crate::error::Error;
 use crate::fault::FaultReason;
 use crate::payload::blob::cpu::Event;
+use crate::payload::blob::frame::SPSR;
 use crate::request::Request;
 use crate::step::{Step, Trap};
 
@@ -19,10 +20,9 @@ impl Lane {
         loop {
             let blob = self.blob_mut();
             let exit = blob.vcpu.run();
-            let event = blob.event(exit);
-            if matches!(event, Event::Gate) && self.check_return().is_ok() {
-                return self.give_back();
-            }
+            let Some(event) = blob.event(exit) else {
+                return self.at_gate();
+            };
             if let Some(step) = self.serve_event(event)? {
                 return Ok(step);
             }
@@ -38,8 +38,11 @@ impl Lane {
         }
         let blob = self.blob_mut();
         let exit = blob.vcpu.last_exit();
-        let event = blob.event(exit);
-        Ok(self.serve_event(event)?.unwrap_or(Step::Run))
+        match blob.event(exit) {
+            Some(event) => Ok(self.serve_event(event)?.unwrap_or(Step::Run)),
+            None if self.catching => self.caught(),
+            None => self.refused_by_kvm(),
+        }
     }
 
     /// [`None`] lets the payload go on.
@@ -65,11 +68,6 @@ impl Lane {
                 };
                 Ok(Some(self.ask(request, Place::Access)))
             }
-            Event::Gate if self.catching => self.caught().map(Some),
-            Event::Gate => match self.check_return() {
-                Ok(()) => self.give_back().map(Some),
-                Err(reason) => self.fail(reason, true).map(Some),
-            },
             Event::Interrupted => match self.interruption() {
                 Some(reason) => self.fail(reason, false).map(Some),
                 None => {
@@ -94,18 +92,29 @@ impl Lane {
         Step::Ask(request)
     }
 
-    /// Whether the payload, which has come to the gate, has returned.
+    /// The payload has come to the gate: if it has returned, gives the guest what changed.
     #[inline]
-    fn check_return(&self) -> Result<(), FaultReason> {
-        self.seats[self.current].check_return(self.guest.width())
-    }
-
-    /// The payload has returned: gives the guest what changed.
-    #[inline]
-    fn give_back(&mut self) -> Result<Step, Error> {
-        let seat = &self.seats[self.current];
-        seat.blob.give_back(&mut self.record, &self.guest)?;
+    fn at_gate(&mut self) -> Result<Step, Error> {
+        let blob = &self.seats[self.current].blob;
+        if let Err(reason) = blob.check_return(self.guest.width()) {
+            return self.fail(reason, true);
+        }
+        blob.give_back(&mut self.record, &self.guest)?;
         self.end(true)?;
         Ok(Step::Run)
+    }
+
+    /// The payload has come to the gate in a call that KVM carries, and KVM did not take that for a
+    /// return.
+    fn refused_by_kvm(&mut self) -> Result<Step, Error> {
+        let blob = self.blob();
+        let reason = match blob.check_return(self.guest.width()) {
+            Err(reason) => reason,
+            Ok(()) => FaultReason::BadReturn {
+                spsr: blob.frame.get(SPSR),
+                problem: "KVM does not let the caller have this mode",
+            },
+        };
+        self.fail(reason, true)
     }
 }

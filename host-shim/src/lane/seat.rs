@@ -5,12 +5,9 @@ use fakemon_abi::note::Range;
 
 use crate::engine::binding::Binding;
 use crate::error::Error;
-use crate::fault::FaultReason;
 use crate::guest::vcpu::Guest;
 use crate::payload::blob::cpu::BlobCpu;
-use crate::payload::blob::frame::SPSR;
 use crate::step::Trap;
-use crate::width::Width;
 
 /// Who switches between the guest and a payload.
 #[derive(Debug)]
@@ -41,19 +38,6 @@ impl Seat {
     /// The range in which the payload claims a call.
     pub(super) fn claim(&self, trap: Trap) -> Option<Range> {
         self.blob.claim(trap.function, trap.conduit)
-    }
-
-    /// Whether the payload, which has come to the gate, has returned.
-    pub(super) fn check_return(&self, width: Width) -> Result<(), FaultReason> {
-        self.blob.check_return(width)?;
-        match self.switch {
-            Switch::Userspace => Ok(()),
-            // It has come this far because KVM did not take it for a return.
-            Switch::Kernel(_) => Err(FaultReason::BadReturn {
-                spsr: self.blob.frame.get(SPSR),
-                problem: "KVM does not let the caller have this mode",
-            }),
-        }
     }
 
     /// Has KVM forget the call that it has in progress.

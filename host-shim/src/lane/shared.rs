@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use fakemon_abi::mpidr::AFFINITY;
 
 use crate::guest::ram::Ram;
-use crate::monitor::slot::Slot;
 use crate::monitor::watchdog::Watchdog;
 use crate::payload::Payload;
 use crate::policy::Config;
@@ -22,7 +21,6 @@ pub(crate) struct Shared {
     pub(crate) ram: Ram,
     pub(crate) config: Config,
     pub(crate) cpus: u32,
-    pub(crate) slots: Arc<[Slot]>,
     /// Affinity of each CPU that has a lane, else [`NOBODY`].
     mpidr: Box<[AtomicU64]>,
     _watchdog: Watchdog,
@@ -33,7 +31,6 @@ impl Shared {
         payloads: Vec<Arc<Payload>>,
         config: Config,
         cpus: u32,
-        slots: Arc<[Slot]>,
         watchdog: Watchdog,
     ) -> Self {
         Shared {
@@ -41,7 +38,6 @@ impl Shared {
             ram: Ram::default(),
             config,
             cpus,
-            slots,
             mpidr: (0..cpus).map(|_| AtomicU64::new(NOBODY)).collect(),
             _watchdog: watchdog,
         }

@@ -9,25 +9,19 @@ use crate::monitor::slot::Slot;
 /// vCPU. It keeps nothing of the lane or its world alive.
 #[derive(Clone, Debug)]
 pub struct KickHandle {
-    slots: Arc<[Slot]>,
-    cpu: u32,
-    cpus: u32,
+    /// Those of the vCPU's payloads.
+    slots: Arc<[Arc<Slot>]>,
 }
 
 impl KickHandle {
-    pub(crate) fn new(slots: &Arc<[Slot]>, cpu: u32, cpus: u32) -> Self {
-        KickHandle {
-            slots: slots.clone(),
-            cpu,
-            cpus,
-        }
+    pub(crate) fn new(slots: Arc<[Arc<Slot>]>) -> Self {
+        KickHandle { slots }
     }
 
     /// Makes a call in progress, or else the next one, return at its next entry into the payload. A
     /// payload that is running this very moment is interrupted by the signal that the VMM then sends
     /// to the vCPU's thread.
     pub fn kick(&self) {
-        let own = self.slots.iter().skip(self.cpu as usize);
-        own.step_by(self.cpus as usize).for_each(Slot::kick);
+        self.slots.iter().for_each(|slot| slot.kick());
     }
 }

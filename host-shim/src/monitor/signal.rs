@@ -77,6 +77,11 @@ impl KickSignal {
         Ok(())
     }
 
+    /// The thread that runs the vCPU, as gettid(2) numbers it.
+    pub(crate) fn thread(&self) -> i32 {
+        self.thread
+    }
+
     /// Takes the signal if it is pending because this thread blocks it, and tells whether it was: else
     /// KVM_RUN would end at once for ever.
     pub(crate) fn take(&self) -> bool {

@@ -92,9 +92,9 @@ impl Slot {
         self.call.load(Ordering::SeqCst) & 1 != 0 || self.call_in_kvm().is_some()
     }
 
-    /// The current thread gives the blob its CPU.
-    pub(crate) fn enter(&self) {
-        self.thread.store(this_thread(), Ordering::Release);
+    /// This thread, which is the current one, gives the blob its CPU.
+    pub(crate) fn enter(&self, thread: i32) {
+        self.thread.store(thread, Ordering::Release);
     }
 
     /// The blob no longer has the CPU.

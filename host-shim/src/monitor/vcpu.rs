@@ -46,9 +46,7 @@ pub(crate) enum Exit {
 pub(crate) struct Vcpu {
     fd: VcpuFd,
     init: kvm_vcpu_init,
-    /// Its slot is this one of all.
-    slot: usize,
-    slots: Arc<[Slot]>,
+    slot: Arc<Slot>,
     signal: KickSignal,
     // Last, so that the VM outlives the vCPU.
     _vm: Arc<Vm>,
@@ -70,20 +68,18 @@ impl Vcpu {
         let run = NonNull::from(fd.get_kvm_run());
         // SAFETY: kvm_run stays mapped as long as `fd`, and Drop detaches it first.
         unsafe { vm.slot(number).attach(run, vm.is_bound()) };
-        let (slots, slot) = vm.slots_from(number);
         Ok(Vcpu {
             fd,
             init,
-            slot,
-            slots: slots.clone(),
+            slot: vm.slot(number).clone(),
             signal: KickSignal::new(signal),
             _vm: vm.clone(),
         })
     }
 
     /// What other threads know of it.
-    pub(crate) fn slot(&self) -> &Slot {
-        &self.slots[self.slot]
+    pub(crate) fn slot(&self) -> &Arc<Slot> {
+        &self.slot
     }
 
     pub(crate) fn fd(&mut self) -> &mut VcpuFd {
@@ -122,17 +118,17 @@ impl Vcpu {
         &self.signal
     }
 
-    /// One KVM_RUN, which alone is the payload's time.
+    /// One KVM_RUN, which alone is the payload's time, on the thread that has it
+    /// [come here](Self::come_here).
     #[inline(always)]
     pub(crate) fn run(&mut self) -> Exit {
-        let slot = &self.slots[self.slot];
-        slot.enter();
+        self.slot.enter(self.signal.thread());
         // SAFETY: KVM_RUN takes no argument, and runs a guest that sees no memory of this process but
         // what its memory slots say.
         let request = unsafe { NoArg::<KVM_RUN>::new() };
         // SAFETY: as above.
         let ran = unsafe { ioctl(self.fd.as_kvm_fd(), request) };
-        slot.leave();
+        self.slot.leave();
         match ran {
             Ok(()) => self.last_exit(),
             Err(Errno::INTR | Errno::AGAIN) => {

@@ -39,13 +39,13 @@ pub(crate) struct Watchdog {
 
 impl Watchdog {
     /// Starts watching, unless the watchdog is switched off.
-    pub(crate) fn new(slots: &Arc<[Slot]>, config: &Config) -> io::Result<Self> {
+    pub(crate) fn new(slots: Vec<Arc<Slot>>, config: &Config) -> io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let thread = match Limits::of(config) {
             None => None,
             Some(limits) => {
                 install_handler(config.kick_signal)?;
-                let (slots, stop, signal) = (slots.clone(), stop.clone(), config.kick_signal);
+                let (stop, signal) = (stop.clone(), config.kick_signal);
                 let builder = std::thread::Builder::new().name("blob-watchdog".into());
                 Some(builder.spawn(move || watch(&slots, &stop, &limits, signal))?)
             }
@@ -65,7 +65,7 @@ impl Drop for Watchdog {
     }
 }
 
-fn watch(slots: &[Slot], stop: &AtomicBool, limits: &Limits, signal: i32) {
+fn watch(slots: &[Arc<Slot>], stop: &AtomicBool, limits: &Limits, signal: i32) {
     let mut accounts: Vec<_> = slots.iter().map(|_| Account::default()).collect();
     let mut last = Instant::now();
     while !stop.load(Ordering::Acquire) {

@@ -48,8 +48,6 @@ const INSTRUCTION_IS_32_BIT: u64 = 1 << 25;
 /// What the blob is after.
 #[derive(Debug)]
 pub(crate) enum Event {
-    /// It has come to the gate: a return, or something that it did wrong.
-    Gate,
     HostCall,
     /// A secure access by an instruction of its own.
     Load {
@@ -257,13 +255,14 @@ impl BlobCpu {
             })
     }
 
-    /// What an exit of its vCPU means.
+    /// What an exit of its vCPU means; [`None`] if the blob has come to the gate, by its return or by
+    /// something that it did wrong.
     #[inline(always)]
-    pub(crate) fn event(&self, exit: Exit) -> Event {
+    pub(crate) fn event(&self, exit: Exit) -> Option<Event> {
         let fault = |what| Event::Fault(Box::new(FaultReason::Exit(what)));
-        match exit {
+        Some(match exit {
             Exit::Load { address, size } => match address.wrapping_sub(self.doorbell()) {
-                DOORBELL_RETURN => Event::Gate,
+                DOORBELL_RETURN => return None,
                 DOORBELL_CALL => Event::HostCall,
                 _ if address < MONITOR_BASE => Event::Load { address, size },
                 _ => fault(format!("read of {address:#x}, where nothing is")),
@@ -283,7 +282,7 @@ impl BlobCpu {
             Exit::Call(function) => Event::Fault(Box::new(FaultReason::NestedCall(function))),
             Exit::Interrupted => Event::Interrupted,
             Exit::Other(what) => fault(what),
-        }
+        })
     }
 
     /// Decides whether what brought the vCPU into the gate was the blob's return.
@@ -317,6 +316,7 @@ impl BlobCpu {
     }
 
     /// Gives the caller the outputs that changed, and its PC and PSTATE if the blob changed them.
+    #[inline]
     pub(crate) fn give_back(
         &self,
         call: &mut CallRecord,
