@@ -10,7 +10,7 @@ use crate::regs::RegisterError;
 use crate::width::Width;
 
 /// An error of the engine. [`Error::Blob`] and [`Error::WrongCaller`] are the blob's fault,
-/// [`Error::Kvm`], [`Error::Register`], [`Error::Memory`], [`Error::Watchdog`], [`Error::PageSize`] and
+/// [`Error::Kvm`], [`Error::Register`], [`Error::Memory`], [`Error::Watchdog`] and
 /// [`Error::NoKernelEngine`] the host's, the others the VMM's.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -31,14 +31,27 @@ pub enum Error {
     /// More vCPUs than the monitor's address space has blocks for, or none.
     #[error("a monitor VM pairs 1 to {max} vCPUs, not {0}", max = fakemon_abi::layout::MAX_VCPUS)]
     TooManyCpus(u32),
-    /// Guest RAM where the monitor lives.
+    /// Guest RAM at addresses that a monitor VM has not for it.
     #[error(
-        "guest RAM at {0:#x} reaches into the monitor's addresses: it must end at or below 508 GiB"
+        "guest RAM at {guest_addr:#x} is out of the blob's reach: on this host it must end at or below {limit:#x}"
     )]
-    GuestMemoryTooHigh(u64),
+    GuestMemoryTooHigh {
+        /// Where it begins.
+        guest_addr: u64,
+        /// Where it must end.
+        limit: u64,
+    },
     /// Guest RAM that cannot be mapped by pages.
-    #[error("guest RAM at {0:#x} is not aligned to 4 KiB pages, or there is none of it")]
-    GuestMemoryUnaligned(u64),
+    #[error(
+        "guest RAM at {guest_addr:#x} is not aligned to this host's pages of {} KiB, or there is none of it",
+        page / 1024
+    )]
+    GuestMemoryUnaligned {
+        /// Where it begins.
+        guest_addr: u64,
+        /// Bytes of a page.
+        page: u64,
+    },
     /// Guest RAM where there is some already.
     #[error("guest RAM at {0:#x} overlaps another region: remove that one first")]
     GuestMemoryOverlaps(u64),
@@ -62,9 +75,6 @@ pub enum Error {
     /// The payloads cannot be made anew while one of them runs.
     #[error("CPU {0} is in a call: end it before the reset")]
     Busy(u32),
-    /// The host's pages are larger than those of the monitor's address space.
-    #[error("this host has pages of {0} bytes: the monitor VM needs a kernel with 4 KiB pages")]
-    PageSize(u64),
     /// The kernel engine was asked for, and the kernel has none.
     #[error(
         "this kernel cannot carry calls to a blob by itself (no KVM_CAP_ARM_MONITOR): use the userspace engine, or a host kernel with the patches of host-shim/kernel"

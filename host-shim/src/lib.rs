@@ -43,6 +43,7 @@ mod guest;
 mod hostcall;
 #[cfg(kvm)]
 mod lane;
+mod layout;
 mod limits;
 #[cfg(kvm)]
 mod monitor;

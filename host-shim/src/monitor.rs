@@ -22,8 +22,25 @@ use kvm_ioctls::{Kvm, VmFd};
 use crate::error::Error;
 use crate::filter;
 use crate::guest::ram::{GuestAccess, Region};
+use crate::layout::{Backing, Stage2};
 use crate::monitor::memory::Memory;
 use crate::monitor::slot::Slot;
+
+/// Bits of an address of a VM that asks for nothing else. No monitor needs more.
+const ADDRESS_BITS: u32 = 40;
+
+/// What this host's VMs have for a stage 2.
+pub(crate) fn stage_2(kvm: &Kvm) -> Stage2 {
+    // A kernel that does not say has VMs of the default size.
+    let limit = match u32::try_from(kvm.get_host_ipa_limit()) {
+        Ok(limit @ 1..) => limit,
+        _ => ADDRESS_BITS,
+    };
+    Stage2 {
+        page: rustix::param::page_size() as u64,
+        bits: limit.min(ADDRESS_BITS),
+    }
+}
 
 /// The VM.
 #[derive(Debug)]
@@ -53,17 +70,21 @@ impl Vm {
         access: GuestAccess,
         vcpus: Vcpus,
     ) -> Result<Arc<Self>, Error> {
+        let layout = memory.layout();
         let fd = kvm
-            .create_vm()
+            .create_vm_with_ipa_size(layout.stage_2().bits)
             .map_err(Error::kvm("create the monitor VM"))?;
         filter::forward_everything(&fd)?;
-        for (slot, piece) in (0..).zip(memory.pieces()) {
+        for (slot, (piece, userspace_addr)) in (0..).zip(memory.pieces()) {
             let region = kvm_userspace_memory_region {
                 slot,
-                flags: if piece.writable { 0 } else { KVM_MEM_READONLY },
-                guest_phys_addr: piece.address,
-                memory_size: piece.size,
-                userspace_addr: memory.host_address(piece),
+                flags: match piece.backing {
+                    Backing::Memory => 0,
+                    _ => KVM_MEM_READONLY,
+                },
+                guest_phys_addr: piece.physical,
+                memory_size: layout.room(piece.size),
+                userspace_addr,
             };
             // SAFETY: the memory is kept by the `Vm`, which owns the descriptor too, and that goes
             // first; whoever keeps the VM open by a vCPU keeps the `Vm`.
@@ -111,11 +132,21 @@ impl Vm {
     /// Maps a region of the guest's as the payload wishes, or changes whether KVM logs the pages that the
     /// payload writes.
     ///
+    /// # Errors
+    /// The payload wishes for it and has no such addresses, or KVM refuses.
+    ///
     /// # Safety
     /// The region is mapped in this process until [`unmap`](Self::unmap), or the drop of the VM.
     pub(crate) unsafe fn map(&self, region: &Region, log_dirty: bool) -> Result<(), Error> {
         if self.access == GuestAccess::None {
             return Ok(());
+        }
+        let limit = self.memory.layout().stage_2().guest_end();
+        if region.memory.end() > limit {
+            return Err(Error::GuestMemoryTooHigh {
+                guest_addr: region.memory.guest_addr,
+                limit,
+            });
         }
         let mut flags = 0;
         if !self.writes(region) {

@@ -14,6 +14,7 @@ use kvm_ioctls::Kvm;
 use crate::blob::Blob;
 use crate::error::Error;
 use crate::guest::ram::{GuestAccess, Ram};
+use crate::layout::Stage2;
 use crate::monitor::{Vcpus, Vm};
 use crate::request::Reply;
 
@@ -31,9 +32,14 @@ pub struct Payload {
 
 impl Payload {
     /// Makes the VM and loads the blob; it has no memory of the guest's yet.
-    pub(crate) fn new(kvm: &Kvm, blob: &Blob, vcpus: Vcpus) -> Result<Arc<Self>, Error> {
-        let memory =
-            image::new(blob, vcpus.slots.len() as u32, vcpus.bound).map_err(Error::Memory)?;
+    pub(crate) fn new(
+        kvm: &Kvm,
+        blob: &Blob,
+        vcpus: Vcpus,
+        stage_2: Stage2,
+    ) -> Result<Arc<Self>, Error> {
+        let cpus = vcpus.slots.len() as u32;
+        let memory = image::new(blob, cpus, vcpus.bound, stage_2).map_err(Error::Memory)?;
         let access = match blob.note().guest_memory {
             GUEST_MEMORY_NONE => GuestAccess::None,
             GUEST_MEMORY_READ => GuestAccess::Read,
@@ -121,11 +127,11 @@ impl Payload {
         self.spoiled.store(false, Ordering::SeqCst);
     }
 
-    /// The ranges of monitor-physical addresses that have memory of the monitor's own, as address
-    /// and size in bytes.
+    /// The ranges of the monitor's own addresses (docs/abi.md) that have memory, as address and size in
+    /// bytes.
     pub fn memory_map(&self) -> impl Iterator<Item = (u64, u64)> {
-        let pieces = self.vm.memory().pieces().iter();
-        pieces.map(|piece| (piece.address, piece.size))
+        let pieces = self.vm.memory().pieces();
+        pieces.map(|(piece, _)| (piece.address, piece.size))
     }
 
     /// Bytes of the monitor's own memory that have a page behind them by now.

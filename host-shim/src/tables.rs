@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Stage-1 translation tables of the monitor VM (Arm ARM D8.3, 4 KiB granule, 39-bit addresses).
 //!
-//! The shim writes them once, before the blob runs. They map addresses to themselves and add what
-//! stage 2 cannot say: memory types and W^X. Below the monitor's window everything is Normal memory
-//! that nobody can execute. What of it there really is, and whether it can be written, is stage 2's to
-//! say, so that these tables stay as they are when the guest's memory changes: an access to an address
-//! without memory exits, one by one, whatever its type here. Inside the window only what is named is
-//! mapped.
+//! The shim writes them once, before the blob runs. They say where a piece of the monitor's lies in stage
+//! 2, and what stage 2 cannot say: memory types and W^X. Below the monitor's window addresses are the
+//! guest's and map to themselves, and everything is Normal memory that nobody can execute. What of it
+//! there really is, and whether it can be written, is stage 2's to say, so that these tables stay as they
+//! are when the guest's memory changes: an access to an address without memory exits, one by one, whatever
+//! its type here. Inside the window only what is named is mapped.
+//!
+//! The granule is 4 KiB on every host, whatever the pages of stage 2 are.
 
-use fakemon_abi::layout::{MONITOR_BASE, TABLES_BASE, VA_BITS};
+use fakemon_abi::layout::VA_BITS;
 
 /// What the blob may do with a range, and how it is cached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,40 +46,41 @@ const ADDRESS: u64 = 0x0000_ffff_ffff_f000;
 #[derive(Debug)]
 pub(crate) struct Tables {
     pages: Vec<[u64; ENTRIES]>,
+    root: u64,
 }
 
 impl Tables {
-    /// Starts with the guest's addresses below the monitor's window and nothing inside it.
-    pub(crate) fn new() -> Self {
+    /// Starts with the guest's addresses, up to `guest_end`, and nothing above. The tables will lie at
+    /// `root` and up in stage 2.
+    pub(crate) fn new(root: u64, guest_end: u64) -> Self {
         let mut tables = Tables {
             pages: vec![[0; ENTRIES]],
+            root,
         };
-        tables.map(0, MONITOR_BASE, Access::Write);
+        tables.map(0, 0, guest_end, Access::Write);
         tables
     }
 
-    /// Maps `address..address + size` to itself. Both are multiples of [`PAGE`] inside the 39-bit
-    /// space, where nothing is mapped yet.
-    pub(crate) fn map(&mut self, address: u64, size: u64, access: Access) {
+    /// Maps `address..address + size` to `physical` and up. All are multiples of [`PAGE`], the addresses
+    /// inside the 39-bit space, and nothing is mapped there yet.
+    pub(crate) fn map(&mut self, address: u64, physical: u64, size: u64, access: Access) {
         debug_assert!(
-            address.is_multiple_of(PAGE)
-                && size.is_multiple_of(PAGE)
-                && address + size <= 1 << VA_BITS
+            (address | physical | size).is_multiple_of(PAGE) && address + size <= 1 << VA_BITS
         );
-        let mut at = address;
-        while at < address + size {
-            at += self.map_one(at, address + size - at, access);
+        let mut done = 0;
+        while done < size {
+            done += self.map_one(address + done, physical + done, size - done, access);
         }
     }
 
     /// Writes the largest descriptor that fits at `at` into `room` bytes, and returns what it
     /// covers.
-    fn map_one(&mut self, at: u64, room: u64, access: Access) -> u64 {
+    fn map_one(&mut self, at: u64, physical: u64, room: u64, access: Access) -> u64 {
         let mut table = 0;
         for (level, &span) in SPAN.iter().enumerate().skip(1) {
             let index = (at / span) as usize % ENTRIES;
-            if at.is_multiple_of(span) && room >= span {
-                self.pages[table][index] = at | attributes(access, level);
+            if (at | physical).is_multiple_of(span) && room >= span {
+                self.pages[table][index] = physical | attributes(access, level);
                 return span;
             }
             table = self.descend(table, index);
@@ -89,16 +92,16 @@ impl Tables {
     fn descend(&mut self, table: usize, index: usize) -> usize {
         let old = self.pages[table][index];
         if old & (VALID | TABLE_OR_PAGE) == VALID | TABLE_OR_PAGE {
-            return ((old & ADDRESS) - TABLES_BASE) as usize / PAGE as usize;
+            return ((old & ADDRESS) - self.root) as usize / PAGE as usize;
         }
         debug_assert!(old & VALID == 0, "something is mapped there");
         self.pages.push([0; ENTRIES]);
         let new = self.pages.len() - 1;
-        self.pages[table][index] = (TABLES_BASE + new as u64 * PAGE) | VALID | TABLE_OR_PAGE;
+        self.pages[table][index] = (self.root + new as u64 * PAGE) | VALID | TABLE_OR_PAGE;
         new
     }
 
-    /// The tables as they lie in memory at [`TABLES_BASE`].
+    /// The tables as they lie in memory.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         self.pages
             .iter()
@@ -130,4 +133,4 @@ fn attributes(access: Access, level: usize) -> u64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

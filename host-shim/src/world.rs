@@ -13,14 +13,13 @@ use crate::claims;
 use crate::engine::binding;
 use crate::error::Error;
 use crate::fd::{self, AsKvmFd};
-use crate::guest::ram::{GuestMemory, Region};
+use crate::guest::ram::{GuestMemory, Ram, Region};
 use crate::lane::Lane;
 use crate::lane::Shared;
-use crate::monitor::Vcpus;
 use crate::monitor::watchdog::Watchdog;
+use crate::monitor::{self, Vcpus};
 use crate::payload::Payload;
 use crate::policy::{Config, Engine};
-use crate::tables::PAGE;
 use crate::width::Width;
 
 /// The payloads of a guest, and its memory.
@@ -56,11 +55,6 @@ impl World {
             return Err(Error::NoPayload);
         }
         claims::check(blobs).map_err(|error| Error::Claims(Box::new(error)))?;
-        // SAFETY: sysconf has no memory arguments.
-        let page_size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as u64;
-        if page_size != PAGE {
-            return Err(Error::PageSize(page_size));
-        }
         let kvm = fd::keep(kvm).map_err(|cause| Error::Kvm {
             what: "keep /dev/kvm open",
             cause,
@@ -73,6 +67,7 @@ impl World {
             Engine::Kernel if binding::supported(&kvm) => true,
             Engine::Kernel => return Err(Error::NoKernelEngine),
         };
+        let stage_2 = monitor::stage_2(&kvm);
         let payloads = blobs
             .iter()
             .enumerate()
@@ -81,14 +76,20 @@ impl World {
                     bound: kernel_engine && n == 0,
                     slots: (0..cpus).map(|_| Arc::default()).collect(),
                 };
-                Payload::new(&kvm, blob, vcpus)
+                Payload::new(&kvm, blob, vcpus, stage_2)
             })
             .collect::<Result<Vec<_>, _>>()?;
         let slots = payloads.iter().flat_map(|payload| payload.vm().slots());
         let slots = slots.cloned().collect();
         let watchdog = Watchdog::new(slots, &config).map_err(Error::Watchdog)?;
         Ok(World {
-            shared: Arc::new(Shared::new(payloads, config, cpus, watchdog)),
+            shared: Arc::new(Shared::new(
+                payloads,
+                Ram::new(stage_2.page),
+                config,
+                cpus,
+                watchdog,
+            )),
         })
     }
 
@@ -113,15 +114,15 @@ impl World {
     /// guest's addresses walks it.
     ///
     /// # Errors
-    /// It lies in the monitor's own window, is not made of pages, overlaps another, or KVM refuses;
-    /// then it has not been added.
+    /// A payload that asks for the guest's memory has no such address, it is not made of the host's pages,
+    /// overlaps another, or KVM refuses; then it has not been added.
     ///
     /// # Safety
     /// The region is mapped in this process, writable, and stays so until it is
     /// [removed](Self::remove_memory) or the world and all its lanes are dropped.
     pub unsafe fn add_memory(&self, memory: GuestMemory) -> Result<(), Error> {
         let mut regions = self.shared.ram.change();
-        let at = regions.insert(memory)?;
+        let at = regions.insert(memory, self.shared.ram.page())?;
         let (region, log_dirty) = (regions.list[at], regions.log_dirty);
         for payload in &self.shared.payloads {
             // SAFETY: as the caller says; `remove_memory` unmaps it before it leaves the list.
@@ -197,14 +198,15 @@ impl World {
     }
 
     /// The pages of the region at this guest physical address that payloads have written since this
-    /// was asked last: bit 0 of word 0 is its first page, as in KVM_GET_DIRTY_LOG.
+    /// was asked last: bit 0 of word 0 is its first page, one of the host's, as in KVM_GET_DIRTY_LOG.
     ///
     /// # Errors
     /// There is no such region, nobody [keeps track](Self::log_dirty_pages), or KVM refuses.
     pub fn dirty_pages(&self, guest_addr: u64) -> Result<Vec<u64>, Error> {
         let regions = self.shared.ram.regions();
         let region = &regions.list[regions.position(guest_addr)?];
-        let mut pages = vec![0; (region.memory.size / PAGE).div_ceil(64) as usize];
+        let count = region.memory.size / self.shared.ram.page();
+        let mut pages = vec![0; count.div_ceil(64) as usize];
         for payload in &self.shared.payloads {
             payload.vm().dirty_pages(region, &mut pages)?;
         }

@@ -19,7 +19,7 @@ use kvm_ioctls::{Kvm, VmFd};
 pub use crate::cpu::Cpu;
 pub use crate::log::{Access, Log};
 use crate::only_one_32bit::OnlyOne32Bit;
-pub use crate::ram::{RAM, RAM_SIZE, Ram};
+pub use crate::ram::{RAM, RAM_SIZE, Ram, page_size};
 pub use crate::stop::{END, REPORT, Stop};
 
 /// A guest VM with its monitor VM.
@@ -187,7 +187,7 @@ impl Machine {
         })
     }
 
-    /// Gives the guest a page of its own at `page`, which the monitor does not hear of.
+    /// Gives the guest a page of the host's of its own at `page`, which the monitor does not hear of.
     pub fn add_page(&mut self, page: u64, bytes: &[u8]) {
         let more = Ram::new();
         more.write(RAM, bytes);
@@ -195,7 +195,7 @@ impl Machine {
             slot: 1 + self.more.len() as u32,
             flags: 0,
             guest_phys_addr: page,
-            memory_size: 0x1000,
+            memory_size: page_size(),
             userspace_addr: more.address(),
         };
         // SAFETY: as for RAM.

@@ -65,7 +65,6 @@ mod of_engine {
                 | Error::Register(_)
                 | Error::Memory(_)
                 | Error::Watchdog(_)
-                | Error::PageSize(_)
                 | Error::NoKernelEngine => fakemon_error::Host,
                 _ => fakemon_error::Vmm,
             };

@@ -4,10 +4,7 @@
 use std::arch::asm;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use fakemon_abi::layout::MONITOR_BASE;
-
 use crate::error::Error;
-use crate::tables::PAGE;
 
 /// A region of guest RAM: where the guest sees it, and where the VMM has it mapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,39 +45,55 @@ pub(crate) struct Regions {
 }
 
 /// What there is, for all threads.
-#[derive(Debug, Default)]
-pub(crate) struct Ram(RwLock<Regions>);
+#[derive(Debug)]
+pub(crate) struct Ram {
+    regions: RwLock<Regions>,
+    page: u64,
+}
 
 impl GuestMemory {
-    fn end(&self) -> u64 {
+    /// Where it ends, or the last address that there is.
+    pub(crate) fn end(&self) -> u64 {
         self.guest_addr.saturating_add(self.size)
     }
 
-    /// Tells whether the monitor VMs can have it where the guest does.
-    fn check(&self) -> Result<(), Error> {
-        let end = self.guest_addr.checked_add(self.size);
-        if end.is_none_or(|end| end > MONITOR_BASE) {
-            return Err(Error::GuestMemoryTooHigh(self.guest_addr));
+    /// Tells whether it is made of pages of this size, of addresses that there are.
+    fn check(&self, page: u64) -> Result<(), Error> {
+        let guest_addr = self.guest_addr;
+        let numbers = guest_addr | self.host_addr | self.size;
+        if !numbers.is_multiple_of(page) || self.size == 0 {
+            return Err(Error::GuestMemoryUnaligned { guest_addr, page });
         }
-        let aligned = [self.guest_addr, self.host_addr, self.size]
-            .iter()
-            .all(|n| n.is_multiple_of(PAGE));
-        if !aligned || self.size == 0 {
-            return Err(Error::GuestMemoryUnaligned(self.guest_addr));
+        if guest_addr.checked_add(self.size).is_none() {
+            let limit = u64::MAX;
+            return Err(Error::GuestMemoryTooHigh { guest_addr, limit });
         }
         Ok(())
     }
 }
 
 impl Ram {
+    /// Without a region, on a host with pages of this size.
+    pub(crate) fn new(page: u64) -> Self {
+        Ram {
+            regions: RwLock::default(),
+            page,
+        }
+    }
+
+    /// Bytes of a page, of which regions are made.
+    pub(crate) fn page(&self) -> u64 {
+        self.page
+    }
+
     /// The regions, which stay as they are, and mapped, as long as the result is kept.
     pub(crate) fn regions(&self) -> RwLockReadGuard<'_, Regions> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.regions.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The regions, for changing them.
     pub(crate) fn change(&self) -> RwLockWriteGuard<'_, Regions> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
+        self.regions.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads 4 or 8 bytes, aligned to their size, as a walk of the guest's that goes past the caches would;
@@ -158,8 +171,8 @@ impl Regions {
     }
 
     /// Puts a region among the others, in the first slot that is free, and returns where it is.
-    pub(crate) fn insert(&mut self, memory: GuestMemory) -> Result<usize, Error> {
-        memory.check()?;
+    pub(crate) fn insert(&mut self, memory: GuestMemory, page: u64) -> Result<usize, Error> {
+        memory.check(page)?;
         let list = &mut self.list;
         let at = list.partition_point(|region| region.memory.guest_addr < memory.guest_addr);
         let before = at.checked_sub(1).map(|n| list[n].memory.end());

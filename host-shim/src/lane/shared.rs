@@ -29,13 +29,14 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(
         payloads: Vec<Arc<Payload>>,
+        ram: Ram,
         config: Config,
         cpus: u32,
         watchdog: Watchdog,
     ) -> Self {
         Shared {
             payloads,
-            ram: Ram::default(),
+            ram,
             config,
             cpus,
             mpidr: (0..cpus).map(|_| AtomicU64::new(NOBODY)).collect(),

@@ -8,27 +8,17 @@ use std::io;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
-use crate::tables::PAGE;
-
-/// One piece of the monitor VM's address space that has memory behind it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Piece {
-    /// Address in the monitor VM.
-    pub(crate) address: u64,
-    /// Size in bytes, a multiple of [`PAGE`].
-    pub(crate) size: u64,
-    /// Stage 2 lets the monitor VM write it.
-    pub(crate) writable: bool,
-    /// Offset in the mapping.
-    offset: usize,
-}
+use crate::layout::{Backing, Layout, Piece};
 
 /// The mapping; it lives as long as the monitor VM or one of its vCPUs.
 #[derive(Debug)]
 pub(crate) struct Memory {
     base: NonNull<u8>,
     size: usize,
-    pieces: Vec<Piece>,
+    layout: Layout,
+    /// The pieces that have memory, ascending by address, with their offsets in the mapping, which are
+    /// multiples of the host's page.
+    pieces: Vec<(Piece, usize)>,
 }
 
 // SAFETY: the mapping is plain memory that no thread owns, and all access to it is by volatile or
@@ -38,50 +28,50 @@ unsafe impl Send for Memory {}
 unsafe impl Sync for Memory {}
 
 impl Memory {
-    /// Maps memory for `layout`, whose entries are an address and a size in the monitor VM, and whether
-    /// the monitor VM can write there.
-    pub(crate) fn new(layout: impl IntoIterator<Item = (u64, u64, bool)>) -> io::Result<Arc<Self>> {
+    /// Maps memory for the pieces of `layout` that have some.
+    pub(crate) fn new(layout: Layout) -> io::Result<Arc<Self>> {
         let mut pieces = Vec::new();
         let mut mapped = 0;
-        for (address, size, writable) in layout {
-            pieces.push(Piece {
-                address,
-                size,
-                writable,
-                offset: mapped,
-            });
-            mapped += size as usize;
+        for piece in layout.pieces() {
+            if piece.backing != Backing::Hole {
+                pieces.push((*piece, mapped));
+                mapped += layout.room(piece.size) as usize;
+            }
         }
+        pieces.sort_by_key(|(piece, _)| piece.address);
         Ok(Arc::new(Memory {
             base: map(mapped)?,
             size: mapped,
+            layout,
             pieces,
         }))
     }
 
-    pub(crate) fn pieces(&self) -> &[Piece] {
-        &self.pieces
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
     }
 
-    /// Address in this process of a piece's first byte.
-    pub(crate) fn host_address(&self, piece: &Piece) -> u64 {
-        self.base.as_ptr().expose_provenance() as u64 + piece.offset as u64
+    /// The pieces that have memory, with the address in this process of their first bytes.
+    pub(crate) fn pieces(&self) -> impl ExactSizeIterator<Item = (&Piece, u64)> {
+        let base = self.base.as_ptr().expose_provenance() as u64;
+        let pieces = self.pieces.iter();
+        pieces.map(move |(piece, offset)| (piece, base + *offset as u64))
     }
 
     /// Where `size` bytes at `address` lie in the mapping; [`None`] unless one piece holds them
     /// all.
     pub(crate) fn locate(&self, address: u64, size: usize) -> Option<NonNull<u8>> {
-        let piece = self
+        let (piece, offset) = self
             .pieces
             .iter()
-            .find(|p| address >= p.address && address - p.address < p.size)?;
+            .find(|(p, _)| address >= p.address && address - p.address < p.size)?;
         let inside = address - piece.address;
         if size as u64 > piece.size - inside {
             return None;
         }
         // SAFETY: pieces lie within the mapping one after the other, and `inside + size` is within
         // this one.
-        Some(unsafe { self.base.add(piece.offset + inside as usize) })
+        Some(unsafe { self.base.add(offset + inside as usize) })
     }
 
     /// Copies bytes into the monitor's memory; what has no memory behind it is a mistake of this
@@ -94,14 +84,24 @@ impl Memory {
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), to.as_ptr(), bytes.len()) };
     }
 
-    /// Makes whole pages zero, as they were when they were mapped.
-    pub(crate) fn clear(&self, address: u64, size: u64) {
-        assert!(size.is_multiple_of(PAGE) && address.is_multiple_of(PAGE));
-        if let Some(start) = self.locate(address, size as usize) {
-            // SAFETY: these are whole pages of the mapping, which is private and anonymous: they are
-            // zero when they are next touched. Nothing refers to them.
-            unsafe { libc::madvise(start.as_ptr().cast(), size as usize, libc::MADV_DONTNEED) };
-        }
+    /// Makes the piece that begins at `address` zero, as it was when it was mapped.
+    pub(crate) fn clear(&self, address: u64) {
+        let found = self
+            .pieces
+            .iter()
+            .find(|(piece, _)| piece.address == address);
+        let (piece, offset) =
+            found.expect("the layout has a piece for each part of what is loaded");
+        let size = self.layout.room(piece.size) as usize;
+        // SAFETY: these are whole pages of the mapping, this piece's alone, which is private and
+        // anonymous: they are zero when they are next touched. Nothing refers to them.
+        unsafe {
+            libc::madvise(
+                self.base.add(*offset).as_ptr().cast(),
+                size,
+                libc::MADV_DONTNEED,
+            )
+        };
     }
 
     /// Copies bytes out, for example of a message of the blob; [`None`] where there is no memory.
@@ -116,7 +116,8 @@ impl Memory {
 
     /// Bytes of the mapping that have a page behind them.
     pub(crate) fn touched(&self) -> io::Result<u64> {
-        let mut pages = vec![0; self.size.div_ceil(PAGE as usize)];
+        let page = self.layout.stage_2().page;
+        let mut pages = vec![0; self.size.div_ceil(page as usize)];
         // SAFETY: the mapping is this long, and `pages` has a byte for each of its pages.
         let result =
             unsafe { libc::mincore(self.base.as_ptr().cast(), self.size, pages.as_mut_ptr()) };
@@ -124,7 +125,7 @@ impl Memory {
             return Err(io::Error::last_os_error());
         }
         let there = pages.iter().filter(|&&page| page & 1 != 0);
-        Ok(there.count() as u64 * PAGE)
+        Ok(there.count() as u64 * page)
     }
 }
 

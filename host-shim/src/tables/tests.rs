@@ -2,7 +2,55 @@
 //! Walks the tables as the CPU would, and checks what it finds.
 
 use super::*;
-use fakemon_abi::layout::vcpu_block;
+use fakemon_abi::layout::{MONITOR_BASE, vcpu_block};
+
+/// Where the tables of these tests lie in stage 2.
+const ROOT: u64 = 0xff_c000_4000;
+
+fn new() -> Tables {
+    Tables::new(ROOT, MONITOR_BASE)
+}
+
+/// A block or page that tables map.
+#[derive(Debug)]
+pub(crate) struct Leaf {
+    pub(crate) address: u64,
+    pub(crate) physical: u64,
+    pub(crate) size: u64,
+    pub(crate) access: Access,
+}
+
+/// All that tables at `root` map, ascending.
+pub(crate) fn leaves(bytes: &[u8], root: u64) -> Vec<Leaf> {
+    let mut found = Vec::new();
+    descend(bytes, root, (root, 0, 1), &mut found);
+    found
+}
+
+/// Goes through the table at the first number, which is for addresses from the second, of that level.
+fn descend(bytes: &[u8], root: u64, table: (u64, u64, usize), found: &mut Vec<Leaf>) {
+    let (at, first, level) = table;
+    let start = (at - root) as usize;
+    let entries = bytes[start..start + PAGE as usize].chunks_exact(8);
+    for (address, entry) in (first..).step_by(SPAN[level] as usize).zip(entries) {
+        let entry = u64::from_le_bytes(entry.try_into().expect("eight bytes"));
+        let next = entry & ADDRESS;
+        match entry & 0b11 {
+            0b11 if level < 3 => descend(bytes, root, (next, address, level + 1), found),
+            0b01 | 0b11 => {
+                let kinds = [Access::Read, Access::Write, Access::Execute, Access::Device];
+                let is_it = |access: &Access| entry & !ADDRESS == attributes(*access, level);
+                found.push(Leaf {
+                    address,
+                    physical: next,
+                    size: SPAN[level],
+                    access: kinds.into_iter().find(is_it).expect("known attributes"),
+                });
+            }
+            _ => {}
+        }
+    }
+}
 
 /// The descriptor that translates `address`, with the level that holds it.
 fn walk(tables: &Tables, address: u64) -> Option<(u64, usize)> {
@@ -12,7 +60,7 @@ fn walk(tables: &Tables, address: u64) -> Option<(u64, usize)> {
         let at = table + (address / span) as usize % ENTRIES * 8;
         let entry = u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
         match entry & 0b11 {
-            0b11 if level < 3 => table = ((entry & ADDRESS) - TABLES_BASE) as usize,
+            0b11 if level < 3 => table = ((entry & ADDRESS) - ROOT) as usize,
             0b01 if level < 3 => return Some((entry, level)),
             0b11 => return Some((entry, level)),
             _ => return None,
@@ -22,12 +70,12 @@ fn walk(tables: &Tables, address: u64) -> Option<(u64, usize)> {
 }
 
 #[track_caller]
-fn expect(tables: &Tables, address: u64, access: Access) {
+fn expect(tables: &Tables, address: u64, physical: u64, access: Access) {
     let (entry, level) = walk(tables, address).expect("mapped");
     assert_eq!(
-        entry & ADDRESS,
-        address & !(SPAN[level] - 1),
-        "mapped one to one"
+        (entry & ADDRESS) + address % SPAN[level],
+        physical,
+        "where {address:#x} is in stage 2"
     );
     assert_eq!(
         entry & !ADDRESS,
@@ -38,9 +86,14 @@ fn expect(tables: &Tables, address: u64, access: Access) {
 
 #[test]
 fn everything_below_the_window_is_memory_that_nobody_executes_and_the_window_is_empty() {
-    let tables = Tables::new();
-    expect(&tables, 0, Access::Write);
-    expect(&tables, MONITOR_BASE - PAGE, Access::Write);
+    let tables = new();
+    expect(&tables, 0, 0, Access::Write);
+    expect(
+        &tables,
+        MONITOR_BASE - PAGE,
+        MONITOR_BASE - PAGE,
+        Access::Write,
+    );
     assert_eq!(walk(&tables, MONITOR_BASE), None);
     assert_eq!(walk(&tables, vcpu_block(0)), None);
     assert_eq!(
@@ -52,27 +105,53 @@ fn everything_below_the_window_is_memory_that_nobody_executes_and_the_window_is_
 
 #[test]
 fn a_page_changes_nothing_around_it() {
-    let mut tables = Tables::new();
+    let mut tables = new();
     let block = vcpu_block(3);
-    tables.map(block, PAGE, Access::Device);
-    tables.map(block + 2 * PAGE, PAGE, Access::Execute);
-    expect(&tables, block, Access::Device);
-    expect(&tables, block + 2 * PAGE, Access::Execute);
+    tables.map(block, ROOT - PAGE, PAGE, Access::Device);
+    tables.map(block + 2 * PAGE, ROOT - 3 * PAGE, PAGE, Access::Execute);
+    expect(&tables, block, ROOT - PAGE, Access::Device);
+    expect(&tables, block + 2 * PAGE, ROOT - 3 * PAGE, Access::Execute);
     for around in [block - PAGE, block + PAGE, block + 3 * PAGE] {
         assert_eq!(walk(&tables, around), None, "{around:#x}");
     }
-    expect(&tables, MONITOR_BASE - PAGE, Access::Write);
+    expect(
+        &tables,
+        MONITOR_BASE - PAGE,
+        MONITOR_BASE - PAGE,
+        Access::Write,
+    );
 }
 
 #[test]
-fn large_ranges_use_large_blocks() {
-    let mut tables = Tables::new();
-    tables.map(MONITOR_BASE, (1 << 30) + (2 << 20) + PAGE, Access::Read);
-    let level = |address| walk(&tables, MONITOR_BASE + address).map(|(_, level)| level);
-    assert_eq!(level(0), Some(1));
-    assert_eq!(level(1 << 30), Some(2));
-    assert_eq!(level((1 << 30) + (2 << 20)), Some(3));
-    assert_eq!(level((1 << 30) + (2 << 20) + PAGE), None);
+fn large_ranges_use_large_blocks_where_both_addresses_allow() {
+    const SIZE: u64 = (1 << 30) + (2 << 20) + PAGE;
+    let levels = |physical| {
+        let mut tables = new();
+        tables.map(MONITOR_BASE, physical, SIZE, Access::Read);
+        for offset in [0, SIZE / 2 & !(PAGE - 1), SIZE - PAGE] {
+            expect(
+                &tables,
+                MONITOR_BASE + offset,
+                physical + offset,
+                Access::Read,
+            );
+        }
+        [0, 1 << 30, SIZE - PAGE, SIZE].map(|offset| {
+            let found = walk(&tables, MONITOR_BASE + offset);
+            found.map(|(_, level)| level)
+        })
+    };
+    assert_eq!(levels(0x80_0000_0000), [Some(1), Some(2), Some(3), None]);
+    assert_eq!(levels(0x80_0020_0000), [Some(2), Some(2), Some(3), None]);
+    assert_eq!(levels(0x80_0020_1000), [Some(3), Some(3), Some(3), None]);
+}
+
+#[test]
+fn the_guests_addresses_may_end_anywhere() {
+    let end = (1 << 30) * 3 + (2 << 20) + PAGE;
+    let tables = Tables::new(ROOT, end);
+    expect(&tables, end - PAGE, end - PAGE, Access::Write);
+    assert_eq!(walk(&tables, end), None);
 }
 
 #[test]

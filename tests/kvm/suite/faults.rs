@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use fakemon_abi::layout::{MONITOR_BASE, VECTOR_LOWER_AARCH64};
-use fakemon_host::{BlobFault, Error, FaultReason, Limit, OnFault};
+use fakemon_host::{Blob, BlobFault, Error, FaultReason, Limit, OnFault};
 use fakemon_tests::elf::{DATA, FUNCTION, SYMBOL, blob};
 use fakemon_tests::machine::{Cpu, Machine, Options, Stop};
 use fakemon_tests::program::caller;
@@ -108,6 +108,11 @@ impl Case {
 /// A machine whose monitor VM has room for a second vCPU, and whose watchdog has [`LIMIT`] of this
 /// and plenty of the rest.
 fn machine(program: &[u8], on_fault: OnFault, limit: Option<Limit>) -> Machine {
+    machine_with(&blob(program), on_fault, limit)
+}
+
+/// The same for a blob of any kind.
+fn machine_with(blob: &Blob, on_fault: OnFault, limit: Option<Limit>) -> Machine {
     let mut options = Options {
         spare_cpus: 1,
         ..Options::default()
@@ -119,7 +124,7 @@ fn machine(program: &[u8], on_fault: OnFault, limit: Option<Limit>) -> Machine {
         None => {}
         Some(other) => panic!("{other:?} is new"),
     }
-    Machine::new(&blob(program), caller(), &options)
+    Machine::new(blob, caller(), &options)
 }
 
 /// Makes a call during which the blob fails, and returns the report of it.

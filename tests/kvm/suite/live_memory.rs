@@ -11,7 +11,7 @@ use fakemon_abi::note::{GUEST_MEMORY_WRITE, WINDOW_SMCCC_1_2};
 use fakemon_abi::status::{INVALID_PARAMETERS, SUCCESS};
 use fakemon_host::{Error, GuestMemory, Request, Step, World};
 use fakemon_tests::elf::{DATA, blob_with, note};
-use fakemon_tests::machine::{Access, Machine, Options, RAM, RAM_SIZE, Ram};
+use fakemon_tests::machine::{Access, Machine, Options, RAM, RAM_SIZE, Ram, page_size};
 use fakemon_tests::program::caller;
 use fakemon_tests::{program, trials};
 use libtest_mimic::Trial;
@@ -107,16 +107,16 @@ fn region(ram: &Ram, guest_addr: u64, offset: u64, size: u64) -> GuestMemory {
 }
 
 fn a_region_comes_and_goes() {
-    let more = Ram::new();
+    let (more, size) = (Ram::new(), 2 * page_size());
     let mut machine = machine();
     let before = changes(&mut machine);
     assert_eq!(load(&mut machine, MORE), FROM_VMM);
     for round in 1..=3 {
         // SAFETY: `more` outlives the machine's use of it: it is removed below.
-        unsafe { world(&machine).add_memory(region(&more, MORE, 0, 0x2000)) }.expect("memory");
+        unsafe { world(&machine).add_memory(region(&more, MORE, 0, size)) }.expect("memory");
         assert_eq!(store(&mut machine, MORE + 0x1008, round), round);
         assert_eq!(more.read(RAM + 0x1008, 8), round.to_le_bytes());
-        assert_eq!(told(&mut machine), [[RAM, RAM_SIZE, 2], [MORE, 0x2000, 2]]);
+        assert_eq!(told(&mut machine), [[RAM, RAM_SIZE, 2], [MORE, size, 2]]);
         world(&machine).remove_memory(MORE).expect("removed");
         assert_eq!(load(&mut machine, MORE + 0x1008), FROM_VMM);
         assert_eq!(told(&mut machine), [[RAM, RAM_SIZE, 2]]);
@@ -136,15 +136,19 @@ fn neighbours_are_one_range_and_an_overlap_is_refused() {
         // SAFETY: `more` is dropped after the machine.
         unsafe { world(machine).add_memory(region(&more, guest_addr, offset, size)) }
     };
-    add(&machine, MORE + 0x1000, 0x1000, 0x1000).expect("the second page");
-    add(&machine, MORE, 0, 0x1000).expect("the first page");
-    assert_eq!(told(&mut machine), [[RAM, RAM_SIZE, 2], [MORE, 0x2000, 2]]);
+    let page = page_size();
+    add(&machine, MORE + page, page, page).expect("the second page");
+    add(&machine, MORE, 0, page).expect("the first page");
+    assert_eq!(
+        told(&mut machine),
+        [[RAM, RAM_SIZE, 2], [MORE, 2 * page, 2]]
+    );
     for (guest_addr, size) in [
-        (MORE, 0x1000),
-        (MORE - 0x1000, 0x2000),
-        (RAM + RAM_SIZE - 0x1000, 0x2000),
+        (MORE, page),
+        (MORE - page, 2 * page),
+        (RAM + RAM_SIZE - page, 2 * page),
     ] {
-        let refused = add(&machine, guest_addr, 0x4000, size);
+        let refused = add(&machine, guest_addr, 4 * page, size);
         assert!(
             matches!(refused, Err(Error::GuestMemoryOverlaps(at)) if at == guest_addr),
             "{refused:?}"
@@ -153,14 +157,16 @@ fn neighbours_are_one_range_and_an_overlap_is_refused() {
     world(&machine).remove_memory(MORE).expect("removed");
     assert_eq!(
         told(&mut machine),
-        [[RAM, RAM_SIZE, 2], [MORE + 0x1000, 0x1000, 2]]
+        [[RAM, RAM_SIZE, 2], [MORE + page, page, 2]]
     );
     // Many regions, each of a slot that may have been another's.
+    let many = MORE + 0x100_0000;
     for n in 0..40 {
-        add(&machine, MORE + 0x10_0000 + n * 0x2000, n * 0x1000, 0x1000).expect("a page");
+        let offset = n * page % RAM_SIZE;
+        add(&machine, many + n * 2 * page, offset, page).expect("a page");
     }
     assert_eq!(told(&mut machine).len(), 42);
-    assert_eq!(store(&mut machine, MORE + 0x10_0000 + 39 * 0x2000, 9), 9);
+    assert_eq!(store(&mut machine, many + 39 * 2 * page, 9), 9);
     drop(machine);
 }
 
@@ -198,12 +204,15 @@ fn the_pages_that_the_blob_writes_are_told() {
             .iter()
             .all(|&word| word == 0)
     );
-    store(&mut machine, RAM + 0x5000, 1);
-    load(&mut machine, RAM + 0x6000);
-    store(&mut machine, RAM + 65 * 0x1000, 1);
+    let page = page_size();
+    let last = RAM_SIZE / page - 1;
+    store(&mut machine, RAM + 5 * page, 1);
+    load(&mut machine, RAM + 6 * page);
+    store(&mut machine, RAM + last * page, 1);
     let pages = world(&machine).dirty_pages(RAM).expect("pages");
-    assert_eq!(pages.len() as u64, RAM_SIZE / 0x1000 / 64);
-    assert_eq!(pages[..3], [1 << 5, 1 << 1, 0]);
+    assert_eq!(pages.len() as u64, (last + 1).div_ceil(64));
+    let is_set = |page: &u64| pages[*page as usize / 64] & 1 << (page % 64) != 0;
+    assert_eq!((0..=last).filter(is_set).collect::<Vec<_>>(), [5, last]);
     assert!(
         world(&machine)
             .dirty_pages(RAM)
@@ -214,8 +223,8 @@ fn the_pages_that_the_blob_writes_are_told() {
     // Also in a region that comes later.
     let more = Ram::new();
     // SAFETY: `more` outlives the machine's use of it: it is removed below.
-    unsafe { world(&machine).add_memory(region(&more, MORE, 0, 0x2000)) }.expect("memory");
-    store(&mut machine, MORE + 0x1000, 1);
+    unsafe { world(&machine).add_memory(region(&more, MORE, 0, 2 * page)) }.expect("memory");
+    store(&mut machine, MORE + page, 1);
     assert_eq!(world(&machine).dirty_pages(MORE).expect("pages"), [1 << 1]);
     world(&machine).remove_memory(MORE).expect("removed");
     world(&machine).log_dirty_pages(false).expect("no log");

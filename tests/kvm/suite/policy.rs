@@ -3,12 +3,12 @@
 //! (docs/abi.md, "What is guaranteed to whom").
 
 use fakemon_abi::layout::{MAX_VCPUS, MONITOR_BASE};
-use fakemon_abi::note::CALLER_AARCH32;
+use fakemon_abi::note::{CALLER_AARCH32, GUEST_MEMORY_READ};
 use fakemon_host::{
     Blob, Config, Error, FilterError, GuestMemory, Policy, Width, World, set_policy,
 };
 use fakemon_tests::elf::{FUNCTION, blob, blob_with, note};
-use fakemon_tests::machine::{Machine, Options, RAM, Stop};
+use fakemon_tests::machine::{Machine, Options, RAM, Ram, Stop, page_size};
 use fakemon_tests::{program, trials};
 use kvm_ioctls::Kvm;
 use libtest_mimic::Trial;
@@ -176,28 +176,32 @@ fn a_monitor_that_cannot_be_is_refused() {
             "{refused:?}"
         );
     }
+    let page = page_size();
     let region = |guest_addr, size| {
         [GuestMemory {
             guest_addr,
-            host_addr: 0x1000,
+            host_addr: page,
             size,
         }]
     };
+    let mut note = note();
+    note.guest_memory = GUEST_MEMORY_READ;
+    let reader = blob_with(note, answer(), &[]);
     for (guest_addr, size) in [
-        (MONITOR_BASE - 0x1000, 0x2000),
-        (MONITOR_BASE, 0x1000),
-        (RAM, u64::MAX),
+        (MONITOR_BASE - page, 2 * page),
+        (MONITOR_BASE, page),
+        (RAM, u64::MAX - page + 1),
     ] {
-        let refused = monitor(&blob, &region(guest_addr, size), 1);
+        let refused = monitor(&reader, &region(guest_addr, size), 1);
         assert!(
-            matches!(refused, Err(Error::GuestMemoryTooHigh(at)) if at == guest_addr),
+            matches!(refused, Err(Error::GuestMemoryTooHigh { guest_addr: at, .. }) if at == guest_addr),
             "{refused:?}"
         );
     }
-    for (guest_addr, size) in [(RAM + 1, 0x1000), (RAM, 0x1001)] {
+    for (guest_addr, size) in [(RAM + 1, page), (RAM, page + 1)] {
         let refused = monitor(&blob, &region(guest_addr, size), 1);
         assert!(
-            matches!(refused, Err(Error::GuestMemoryUnaligned(at)) if at == guest_addr),
+            matches!(refused, Err(Error::GuestMemoryUnaligned { guest_addr: at, .. }) if at == guest_addr),
             "{refused:?}"
         );
     }
@@ -206,6 +210,21 @@ fn a_monitor_that_cannot_be_is_refused() {
         matches!(refused, Err(Error::NoSuchCpu { cpu: 1, cpus: 1 })),
         "vCPU 1 of 1: {refused:?}"
     );
+}
+
+fn memory_that_no_blob_asks_for_may_be_out_of_its_reach() {
+    let ram = Ram::new();
+    let far = GuestMemory {
+        guest_addr: MONITOR_BASE,
+        host_addr: ram.address(),
+        size: page_size(),
+    };
+    let kvm = Kvm::new().expect("/dev/kvm");
+    let world = World::new(&kvm, &[&blob(answer())], 1, Config::default()).expect("a world");
+    // SAFETY: `ram` is dropped after the world, whose lanes nobody has taken.
+    unsafe { world.add_memory(far) }.expect("no matter where");
+    world.remove_memory(MONITOR_BASE).expect("it was there");
+    drop(world);
 }
 
 pub(crate) fn tests() -> Vec<Trial> {
@@ -218,5 +237,6 @@ pub(crate) fn tests() -> Vec<Trial> {
         a_second_policy_is_refused,
         a_caller_of_another_width_is_refused,
         a_monitor_that_cannot_be_is_refused,
+        memory_that_no_blob_asks_for_may_be_out_of_its_reach,
     ]
 }

@@ -13,7 +13,7 @@ use fakemon_abi::note::{GUEST_MEMORY_NONE, GUEST_MEMORY_WRITE};
 use fakemon_host::FaultReason;
 use fakemon_host::regs::{ELR_EL1, PC, PSTATE, PSTATE_EL1H_MASKED, Register, SPSR_EL1, VBAR_EL1};
 use fakemon_tests::elf::{blob_with, note};
-use fakemon_tests::machine::{Machine, Options, RAM, Stop};
+use fakemon_tests::machine::{Machine, Options, RAM, Stop, page_size};
 use fakemon_tests::program;
 use fakemon_tests::program::caller;
 use libtest_mimic::Trial;
@@ -83,7 +83,8 @@ fn machine(program: &[u8], guest_memory: u32) -> Machine {
 fn call_from(machine: &mut Machine, caller_pc: Option<u64>) {
     let Some(pc) = caller_pc else { return };
     const SMC: [u8; 4] = 0xd400_0003_u32.to_le_bytes();
-    machine.add_page(pc & !0xfff, &SMC.repeat(0x1000 / 4));
+    let page = page_size();
+    machine.add_page(pc & !(page - 1), &SMC.repeat(page as usize / SMC.len()));
     machine.cpus[0].set(PC, pc - 4);
 }
 

@@ -9,9 +9,8 @@ use std::sync::Arc;
 
 use fakemon_abi::frame::{REGS, SPSR_IL};
 use fakemon_abi::layout::{
-    DOORBELL, DOORBELL_CALL, DOORBELL_RETURN, FRAME, GATE, HYP_VECTORS, MONITOR_BASE, TABLES_BASE,
-    VCPU_STRIDE, VECTOR_FIQ_AARCH32, VECTOR_FIQ_AARCH64, VECTOR_LOWER_AARCH32,
-    VECTOR_LOWER_AARCH64, vcpu_block,
+    DOORBELL, DOORBELL_CALL, DOORBELL_RETURN, FRAME, GATE, HYP_VECTORS, TABLES_BASE, VCPU_STRIDE,
+    VECTOR_FIQ_AARCH32, VECTOR_FIQ_AARCH64, VECTOR_LOWER_AARCH32, VECTOR_LOWER_AARCH64, vcpu_block,
 };
 use fakemon_abi::note::{CONDUIT_HVC, CONDUIT_SMC, Range, WINDOW_LEGACY32, WINDOW_SMCCC};
 
@@ -19,6 +18,7 @@ use crate::engine::binding::{Binding, EntryPoints};
 use crate::error::Error;
 use crate::fault::FaultReason;
 use crate::guest::vcpu::Guest;
+use crate::monitor::memory::Memory;
 use crate::monitor::vcpu::{Exit, Vcpu};
 use crate::payload::Payload;
 use crate::payload::blob::frame::{self, ELR, ENTRY, ESR, FAR, FramePtr, SP, SPSR, TAKEN};
@@ -71,6 +71,10 @@ pub(crate) struct BlobCpu {
     pub(crate) frame: FramePtr,
     pub(crate) cpu: u32,
     pub(crate) payload: Arc<Payload>,
+    /// The doorbell in stage 2, which is what an exit tells.
+    doorbell: u64,
+    /// Where the addresses end that mean the same in stage 2, those of the guest and of the VMM's bus.
+    guest_end: u64,
 }
 
 impl BlobCpu {
@@ -82,11 +86,14 @@ impl BlobCpu {
         config: &Config,
     ) -> Result<Self, Error> {
         let signal = (!config.watchdog.is_zero()).then_some(config.kick_signal);
+        let memory = payload.vm().memory();
         let mut blob = BlobCpu {
             vcpu: Vcpu::new(payload.vm(), cpu, signal)?,
-            frame: FramePtr::new(payload.vm().memory(), cpu, payload.vm().cpus()),
+            frame: FramePtr::new(memory, cpu, payload.vm().cpus()),
             cpu,
             payload: payload.clone(),
+            doorbell: physical(memory, vcpu_block(cpu) + DOORBELL),
+            guest_end: memory.layout().stage_2().guest_end(),
         };
         blob.start(guest)?;
         Ok(blob)
@@ -97,7 +104,8 @@ impl BlobCpu {
         self.vcpu.reset()?;
         let own = self.vcpu.registers();
         own.set(regs::MPIDR_EL1, guest.registers().get(regs::MPIDR_EL1)?)?;
-        own.set(regs::TTBR0_EL1, TABLES_BASE)?;
+        let tables = physical(self.payload.vm().memory(), TABLES_BASE);
+        own.set(regs::TTBR0_EL1, tables)?;
         own.set(regs::TCR_EL1, tables::TCR)?;
         own.set(regs::MAIR_EL1, tables::MAIR)?;
         own.set(regs::VBAR_EL1, self.block() + GATE)?;
@@ -115,7 +123,7 @@ impl BlobCpu {
         let mut signalled = false;
         let parked = loop {
             match self.vcpu.run() {
-                Exit::Load { address, .. } if address == self.doorbell() + DOORBELL_RETURN => {
+                Exit::Load { address, .. } if address == self.doorbell + DOORBELL_RETURN => {
                     break Ok(());
                 }
                 // A signal of the VMM's: nothing has happened yet, and the VMM will see it after
@@ -166,8 +174,10 @@ impl BlobCpu {
         vcpu_block(self.cpu)
     }
 
-    fn doorbell(&self) -> u64 {
-        self.block() + DOORBELL
+    /// What an exit's address is to the blob.
+    #[cold]
+    fn seen(&self, physical: u64) -> u64 {
+        self.payload.vm().memory().layout().seen(physical)
     }
 
     fn stack_top(&self) -> u64 {
@@ -261,15 +271,19 @@ impl BlobCpu {
     pub(crate) fn event(&self, exit: Exit) -> Option<Event> {
         let fault = |what| Event::Fault(Box::new(FaultReason::Exit(what)));
         Some(match exit {
-            Exit::Load { address, size } => match address.wrapping_sub(self.doorbell()) {
+            Exit::Load { address, size } => match address.wrapping_sub(self.doorbell) {
                 DOORBELL_RETURN => return None,
                 DOORBELL_CALL => Event::HostCall,
-                _ if address < MONITOR_BASE => Event::Load { address, size },
-                _ => fault(format!("read of {address:#x}, where nothing is")),
+                _ if address < self.guest_end => Event::Load { address, size },
+                _ => fault(format!(
+                    "read of {:#x}, where nothing is",
+                    self.seen(address)
+                )),
             },
-            Exit::Store { address, .. } if address >= MONITOR_BASE => {
-                fault(format!("write to {address:#x}, where it may not write"))
-            }
+            Exit::Store { address, .. } if address >= self.guest_end => fault(format!(
+                "write to {:#x}, where it may not write",
+                self.seen(address)
+            )),
             Exit::Store {
                 address,
                 size,
@@ -352,4 +366,10 @@ impl BlobCpu {
         }
         Ok(())
     }
+}
+
+/// Where stage 2 has an address of the monitor's own.
+fn physical(memory: &Memory, address: u64) -> u64 {
+    let found = memory.layout().physical(address);
+    found.expect("the layout has a place for all that the library uses")
 }

@@ -12,12 +12,14 @@ use fakemon_abi::frame::{Frame, SPSR_IL};
 use fakemon_abi::layout::{
     FRAME, GATE, MONITOR_BASE, TABLES_BASE, VECTOR_LOWER_AARCH64, vcpu_block,
 };
+use fakemon_abi::note::GUEST_MEMORY_READ;
 use fakemon_host::{FaultReason, Limit, OnFault};
-use fakemon_tests::elf::RODATA;
-use fakemon_tests::trials;
+use fakemon_tests::elf::{RODATA, blob_with, note};
+use fakemon_tests::machine::RAM;
+use fakemon_tests::{program, trials};
 use libtest_mimic::Trial;
 
-use super::{LIMIT, fault, machine, no_write, works};
+use super::{LIMIT, fault, machine, machine_with, no_write, works};
 
 // Claims to have returned: x4 is the SPSR, x5 the vector that the gate was entered by.
 misbehaves!(
@@ -43,16 +45,36 @@ misbehaves!(
     "eret",
 );
 
-// Switches its MMU off and stores to where x4 says.
+/// Where the test puts [`after_the_mmu`]: at this address the blob finds it without its MMU as well.
+const VECTORS: u64 = RAM + 0x8000;
+/// Offset of an exception at the blob's own level in a vector table.
+const CURRENT_EL: u64 = 0x200;
+
+// Finds out where the address in x4 is in stage 2, and switches its MMU off. Where its next instruction
+// should be is nothing then, and so the abort takes it to guest memory. The tables are not mapped, but
+// TTBR0_EL1 has their address.
 misbehaves!(
     without_mmu,
+    "at s1e1r, x4",
+    "isb",
+    "mrs x5, par_el1",
+    "tbz x5, #0, 1f",
+    "mrs x5, ttbr0_el1",
+    "1: and x5, x5, #0xfffffffff000",
+    "bfxil x5, x4, #0, #12",
+    "ldr x10, ={VECTORS}",
+    "msr vbar_el1, x10",
     "mrs x10, sctlr_el1",
     "bic x10, x10, #1",
     "msr sctlr_el1, x10",
     "isb",
-    "str x9, [x4]",
-    "eret",
+    "udf #0",
+    ".ltorg";
+    VECTORS = VECTORS
 );
+
+// Stores to where x5 says.
+program!(after_the_mmu, "str x9, [x5]", "b .",);
 
 fn reason(program: &[u8], inputs: &[u64]) -> FaultReason {
     let mut reasons = Vec::new();
@@ -105,14 +127,23 @@ fn a_blob_that_changes_its_byte_order_is_reported() {
 }
 
 fn a_blob_without_mmu_cannot_write_what_the_next_call_needs() {
+    let mut note = note();
+    note.guest_memory = GUEST_MEMORY_READ;
+    let blob = blob_with(note, without_mmu(), &[]);
     for address in [
         MONITOR_BASE + VECTOR_LOWER_AARCH64,
         RODATA,
         TABLES_BASE,
         vcpu_block(0) + GATE,
     ] {
-        let reason = reason(without_mmu(), &[1, 40, 2, address]);
-        assert_eq!(reason, no_write(address));
+        for on_fault in [OnFault::Fatal, OnFault::NotSupported] {
+            let mut machine = machine_with(&blob, on_fault, Some(Limit::CpuTime));
+            machine.write_ram(VECTORS + CURRENT_EL, after_the_mmu());
+            let cpu = &mut machine.cpus[0];
+            let fault = fault(cpu, on_fault, &[1, 40, 2, address]);
+            assert_eq!(fault.reason, no_write(address), "{fault}");
+            works(cpu);
+        }
     }
 }
 

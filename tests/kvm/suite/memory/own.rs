@@ -8,7 +8,7 @@ use fakemon_abi::layout::{
 use fakemon_abi::note::GUEST_MEMORY_WRITE;
 use fakemon_host::{Config, Error, GuestMemory, World};
 use fakemon_tests::elf::{DATA, RODATA};
-use fakemon_tests::machine::RAM;
+use fakemon_tests::machine::{RAM, page_size};
 use fakemon_tests::trials;
 use kvm_ioctls::Kvm;
 use libtest_mimic::Trial;
@@ -129,30 +129,35 @@ fn guest_memory_in_the_monitors_window_or_off_the_pages_is_refused() {
         // SAFETY: each region is refused, so that nothing ever accesses it.
         unsafe { world.add_memory(memory) }
     };
-    let top = MONITOR_BASE;
+    let (top, page) = (MONITOR_BASE, page_size());
     for (start, size) in [
-        (top, 0x1000),
-        (top - 0x1000, 0x2000),
+        (top, page),
+        (top - page, 2 * page),
         (RAM, top),
-        (vcpu_block(0), 0x1000),
-        (top + MONITOR_SIZE, 0x1000),
-        (u64::MAX - 0xfff, 0x2000),
-        (0x1000, u64::MAX - 0xfff),
+        (vcpu_block(0), page),
+        (top + MONITOR_SIZE, page),
+        (u64::MAX - page + 1, 2 * page),
+        (page, u64::MAX - page + 1),
     ] {
-        let refused = add(start, 0x1000, size);
+        let refused = add(start, page, size);
         assert!(
-            matches!(refused, Err(Error::GuestMemoryTooHigh(at)) if at == start),
+            matches!(refused, Err(Error::GuestMemoryTooHigh { guest_addr, .. }) if guest_addr == start),
             "{refused:?}"
         );
     }
+    // Pages are the host's.
     for (start, host, size) in [
-        (RAM + 8, 0x1000, 0x1000),
-        (RAM, 0x1010, 0x1000),
-        (RAM, 0x1000, 0x1001),
+        (RAM + 8, page, page),
+        (RAM + page / 2, page, page),
+        (RAM, page + 0x10, page),
+        (RAM, page / 2, page),
+        (RAM, page, page + 1),
+        (RAM, page, page / 2),
+        (RAM, page, 0),
     ] {
         let refused = add(start, host, size);
         assert!(
-            matches!(refused, Err(Error::GuestMemoryUnaligned(at)) if at == start),
+            matches!(refused, Err(Error::GuestMemoryUnaligned { guest_addr, page: of }) if (guest_addr, of) == (start, page)),
             "{refused:?}"
         );
     }
