@@ -29,11 +29,12 @@ use crate::fd::AsKvmFd;
 use crate::guest::vcpu::Guest;
 use crate::monitor::kick::KickHandle;
 use crate::payload::blob::cpu::BlobCpu;
+use crate::policy::Hvc;
 use crate::record::CallRecord;
 use crate::regs::{self, RegisterError, x};
 use crate::request::{Reply, Request};
 use crate::step::{Step, Trap};
-use crate::width::Width;
+use crate::width::{Conduit, Width};
 
 mod end;
 mod entry;
@@ -61,6 +62,15 @@ enum State {
 enum Place {
     HostCall,
     Access,
+}
+
+/// The conduit by which the payloads have a call that the guest makes by this one.
+#[inline(always)]
+fn served_as(hvc: Hvc, conduit: Conduit) -> Conduit {
+    match hvc {
+        Hvc::AsNote => conduit,
+        Hvc::AsSmc => Conduit::Smc,
+    }
 }
 
 /// The secure half of one of the guest's vCPUs: carries its calls to the payloads and back.
@@ -102,7 +112,7 @@ impl Lane {
             let mut blob = BlobCpu::new(payload, cpu, &guest, &world.config)?;
             let switch = match payload.is_bound() {
                 false => Switch::Userspace,
-                true => Switch::Kernel(blob.bind(&guest, world.config.log)?),
+                true => Switch::Kernel(blob.bind(&guest, &world.config)?),
             };
             seats.push(Seat { switch, blob });
         }
@@ -140,6 +150,10 @@ impl Lane {
     }
 
     fn enter(&mut self, trap: Trap) -> Result<Step, Error> {
+        let trap = Trap {
+            conduit: served_as(self.world.config.hvc, trap.conduit),
+            ..trap
+        };
         if let Some(seat) = self.bound_in_call() {
             return self.exit_of_monitor(seat, trap);
         }
@@ -280,7 +294,8 @@ impl Lane {
             let Switch::Kernel(binding) = &mut seat.switch else {
                 continue;
             };
-            while let Some(record) = binding.take() {
+            while let Some(mut record) = binding.take() {
+                record.conduit = served_as(self.world.config.hvc, record.conduit);
                 each(&record);
                 if !self.unread {
                     self.record = record;

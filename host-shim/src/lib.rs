@@ -50,6 +50,7 @@ mod monitor;
 #[cfg(kvm)]
 mod payload;
 pub mod policy;
+mod power;
 #[cfg(kvm)]
 mod record;
 #[cfg(kvm)]
@@ -87,7 +88,8 @@ pub use limits::Limit;
 pub use monitor::kick::KickHandle;
 #[cfg(kvm)]
 pub use payload::Payload;
-pub use policy::{Config, Engine, OnFault, Policy};
+pub use policy::{Config, Engine, Hvc, OnFault, Policy};
+pub use power::{Cpus, Start};
 #[cfg(kvm)]
 pub use record::CallRecord;
 #[cfg(kvm)]

@@ -111,6 +111,37 @@ pub enum OnFault {
     NotSupported,
 }
 
+/// Which of its entry points a blob's calls by HVC come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+#[non_exhaustive]
+pub enum Hvc {
+    /// Those for HVC, if its note says that it serves HVC.
+    #[default]
+    #[cfg_attr(feature = "clap", value(name = "note"))]
+    AsNote,
+    /// Those for SMC, as if the guest had made its calls so: for a guest whose device tree or ACPI
+    /// tables say HVC, and a blob that was made for SMC.
+    #[cfg_attr(feature = "clap", value(name = "smc"))]
+    AsSmc,
+}
+
+const HVCS: [(&str, Hvc); 2] = [("note", Hvc::AsNote), ("smc", Hvc::AsSmc)];
+
+impl fmt::Display for Hvc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(name(&HVCS, *self))
+    }
+}
+
+impl FromStr for Hvc {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        named(&HVCS, text).ok_or_else(|| format!("unknown conduit {text:?}: choose note or smc"))
+    }
+}
+
 /// How a monitor VM treats its blob.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -118,6 +149,8 @@ pub struct Config {
     pub engine: Engine,
     /// What becomes of a call during which the blob fails.
     pub on_fault: OnFault,
+    /// Where the guest's calls by HVC come to.
+    pub hvc: Hvc,
     /// How much CPU time a blob may use within one call: its thread's, while it runs the blob. What
     /// the VMM does between a step and its answer does not count, nor does a time in which the thread
     /// has no CPU. Zero switches the watchdog off, with both limits: then it has no thread, and no
@@ -145,6 +178,7 @@ impl Default for Config {
         Config {
             engine: Engine::default(),
             on_fault: OnFault::default(),
+            hvc: Hvc::default(),
             watchdog: Duration::from_secs(1),
             watchdog_wall: Duration::from_secs(30),
             kick_signal: 40,
@@ -175,6 +209,15 @@ mod tests {
         assert!("kvm".parse::<Engine>().is_err());
     }
 
+    #[test]
+    fn a_way_for_hvc_reads_what_it_prints() {
+        for (name, hvc) in HVCS {
+            assert_eq!(hvc.to_string(), name);
+            assert_eq!(name.parse(), Ok(hvc));
+        }
+        assert!("hvc".parse::<Hvc>().is_err());
+    }
+
     #[cfg(feature = "clap")]
     #[test]
     fn a_command_line_has_the_same_names() {
@@ -187,5 +230,6 @@ mod tests {
         }
         same(&NAMES);
         same(&ENGINES);
+        same(&HVCS);
     }
 }

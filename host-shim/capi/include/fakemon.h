@@ -219,6 +219,10 @@ struct fakemon_config {
    */
   uint32_t on_fault;
   /**
+   * Where the guest's calls by HVC come to: one of `enum fakemon_hvc`.
+   */
+  uint32_t hvc;
+  /**
    * How many nanoseconds of CPU time a blob may use within one call. Zero switches the watchdog
    * off, with both limits.
    */

@@ -4,7 +4,7 @@
 use std::ffi::c_int;
 use std::time::Duration;
 
-use fakemon_host::{Config, Engine, OnFault, Policy};
+use fakemon_host::{Config, Engine, Hvc, OnFault, Policy};
 
 use crate::arguments::{self, Place, choose};
 use crate::blob::{self, fakemon_blob};
@@ -47,6 +47,16 @@ pub enum fakemon_on_fault {
     NotSupported = 1,
 }
 
+/// Which of its entry points a blob's calls by HVC come to.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum fakemon_hvc {
+    /// Those for HVC, if its note says that it serves HVC.
+    AsNote = 0,
+    /// Those for SMC, as if the guest had made its calls so.
+    AsSmc = 1,
+}
+
 /// How a world treats its blobs. Begin with `fakemon_config_default`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +65,8 @@ pub struct fakemon_config {
     pub engine: u32,
     /// What becomes of a call during which a blob fails: one of `enum fakemon_on_fault`.
     pub on_fault: u32,
+    /// Where the guest's calls by HVC come to: one of `enum fakemon_hvc`.
+    pub hvc: u32,
     /// How many nanoseconds of CPU time a blob may use within one call. Zero switches the watchdog
     /// off, with both limits.
     pub watchdog_ns: u64,
@@ -91,6 +103,7 @@ pub unsafe extern "C" fn fakemon_config_default(config: *mut fakemon_config) -> 
         place.put(fakemon_config {
             engine: fakemon_engine::Auto as u32,
             on_fault: fakemon_on_fault::Fatal as u32,
+            hvc: fakemon_hvc::AsNote as u32,
             watchdog_ns: watchdog.as_nanos() as u64,
             watchdog_wall_ns: watchdog_wall.as_nanos() as u64,
             kick_signal,
@@ -149,9 +162,14 @@ impl fakemon_config {
             (fakemon_on_fault::Fatal as u32, OnFault::Fatal),
             (fakemon_on_fault::NotSupported as u32, OnFault::NotSupported),
         ];
+        let hvcs = [
+            (fakemon_hvc::AsNote as u32, Hvc::AsNote),
+            (fakemon_hvc::AsSmc as u32, Hvc::AsSmc),
+        ];
         Ok(Config {
             engine: choose("engine", self.engine, &engines)?,
             on_fault: choose("on_fault", self.on_fault, &faults)?,
+            hvc: choose("hvc", self.hvc, &hvcs)?,
             watchdog: Duration::from_nanos(self.watchdog_ns),
             watchdog_wall: Duration::from_nanos(self.watchdog_wall_ns),
             kick_signal: self.kick_signal,

@@ -94,6 +94,9 @@ static struct fakemon_world *world(int kvm, const struct fakemon_blob *const *bl
     config.on_fault = 2;
     VMM(fakemon_world_new(kvm, blobs, 1, 1, &config, &world), "on_fault 2 is none");
     OK(fakemon_config_default(&config));
+    config.hvc = 2;
+    VMM(fakemon_world_new(kvm, blobs, 1, 1, &config, &world), "hvc 2 is none");
+    OK(fakemon_config_default(&config));
     VMM(fakemon_world_new(-1, blobs, 1, 1, &config, &world), "kvm_fd is -1");
     VMM(fakemon_world_new(kvm, NULL, 1, 1, &config, &world), NO("blobs"));
     VMM(fakemon_world_new(kvm, NULL, 0, 1, &config, &world), "at least one payload");

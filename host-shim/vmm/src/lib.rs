@@ -6,7 +6,7 @@
 //!
 //! * [`cli`] says what is wanted, [`input`] reads and checks it ([`loader`], [`memory`], [`dt`]).
 //! * `vm` (on an arm64 Linux) builds a VM from it with [`devices`] on its bus, and runs each vCPU
-//!   in a thread. What the threads share is [`cpus`], the power states, [`timers`], and
+//!   in a thread. What the threads share is [`Cpus`](fakemon_host::Cpus), the power states, [`timers`], and
 //!   [`control`], the reason to stop.
 //! * [`events`] is the main thread's loop meanwhile: [`console`], [`terminal`] and [`signals`]; what is
 //!   printed goes through an [`output`], so that nothing waits for who reads it.
@@ -15,7 +15,6 @@
 pub mod cli;
 pub mod console;
 pub mod control;
-pub mod cpus;
 pub mod devices;
 pub mod dt;
 pub mod events;

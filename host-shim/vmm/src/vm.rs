@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use fakemon_host::{Blob, Config, GuestMemory, Policy, Width, World, set_policy};
+use fakemon_host::{Blob, Config, Cpus, GuestMemory, Policy, Width, World, set_policy};
 use kvm_bindings::{
     KVM_CAP_ARM_EL1_32BIT, KVM_CAP_ARM_SYSTEM_SUSPEND, kvm_enable_cap, kvm_userspace_memory_region,
 };
@@ -27,7 +27,6 @@ pub use error::VmError;
 
 use crate::console::Console;
 use crate::control::Outcome;
-use crate::cpus::Cpus;
 use crate::devices::pl011::Pl011;
 use crate::devices::pl031::Pl031;
 use crate::devices::{Bus, pages};
@@ -137,7 +136,7 @@ impl Vm {
             bus,
             rtc,
             ring,
-            Cpus::new(input.mpidr.clone()),
+            Cpus::new(input.mpidr.iter().copied()),
             memory.regions(),
             Timers::new().map_err(VmError::Timer)?,
             options,

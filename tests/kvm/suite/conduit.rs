@@ -4,7 +4,7 @@
 use fakemon_abi::layout::{HYP_VECTORS, MONITOR_BASE, VECTOR_LOWER_AARCH64};
 use fakemon_abi::note::{CONDUIT_HVC, CONDUIT_SMC};
 use fakemon_host::regs::PC;
-use fakemon_host::{Blob, Conduit};
+use fakemon_host::{Blob, Conduit, Hvc};
 use fakemon_tests::elf::{blob_with, note};
 use fakemon_tests::machine::{Machine, RAM, logging};
 use fakemon_tests::{program, trials};
@@ -59,6 +59,11 @@ fn blob(conduits: u32) -> Blob {
 /// NOT_SUPPORTED.
 fn both(blob: &Blob, smc: Option<[u64; 3]>, hvc: Option<[u64; 3]>) {
     let mut machine = Machine::new(blob, both_calls(), &logging());
+    calls(&mut machine, [smc, hvc], |made| made);
+}
+
+/// As [`both`]; `served` says by which conduit the payload has a call that is made by this one.
+fn calls(machine: &mut Machine, [smc, hvc]: [Option<[u64; 3]>; 2], served: fn(Conduit) -> Conduit) {
     let cpu = &mut machine.cpus[0];
     for _ in 0..2 {
         for (conduit, after, expected) in
@@ -74,7 +79,7 @@ fn both(blob: &Blob, smc: Option<[u64; 3]>, hvc: Option<[u64; 3]>) {
                     assert_eq!(cpu.x()[..4], [x0, x1, x2, after]);
                     let firmware = cpu.firmware.as_mut().expect("a blob");
                     firmware.drain_log(|_| ());
-                    assert_eq!(firmware.last_call().conduit, conduit);
+                    assert_eq!(firmware.last_call().conduit, served(conduit));
                 }
                 None => assert_eq!(cpu.x()[..4], [u64::MAX, 1, 2, 3]),
             }
@@ -98,10 +103,28 @@ fn an_hvc_blob_leaves_smc_unanswered() {
     both(&blob(CONDUIT_HVC), None, Some(FROM_HVC));
 }
 
+/// A guest that was told to use HVC has the firmware that is called by SMC.
+fn hvc_enters_the_vectors_of_smc_if_the_vmm_wants_that() {
+    let mut options = logging();
+    options.config.hvc = Hvc::AsSmc;
+    for conduits in [CONDUIT_SMC, CONDUIT_SMC | CONDUIT_HVC] {
+        let mut machine = Machine::new(&blob(conduits), both_calls(), &options);
+        let [x0, address, esr] = FROM_SMC;
+        // KVM leaves the syndrome of the guest's own instruction.
+        let esr = match machine.cpus[0].is_carried() {
+            true => FROM_HVC[2],
+            false => esr,
+        };
+        let both = [Some(FROM_SMC), Some([x0, address, esr])];
+        calls(&mut machine, both, |_| Conduit::Smc);
+    }
+}
+
 pub(crate) fn tests() -> Vec<Trial> {
     trials![
         smc_and_hvc_enter_their_own_vectors,
         an_smc_blob_leaves_hvc_unanswered,
         an_hvc_blob_leaves_smc_unanswered,
+        hvc_enters_the_vectors_of_smc_if_the_vmm_wants_that,
     ]
 }

@@ -23,7 +23,7 @@ use crate::monitor::vcpu::{Exit, Vcpu};
 use crate::payload::Payload;
 use crate::payload::blob::frame::{self, ELR, ENTRY, ESR, FAR, FramePtr, SP, SPSR, TAKEN};
 use crate::payload::blob::gate;
-use crate::policy::Config;
+use crate::policy::{Config, Hvc};
 use crate::record::CallRecord;
 use crate::regs::{self, RegisterError, x};
 use crate::tables;
@@ -148,14 +148,18 @@ impl BlobCpu {
     }
 
     /// Has KVM carry calls between the guest's vCPU and this one from now on.
-    pub(crate) fn bind(&mut self, guest: &Guest, log: u32) -> Result<Binding, Error> {
+    pub(crate) fn bind(&mut self, guest: &Guest, config: &Config) -> Result<Binding, Error> {
         let blob = self.payload.blob();
         let note = blob.note();
         let vectors = blob.vectors();
         let served = |conduit, table| (note.conduits & conduit != 0).then_some(vectors + table);
+        let smc_vectors = served(CONDUIT_SMC, 0);
         let entry_points = EntryPoints {
-            smc_vectors: served(CONDUIT_SMC, 0),
-            hvc_vectors: served(CONDUIT_HVC, HYP_VECTORS),
+            smc_vectors,
+            hvc_vectors: match config.hvc {
+                Hvc::AsNote => served(CONDUIT_HVC, HYP_VECTORS),
+                Hvc::AsSmc => smc_vectors,
+            },
             sp: self.stack_top(),
             tpidr: self.block() + FRAME,
             with_immediate: match note.window {
@@ -164,7 +168,8 @@ impl BlobCpu {
                 _ => (REGS as u8, REGS as u8),
             },
         };
-        Binding::new(guest.fd(), self.vcpu.fd(), &entry_points, log).map_err(|cause| Error::Kvm {
+        let bound = Binding::new(guest.fd(), self.vcpu.fd(), &entry_points, config.log);
+        bound.map_err(|cause| Error::Kvm {
             what: "have KVM carry calls to the monitor",
             cause,
         })

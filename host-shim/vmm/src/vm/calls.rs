@@ -4,10 +4,9 @@
 use std::time::Duration;
 
 use fakemon_host::abi::status::{INTERNAL_FAILURE, INVALID_ADDRESS, SUCCESS};
-use fakemon_host::{Reply, Request, monotonic_ns};
+use fakemon_host::{Reply, Request, Start, monotonic_ns};
 
 use super::shared::Shared;
-use crate::cpus::Start;
 use crate::say;
 
 /// The VMM as a payload on one CPU sees it.

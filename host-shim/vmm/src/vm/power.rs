@@ -11,8 +11,8 @@
 use std::time::Duration;
 
 use fakemon_abi::mpidr::AFFINITY;
-use fakemon_host::Lane;
 use fakemon_host::regs::{self, Register, Registers};
+use fakemon_host::{Lane, Start};
 use kvm_bindings::{
     KVM_MP_STATE_RUNNABLE, KVM_MP_STATE_SUSPENDED, KVM_SYSTEM_EVENT_WAKEUP, kvm_vcpu_init,
 };
@@ -21,7 +21,6 @@ use kvm_ioctls::VcpuFd;
 use super::VmError;
 use super::vcpu::{Exit, Vcpu};
 use crate::control::{Control, Outcome};
-use crate::cpus::Start;
 use crate::say;
 
 /// How long a suspended guest sleeps at most that has set neither timer nor alarm.

@@ -4,14 +4,13 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use fakemon_host::{BlobFault, World};
+use fakemon_host::{BlobFault, Cpus, World};
 use fakemon_manifest::Board;
 
 use super::Options;
 use super::kick::Slot;
 use super::ring::Ring;
 use crate::control::{Control, Outcome};
-use crate::cpus::Cpus;
 use crate::devices::pl031::Pl031;
 use crate::devices::{Bus, Effect};
 use crate::memory::Region;
@@ -77,7 +76,7 @@ impl Shared {
         timers: Timers,
         options: &Options,
     ) -> Self {
-        let slots = cpus.mpidr().iter().map(|_| Slot::default()).collect();
+        let slots = (0..cpus.count()).map(|_| Slot::default()).collect();
         Shared {
             board,
             cpus,

@@ -3,14 +3,14 @@
 //!
 //! Every vCPU is in KVM_RUN from the start, also the secondary ones: KVM keeps a vCPU that is off
 //! waiting there, whether it is KVM's own PSCI that will start it or a blob's. In the second case
-//! the starter leaves the entry point in [`Cpus`](crate::cpus::Cpus) and kicks the thread, which
+//! the starter leaves the entry point in [`Cpus`](fakemon_host::Cpus) and kicks the thread, which
 //! resets the vCPU and enters KVM_RUN again.
 
 use std::sync::Arc;
 
 use fakemon_host::regs::{self, Registers};
 use fakemon_host::{
-    CallRecord, Lane, Policy, PowerEvent, Request, Step, Trap, Width, inject_undefined,
+    CallRecord, Lane, Policy, PowerEvent, Request, Start, Step, Trap, Width, inject_undefined,
     keep_stolen_time,
 };
 use kvm_bindings::{
@@ -27,7 +27,6 @@ use super::kick::Running;
 use super::power::Reset;
 use super::shared::Shared;
 use crate::control::Outcome;
-use crate::cpus::Start;
 use crate::say;
 use crate::summary::Counts;
 use crate::trace::Call;
