@@ -12,6 +12,7 @@ mod engine;
 mod entry;
 mod example;
 mod faults;
+mod files;
 mod host_errors;
 mod hostcalls;
 mod isolation;

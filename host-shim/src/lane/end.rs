@@ -54,8 +54,11 @@ impl Lane {
     #[cold]
     pub(super) fn start_over(&mut self) -> Result<(), Error> {
         self.state = State::Stale;
-        self.catching = false;
         self.seats[self.current].start_over(&self.guest)?;
+        if self.catching {
+            // It may be another seat whose return was to be seen here.
+            self.stop_catching()?;
+        }
         self.state = State::Idle;
         Ok(())
     }

@@ -45,12 +45,13 @@ impl Lane {
 
     fn enter_due(&mut self) -> Result<Step, Error> {
         if let Some(seat) = self.bound_in_call() {
-            self.seats[seat].blob.catch_return(true)?;
             self.catching = true;
+            self.seats[seat].blob.catch_return()?;
             return Ok(Step::Run);
         }
         if self.catching {
-            // That call had already come to the vectors through which KVM sees it return.
+            // That call was over for KVM in another way: the VMM has reset the guest's vCPU, or the blob has
+            // made the gate's HVC elsewhere.
             self.stop_catching()?;
         }
         let mut seats = self.seats.iter();
@@ -92,9 +93,10 @@ impl Lane {
 
     /// Has KVM see returns by itself again.
     pub(super) fn stop_catching(&mut self) -> Result<(), RegisterError> {
-        self.catching = false;
         let mut bound = (self.seats.iter()).filter(|seat| matches!(seat.switch, Switch::Kernel(_)));
-        bound.try_for_each(|seat| seat.blob.catch_return(false))
+        bound.try_for_each(|seat| seat.blob.stop_catching())?;
+        self.catching = false;
+        Ok(())
     }
 
     /// Puts on record where the guest is, with as many of its registers, all of which may change.

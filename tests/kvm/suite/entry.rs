@@ -9,13 +9,14 @@ use fakemon_abi::hostcall;
 use fakemon_abi::status::SUCCESS;
 use fakemon_abi::version;
 use fakemon_host::regs::{PSTATE, x};
-use fakemon_host::{Config, Width, World};
+use fakemon_host::{Config, Lane, Width, World};
 use fakemon_launch::env;
 use fakemon_tests::elf::{DATA, blob, blob_with, note};
 use fakemon_tests::machine::{Cpu, END, Machine, Options, REPORT, Stop};
 use fakemon_tests::{assets, program, trials, trials_with_assets};
 use libtest_mimic::Trial;
 
+mod calls;
 mod storm;
 
 use storm::four_cpus_have_the_blob_entered_on_each_other_while_all_make_calls;
@@ -197,6 +198,18 @@ fn a_guest_that_checks_all_its_state_notices_nothing_of_entries() {
     assert!(entries >= rounds, "{entries} entries");
 }
 
+/// Has the blob entered without a call, which is due, and runs the guest until that is over.
+fn enter(cpu: &mut Cpu) {
+    let stop = cpu.deliver();
+    assert!(stop.is_none(), "{stop:?}");
+    // With the kernel engine it is entered by this.
+    let is_busy = |lane: &Lane| lane.in_call() || lane.is_raised();
+    while cpu.firmware.as_ref().is_some_and(is_busy) {
+        let stop = cpu.run_on();
+        assert!(stop.is_none(), "{stop:?}");
+    }
+}
+
 /// Wherever the guest is, with all its interrupts masked.
 fn entered_in(program: &[u8], width: Width) {
     let options = Options {
@@ -220,19 +233,7 @@ fn entered_in(program: &[u8], width: Width) {
     let before = state(&machine.cpus[0]);
     for n in 1..=50 {
         world.interrupt(0, 0);
-        under_signals(|| {
-            let cpu = &mut machine.cpus[0];
-            assert!(cpu.deliver().is_none());
-            // With the kernel engine it is entered by this.
-            while cpu
-                .firmware
-                .as_ref()
-                .is_some_and(|lane| lane.in_call() || lane.is_raised())
-            {
-                let stop = cpu.run_on();
-                assert!(stop.is_none(), "{stop:?}");
-            }
-        });
+        under_signals(|| enter(&mut machine.cpus[0]));
         assert_eq!(entries(&machine), n);
         assert_eq!(state(&machine.cpus[0]), before);
     }
@@ -397,6 +398,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         four_cpus_have_the_blob_entered_on_each_other_while_all_make_calls,
         a_blob_of_an_older_version_is_left_alone,
     ];
+    tests.extend(calls::tests());
     tests.extend(trials_with_assets![
         an_sdei_event_reaches_another_cpu_that_has_all_interrupts_masked
     ]);

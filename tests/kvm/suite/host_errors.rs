@@ -4,9 +4,7 @@
 //!
 //! The host's error is a file that stands for the guest's vCPU and is none.
 
-use std::fs::File;
 use std::mem::offset_of;
-use std::os::fd::{AsRawFd, RawFd};
 
 use fakemon_abi::frame::Frame;
 use fakemon_abi::hostcall::{self, HostCall};
@@ -18,6 +16,8 @@ use fakemon_tests::machine::{Cpu, Machine, Options};
 use fakemon_tests::program::caller;
 use fakemon_tests::{program, trials};
 use libtest_mimic::Trial;
+
+use super::files::{self, Broken};
 
 // Tells of an event; then makes the host call that x1 to x3 say, or none for 0, or fails for -1; then
 // adds. 0x100 bytes after the vector for calls is that for entries without one.
@@ -52,41 +52,6 @@ const FAILS: u64 = u64::MAX;
 
 fn machine() -> Machine {
     Machine::new(&blob(two_host_calls()), caller(), &Options::default())
-}
-
-/// A lane whose file of the guest's vCPU is another as long as this lives.
-struct Broken {
-    lane: RawFd,
-    vcpu: RawFd,
-}
-
-impl Broken {
-    fn new(cpu: &Cpu) -> Broken {
-        // The first file in a lane is that one.
-        let lane = format!("{:?}", cpu.firmware);
-        let (_, number) = lane.split_once("fd: OwnedFd { fd: ").expect("a file");
-        let (number, _) = number.split_once(' ').expect("a number");
-        let broken = Broken {
-            lane: number.parse().expect("a number"),
-            vcpu: cpu.fd.as_raw_fd(),
-        };
-        let nothing = File::open("/dev/null").expect("/dev/null");
-        broken.put(nothing.as_raw_fd());
-        broken
-    }
-
-    fn put(&self, file: RawFd) {
-        // SAFETY: the lane keeps its descriptor open, and finds another file there, on which none of
-        // KVM's requests does anything.
-        let number = unsafe { libc::dup3(file, self.lane, libc::O_CLOEXEC) };
-        assert_eq!(number, self.lane);
-    }
-}
-
-impl Drop for Broken {
-    fn drop(&mut self) {
-        self.put(self.vcpu);
-    }
 }
 
 /// A call with these inputs, which has come to the first request.
@@ -137,7 +102,7 @@ fn breaks(inputs: &[u64]) {
     let mut machine = machine();
     let trap = at_request(&mut machine.cpus[0], inputs);
     let pc = machine.cpus[0].get(PC);
-    let broken = Broken::new(&machine.cpus[0]);
+    let broken = Broken::new(files::guest(&machine.cpus[0]));
     let step = machine.cpus[0].reply(Reply::ok());
     is_hosts(&step);
     is_over(&mut machine, trap);
@@ -170,7 +135,7 @@ fn a_power_event_that_the_host_fails_at_gives_the_call_up() {
     let trap = at_request(cpu, &[hostcall::SYSTEM_OFF, 0, 0]);
     let step = cpu.reply(Reply::ok());
     assert!(matches!(step, Ok(Step::Ask(Request::Power(_)))), "{step:?}");
-    let broken = Broken::new(cpu);
+    let broken = Broken::new(files::guest(cpu));
     is_hosts(&cpu.reply(Reply::ok()));
     is_over(&mut machine, trap);
     drop(broken);
@@ -181,7 +146,7 @@ fn a_call_that_the_host_fails_to_abandon_is_over() {
     let mut machine = machine();
     let cpu = &mut machine.cpus[0];
     let trap = at_request(cpu, &[0, 1, 2]);
-    let broken = Broken::new(cpu);
+    let broken = Broken::new(files::guest(cpu));
     is_hosts(&cpu.firmware.as_mut().expect("a blob").abandon());
     is_over(&mut machine, trap);
     drop(broken);
@@ -194,7 +159,7 @@ fn a_call_or_entry_that_the_host_fails_to_begin_can_be_begun_again() {
     let cpu = &mut machine.cpus[0];
     works(cpu);
     world.interrupt(0, 0);
-    let broken = Broken::new(cpu);
+    let broken = Broken::new(files::guest(cpu));
     let lane = cpu.firmware.as_mut().expect("a blob");
     for _ in 0..2 {
         assert!(lane.is_due());

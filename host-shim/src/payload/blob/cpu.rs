@@ -231,11 +231,23 @@ impl BlobCpu {
         self.frame.set(SP, self.stack_top());
     }
 
-    /// Has the return of the call that KVM carries come to the doorbell, or no longer.
-    pub(crate) fn catch_return(&self, catch: bool) -> Result<(), RegisterError> {
-        let table = if catch { gate::PLAIN_VECTORS } else { 0 };
+    /// Has the return of the call that KVM carries come to the doorbell, also if it has come to one of
+    /// KVM's vectors already and no further.
+    pub(crate) fn catch_return(&self) -> Result<(), RegisterError> {
+        let (own, carried) = (self.vcpu.registers(), self.block() + GATE);
+        let plain = carried + gate::PLAIN_VECTORS;
+        own.set(regs::VBAR_EL1, plain)?;
+        let vector = own.get(regs::PC)?.wrapping_sub(carried);
+        match gate::RETURNS.contains(&vector) {
+            true => own.set(regs::PC, plain + vector),
+            false => Ok(()),
+        }
+    }
+
+    /// Has KVM see returns by itself again.
+    pub(crate) fn stop_catching(&self) -> Result<(), RegisterError> {
         let own = self.vcpu.registers();
-        own.set(regs::VBAR_EL1, self.block() + GATE + table)
+        own.set(regs::VBAR_EL1, self.block() + GATE)
     }
 
     /// Has KVM begin the call that has been [loaded](Self::load), as if the guest had just made it.

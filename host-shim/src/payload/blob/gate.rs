@@ -36,12 +36,15 @@ pub(crate) fn code(bound: bool) -> Vec<u8> {
     let code = unsafe { std::slice::from_raw_parts(start, offset_of(&raw const fakemon_gate_end)) };
     let mut code = code.to_vec();
     if bound {
-        for vector in [0x000, 0x200, 0x400, 0x600] {
+        for vector in RETURNS.map(|vector| vector as usize) {
             code[vector..vector + 4].copy_from_slice(&RETURN.to_le_bytes());
         }
     }
     code
 }
+
+/// Offsets of the vectors for synchronous exceptions, by one of which the blob returns.
+pub(crate) const RETURNS: [u64; 4] = [0x000, 0x200, 0x400, 0x600];
 
 /// Offset of the second vector table, which always returns to this library.
 pub(crate) const PLAIN_VECTORS: u64 = 0x800;

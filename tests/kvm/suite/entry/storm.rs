@@ -238,17 +238,7 @@ pub(super) fn four_cpus_have_the_blob_entered_on_each_other_while_all_make_calls
     // Nothing was lost in the storm: what is still to come comes, and then exactly one for each.
     for number in 0..CPUS as usize {
         let settle = |machine: &mut Machine| {
-            super::under_signals(|| {
-                let cpu = &mut machine.cpus[number];
-                assert!(cpu.deliver().is_none());
-                while cpu
-                    .firmware
-                    .as_ref()
-                    .is_some_and(|lane| lane.in_call() || lane.is_raised())
-                {
-                    assert!(cpu.run_on().is_none());
-                }
-            });
+            super::under_signals(|| super::enter(&mut machine.cpus[number]));
             entries(machine, number)
         };
         let before = settle(&mut machine);
