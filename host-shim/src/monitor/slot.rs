@@ -39,14 +39,15 @@ fn first_asked(number: &Cell<i32>) -> i32 {
     number.get()
 }
 
-/// Bit of a call's number that says that KVM carries it and counts by itself.
+/// Bit of a call's number that says that KVM carries it.
 const KVMS: u64 = 1 << 62;
 
 /// Each has a cache line of its own.
 #[derive(Debug, Default)]
 #[repr(align(64))]
 pub(crate) struct Slot {
-    /// Number of the call, if KVM does not carry it: odd while it is in progress, left or not.
+    /// Number of the call, if KVM does not carry it: odd while it is in progress, left or not. Also counts
+    /// what KVM carries and has not seen begin.
     call: AtomicU64,
     /// The thread that runs the blob, as gettid(2) numbers it, or 0.
     thread: AtomicI32,
@@ -85,6 +86,12 @@ impl Slot {
     pub(crate) fn end(&self) {
         let call = self.call.load(Ordering::Relaxed);
         self.call.store((call + 1) & !1, Ordering::Release);
+    }
+
+    /// What KVM is about to have in progress is none of the calls that it counts.
+    pub(crate) fn count(&self) {
+        let call = self.call.load(Ordering::Relaxed);
+        self.call.store(call + 2, Ordering::Release);
     }
 
     /// Whether a call is in progress, whoever carries it.
@@ -141,11 +148,13 @@ impl Slot {
         self.attached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The call that KVM carries: its number, and the thread that runs it or 0.
+    /// The call that KVM carries: its number, and the thread that runs it or 0. Each call makes one of two
+    /// counts greater, KVM's or this library's, so their sum is no other call's.
     fn call_in_kvm(&self) -> Option<(u64, i32)> {
         let attached = self.attached();
         let (call, thread) = attached.as_ref()?.status.as_ref()?.call()?;
-        Some((KVMS | call, thread))
+        let begun_here = self.call.load(Ordering::Acquire);
+        Some((KVMS | (call + begun_here), thread))
     }
 
     /// The number of the call for which the blob has a CPU right now, and the thread that runs it.

@@ -136,6 +136,10 @@ program!(
 
 /// Sends signals to this thread, so that it leaves KVM_RUN again and again, while `work` runs.
 fn under_signals<T>(work: impl FnOnce() -> T) -> T {
+    under_signals_each(Duration::from_micros(200), work)
+}
+
+fn under_signals_each<T>(period: Duration, work: impl FnOnce() -> T) -> T {
     // SAFETY: gettid has no arguments and always succeeds.
     let thread = unsafe { libc::gettid() };
     let signal = Config::default().kick_signal;
@@ -145,7 +149,7 @@ fn under_signals<T>(work: impl FnOnce() -> T) -> T {
             while !done.load(Ordering::Acquire) {
                 // SAFETY: tgkill touches no memory, and the signal's handler does nothing.
                 unsafe { libc::syscall(libc::SYS_tgkill, std::process::id(), thread, signal) };
-                std::thread::sleep(Duration::from_micros(200));
+                std::thread::sleep(period);
             }
         });
         // Also when it panics, or nobody would end the other thread.

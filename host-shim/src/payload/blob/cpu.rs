@@ -274,6 +274,7 @@ impl BlobCpu {
         own.set(regs::ESR_EL1, self.frame.get(ESR))?;
         own.set(regs::PSTATE, regs::PSTATE_EL1H_MASKED)?;
         own.set(regs::PC, entry)?;
+        self.vcpu.slot().count();
         binding
             .begin(call.outputs as u8)
             .map_err(|cause| Error::Kvm {

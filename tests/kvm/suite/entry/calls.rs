@@ -2,6 +2,7 @@
 //! Entries without a call beside calls: neither is taken for the other, and none of them gets lost.
 
 use std::os::fd::BorrowedFd;
+use std::time::Duration;
 
 use fakemon_abi::layout::{GATE, vcpu_block};
 use fakemon_host::regs::{PC, Registers};
@@ -12,7 +13,7 @@ use fakemon_tests::{program, trials};
 use libtest_mimic::Trial;
 
 use super::super::files;
-use super::{count, enter, entries, under_signals, world};
+use super::{count, enter, entries, spin, under_signals, under_signals_each, world};
 
 // Makes one call, and ends.
 program!(
@@ -24,6 +25,28 @@ program!(
     "b .",
     ".ltorg";
     END = END,
+);
+
+// An entry without a call takes 30 ms, and counts.
+program!(
+    take_time,
+    "9: eret",
+    ".space 0x100 - (. - 9b)",
+    "mrs x20, cntfrq_el0",
+    "mov x21, #33",
+    "udiv x20, x20, x21",
+    "mrs x21, cntvct_el0",
+    "add x20, x20, x21",
+    "1: isb",
+    "mrs x21, cntvct_el0",
+    "cmp x21, x20",
+    "b.lo 1b",
+    "movz x19, #0x7f, lsl #32",
+    "movk x19, #0x2000",
+    "ldr x20, [x19]",
+    "add x20, x20, #1",
+    "str x20, [x19]",
+    "eret",
 );
 
 fn records(cpu: &mut Cpu) -> Vec<CallRecord> {
@@ -77,6 +100,23 @@ fn an_entry_finds_a_return_on_its_way() {
     }
 }
 
+/// Each takes a third of what a call may take.
+fn entries_are_watched_each_by_itself() {
+    const ENTRIES: u64 = 10;
+    let mut options = Options::default();
+    options.config.watchdog = Duration::from_millis(100);
+    let mut machine = Machine::new(&blob(take_time()), spin(), &options);
+    let world = world(&machine);
+    for _ in 0..ENTRIES {
+        world.interrupt(0, 0);
+        under_signals_each(Duration::from_millis(5), || enter(&mut machine.cpus[0]));
+    }
+    assert_eq!(entries(&machine), ENTRIES);
+}
+
 pub(super) fn tests() -> Vec<Trial> {
-    trials![an_entry_finds_a_return_on_its_way]
+    trials![
+        an_entry_finds_a_return_on_its_way,
+        entries_are_watched_each_by_itself,
+    ]
 }
