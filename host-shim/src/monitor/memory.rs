@@ -84,7 +84,8 @@ impl Memory {
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), to.as_ptr(), bytes.len()) };
     }
 
-    /// Makes the piece that begins at `address` zero, as it was when it was mapped.
+    /// Makes the piece that begins at `address` zero, as it was when it was mapped, and gives its pages
+    /// back where the kernel takes them.
     pub(crate) fn clear(&self, address: u64) {
         let found = self
             .pieces
@@ -93,15 +94,16 @@ impl Memory {
         let (piece, offset) =
             found.expect("the layout has a piece for each part of what is loaded");
         let size = self.layout.room(piece.size) as usize;
+        // SAFETY: pieces lie within the mapping one after the other.
+        let start = unsafe { self.base.add(*offset) }.as_ptr();
         // SAFETY: these are whole pages of the mapping, this piece's alone, which is private and
         // anonymous: they are zero when they are next touched. Nothing refers to them.
-        unsafe {
-            libc::madvise(
-                self.base.add(*offset).as_ptr().cast(),
-                size,
-                libc::MADV_DONTNEED,
-            )
-        };
+        let given_back = unsafe { libc::madvise(start.cast(), size, libc::MADV_DONTNEED) } == 0;
+        if !given_back {
+            // They are locked into memory (mlockall(2)).
+            // SAFETY: `size` bytes from `start` on are the piece's, and no reference points to them.
+            unsafe { start.write_bytes(0, size) };
+        }
     }
 
     /// Copies bytes out, for example of a message of the blob; [`None`] where there is no memory.

@@ -252,6 +252,25 @@ fn a_reset_makes_the_blob_what_it_was() {
     assert_eq!(store(&mut machine, RAM + 0x8000, 7), 7);
 }
 
+/// As VMMs for real time have it, whose pages the kernel does not take back.
+fn a_reset_reaches_memory_that_is_locked() {
+    struct Unlock;
+    impl Drop for Unlock {
+        fn drop(&mut self) {
+            // SAFETY: the call has no arguments and changes no contents.
+            unsafe { libc::munlockall() };
+        }
+    }
+    let mut machine = machine();
+    let _unlock = Unlock;
+    // SAFETY: locking changes no contents. Pages that nobody has touched are locked when they are.
+    let locked = unsafe { libc::mlockall(libc::MCL_CURRENT | libc::MCL_ONFAULT) };
+    assert_eq!(locked, 0, "{}", std::io::Error::last_os_error());
+    assert_eq!(store(&mut machine, DATA + 0x100, 5), 5);
+    world(&machine).reset().expect("a reset");
+    assert_eq!(load(&mut machine, DATA + 0x100), 0);
+}
+
 pub(crate) fn tests() -> Vec<Trial> {
     trials![
         a_region_comes_and_goes,
@@ -259,5 +278,6 @@ pub(crate) fn tests() -> Vec<Trial> {
         a_region_becomes_read_only_and_writable_again,
         the_pages_that_the_blob_writes_are_told,
         a_reset_makes_the_blob_what_it_was,
+        a_reset_reaches_memory_that_is_locked,
     ]
 }
