@@ -139,8 +139,11 @@ impl Slot {
         *self.attached() = Some(Attached { run, status });
     }
 
-    /// Forgets the vCPU, which is about to go.
+    /// Forgets the vCPU, which is about to go, and with it the call that it may be in.
     pub(crate) fn detach(&self) {
+        self.end();
+        self.set_paused(false);
+        self.lower();
         *self.attached() = None;
     }
 

@@ -252,6 +252,18 @@ fn a_reset_makes_the_blob_what_it_was() {
     assert_eq!(store(&mut machine, RAM + 0x8000, 7), 7);
 }
 
+/// As a VMM leaves it whose vCPU's thread ends at a request.
+fn a_lane_dropped_within_a_call_does_not_stand_in_the_way_of_a_reset() {
+    let mut machine = machine();
+    let cpu = &mut machine.cpus[0];
+    let trap = cpu.next_call(&[hostcall::TIME, 0, 0]);
+    assert!(matches!(cpu.trap(trap), Ok(Step::Ask(Request::Time))));
+    let busy = world(&machine).reset();
+    assert!(matches!(busy, Err(Error::Busy(0))), "{busy:?}");
+    machine.cpus[0].firmware = None;
+    world(&machine).reset().expect("a reset");
+}
+
 /// As VMMs for real time have it, whose pages the kernel does not take back.
 fn a_reset_reaches_memory_that_is_locked() {
     struct Unlock;
@@ -278,6 +290,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         a_region_becomes_read_only_and_writable_again,
         the_pages_that_the_blob_writes_are_told,
         a_reset_makes_the_blob_what_it_was,
+        a_lane_dropped_within_a_call_does_not_stand_in_the_way_of_a_reset,
         a_reset_reaches_memory_that_is_locked,
     ]
 }
