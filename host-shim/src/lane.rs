@@ -86,8 +86,9 @@ pub struct Lane {
     unread: bool,
     /// The return of the call that KVM carries comes to this library.
     catching: bool,
-    /// The number that KVM's calls had when this library had it begin an entry, which does not count.
-    entry: Option<u64>,
+    /// What this library has had KVM begin last, which KVM does not count: the number that its calls had, and
+    /// what is on record.
+    begun: Option<(u64, CallRecord)>,
     cpu: u32,
     // Last, so that the monitor VMs outlive their vCPUs.
     world: Arc<Shared>,
@@ -125,7 +126,7 @@ impl Lane {
             record: CallRecord::NONE,
             unread: false,
             catching: false,
-            entry: None,
+            begun: None,
             cpu,
             world: world.clone(),
         })
@@ -185,8 +186,11 @@ impl Lane {
             // An entry, or a call of a VMM whose own filter forwards what KVM would send to the monitor.
             Switch::Kernel(binding) => {
                 blob.begin_in_kvm(binding, &self.record)?;
-                if self.record.is_entry {
-                    self.entry = binding.call();
+                self.begun = binding.call().map(|number| (number, self.record));
+                if !self.record.is_entry {
+                    // KVM's log has no more of it than that it is over, and skips entries for that.
+                    self.catching = true;
+                    blob.catch_return()?;
                 }
                 Ok(Step::Run)
             }

@@ -212,19 +212,36 @@ impl Binding {
         unsafe { attribute::set(&self.guest, MONITOR_CTRL, STATE, &state) }
     }
 
-    /// Takes the oldest call of the log that has not been taken.
+    /// Takes the oldest call of the log that has not been taken, if KVM has begun it.
     pub(crate) fn take(&mut self) -> Option<CallRecord> {
+        loop {
+            let entry = self.take_entry()?;
+            // KVM reads at least one register of a caller.
+            if entry.nr_in != 0 {
+                return Some(entry.into());
+            }
+        }
+    }
+
+    fn take_entry(&mut self) -> Option<Entry> {
         let logged = self.status.logged();
         if self.log.is_empty() || logged == self.read {
             return None;
         }
         let entry = &self.log[self.read as usize % self.log.len()];
-        // SAFETY: KVM writes only while the guest's vCPU is in KVM_RUN, on the thread that has this
-        // binding; what it has written are numbers.
+        // SAFETY: the place is one of `log`, to which nothing else refers. KVM can be writing it only if the
+        // VMM has run the guest's vCPU on another thread past a full log; whatever is read then are
+        // numbers.
         let entry = unsafe { entry.get().read_volatile() };
         self.read = self.read.wrapping_add(1);
+        Some(entry)
+    }
+}
+
+impl From<Entry> for CallRecord {
+    fn from(entry: Entry) -> Self {
         let class = entry.esr >> 26;
-        Some(CallRecord {
+        CallRecord {
             function: entry.x_in[0] as u32,
             conduit: if matches!(class, 0x12 | 0x16) {
                 Conduit::Hvc
@@ -239,7 +256,7 @@ impl Binding {
             begin_ns: entry.begin_ns,
             end_ns: entry.end_ns,
             ..CallRecord::NONE
-        })
+        }
     }
 }
 

@@ -101,12 +101,17 @@ impl Lane {
             Switch::Kernel(_) if !self.record.is_entry => self.record_given_up()?,
             Switch::Kernel(_) => {}
         }
+        self.is_over(returned);
+        Ok(())
+    }
+
+    /// Puts on record that the call is over.
+    pub(super) fn is_over(&mut self, returned: bool) {
         self.record.returned = returned;
         if self.world.config.log != 0 {
             self.record.end_ns = monotonic_ns();
         }
         self.unread = !self.record.is_entry;
-        Ok(())
     }
 
     /// Puts a call on record that KVM has carried and user space has ended. The caller's registers are

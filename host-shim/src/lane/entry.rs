@@ -8,6 +8,7 @@ use fakemon_abi::frame::REGS;
 
 use super::seat::Switch;
 use super::{Lane, State};
+use crate::clock::monotonic_ns;
 use crate::error::Error;
 use crate::record::CallRecord;
 use crate::regs::{self, RegisterError, x};
@@ -70,7 +71,6 @@ impl Lane {
     /// The payload has come to the gate from a call that KVM carries, because its return is to be seen
     /// here.
     pub(super) fn caught(&mut self) -> Result<Step, Error> {
-        let (function, conduit) = (self.record.function, self.record.conduit);
         let seat = &self.seats[self.current];
         if let Err(reason) = seat.blob.check_return(self.guest.width()) {
             return self.fail(reason, true);
@@ -78,17 +78,32 @@ impl Lane {
         let Switch::Kernel(binding) = &seat.switch else {
             return Err(Error::OutOfTurn);
         };
-        let is_entry = self.record.is_entry;
-        self.read_interrupted(binding.outputs()?)?;
-        (self.record.function, self.record.conduit) = (function, conduit);
+        if self.begun_in_progress().is_none() {
+            self.read_carried(binding.outputs()?)?;
+        }
         let seat = &mut self.seats[self.current];
         seat.blob.give_back(&mut self.record, &self.guest)?;
         seat.give_up()?;
         seat.blob.vcpu.complete_access();
         self.stop_catching()?;
-        self.record.returned = true;
-        self.unread = !is_entry;
+        self.is_over(true);
         Ok(Step::Run)
+    }
+
+    /// Puts a call on record that KVM has begun by itself, and gives back so many registers. The caller's are
+    /// still as they were; when they were so first, nobody knows.
+    fn read_carried(&mut self, outputs: usize) -> Result<(), RegisterError> {
+        let (function, conduit) = (self.record.function, self.record.conduit);
+        let claim = self.blob().claim(function, conduit);
+        let inputs = claim.map_or(outputs, |range| range.inputs.into());
+        self.read_interrupted(inputs.max(outputs))?;
+        let record = &mut self.record;
+        (record.function, record.conduit) = (function, conduit);
+        (record.inputs, record.outputs) = (inputs, outputs);
+        if self.world.config.log != 0 {
+            record.begin_ns = monotonic_ns();
+        }
+        Ok(())
     }
 
     /// Has KVM see returns by itself again.

@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::fault::FaultReason;
 use crate::payload::blob::cpu::Event;
 use crate::payload::blob::frame::SPSR;
+use crate::record::CallRecord;
 use crate::request::Request;
 use crate::step::{Step, Trap};
 
@@ -32,9 +33,12 @@ impl Lane {
     /// Does what KVM needs user space for in a call that it carries.
     pub(super) fn exit_of_monitor(&mut self, seat: usize, trap: Trap) -> Result<Step, Error> {
         self.current = seat;
-        (self.record.function, self.record.conduit) = (trap.function, trap.conduit);
-        if let Switch::Kernel(binding) = &self.seats[seat].switch {
-            self.record.is_entry = self.entry.is_some() && binding.call() == self.entry;
+        match self.begun_in_progress() {
+            Some(begun) => self.record = begun,
+            None => {
+                (self.record.function, self.record.conduit) = (trap.function, trap.conduit);
+                self.record.is_entry = false;
+            }
         }
         let blob = self.blob_mut();
         let exit = blob.vcpu.last_exit();
@@ -43,6 +47,15 @@ impl Lane {
             None if self.catching => self.caught(),
             None => self.refused_by_kvm(),
         }
+    }
+
+    /// What KVM has in progress for the current payload, if this library has had it begin that.
+    pub(super) fn begun_in_progress(&self) -> Option<CallRecord> {
+        let Switch::Kernel(binding) = &self.seats[self.current].switch else {
+            return None;
+        };
+        let (number, begun) = self.begun?;
+        (binding.call() == Some(number)).then_some(begun)
     }
 
     /// [`None`] lets the payload go on.

@@ -5,8 +5,8 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use fakemon_abi::layout::{GATE, vcpu_block};
-use fakemon_host::regs::{PC, Registers};
-use fakemon_host::{CallRecord, Step};
+use fakemon_host::regs::{PC, Registers, x};
+use fakemon_host::{CallRecord, Conduit, FaultReason, OnFault, Step, Trap, monotonic_ns};
 use fakemon_tests::elf::{FUNCTION, blob};
 use fakemon_tests::machine::{Cpu, END, Machine, Options, Stop, logging};
 use fakemon_tests::{program, trials};
@@ -49,6 +49,17 @@ program!(
     "eret",
 );
 
+// Fails if x1 says so, or adds. Nothing comes of an entry without a call.
+program!(
+    fail_or_add,
+    "9: cbz x1, 1f",
+    "udf #0",
+    "1: add x0, x2, x3",
+    "eret",
+    ".space 0x100 - (. - 9b)",
+    "eret",
+);
+
 fn records(cpu: &mut Cpu) -> Vec<CallRecord> {
     let mut records = Vec::new();
     let lane = cpu.firmware.as_mut().expect("a blob");
@@ -61,12 +72,16 @@ fn records(cpu: &mut Cpu) -> Vec<CallRecord> {
 /// once more.
 fn an_entry_finds_a_return_on_its_way() {
     for vector in [0x000, 0x200, 0x400, 0x600] {
-        let mut machine = Machine::new(&blob(count()), call_once(), &logging());
+        // A log that a single call does not fill, which would bring it here.
+        let mut options = logging();
+        options.config.log = 2;
+        let mut machine = Machine::new(&blob(count()), call_once(), &options);
         let world = world(&machine);
         let cpu = &mut machine.cpus[0];
         if !cpu.is_carried() {
             return;
         }
+        let begin = monotonic_ns();
         cpu.next_call(&[]);
         let lane = cpu.firmware.as_ref().expect("a blob");
         lane.kick_handle().kick();
@@ -93,6 +108,8 @@ fn an_entry_finds_a_return_on_its_way() {
             panic!("one call: {records:?}")
         };
         assert!(record.returned && record.function == FUNCTION);
+        let times = [begin, record.begin_ns, record.end_ns, monotonic_ns()];
+        assert!(times.is_sorted(), "{times:?}");
         under_signals(|| enter(&mut machine.cpus[0]));
         assert_eq!(entries(&machine), 1);
         let stop = machine.cpus[0].run();
@@ -114,9 +131,85 @@ fn entries_are_watched_each_by_itself() {
     assert_eq!(entries(&machine), ENTRIES);
 }
 
+fn an_entry_is_no_call_on_record() {
+    let mut machine = Machine::new(&blob(count()), spin(), &logging());
+    let world = world(&machine);
+    for n in 1..=3 {
+        world.interrupt(0, 0);
+        under_signals(|| enter(&mut machine.cpus[0]));
+        assert_eq!(entries(&machine), n);
+        let records = records(&mut machine.cpus[0]);
+        assert!(records.is_empty(), "{records:?}");
+    }
+}
+
+/// Makes a call that a filter of the VMM's own forwards, from wherever the guest is: with the kernel engine
+/// KVM does not see it begin.
+fn forwarded(cpu: &mut Cpu, inputs: [u64; 3]) -> Step {
+    let registers = [FUNCTION.into()].into_iter().chain(inputs);
+    for (n, value) in (0..).zip(registers) {
+        cpu.set(x(n), value);
+    }
+    let step = cpu.forwarded(Trap::new(FUNCTION, Conduit::Smc));
+    step.expect("no error")
+}
+
+fn a_forwarded_call_is_on_record_as_any_other() {
+    let mut machine = Machine::new(&blob(count()), spin(), &logging());
+    let world = world(&machine);
+    for n in 1..=3 {
+        world.interrupt(0, 0);
+        under_signals(|| enter(&mut machine.cpus[0]));
+        let cpu = &mut machine.cpus[0];
+        let begin = monotonic_ns();
+        assert!(matches!(forwarded(cpu, [5, 6, 7]), Step::Run));
+        let records = records(cpu);
+        let [record] = &records[..] else {
+            panic!("one call: {records:?}")
+        };
+        assert_eq!((record.function, record.conduit), (FUNCTION, Conduit::Smc));
+        assert!(record.returned);
+        assert_eq!(
+            record.before[..record.inputs][..4],
+            [FUNCTION.into(), 5, 6, 7]
+        );
+        assert_eq!(record.after[..record.outputs], [n, 5, 6, 7]);
+        let times = [begin, record.begin_ns, record.end_ns, monotonic_ns()];
+        assert!(times.is_sorted(), "{times:?}");
+    }
+}
+
+/// With the kernel engine an entry and a forwarded call have the same number if KVM carries none in between.
+fn a_forwarded_call_that_fails_is_not_taken_for_the_entry_before() {
+    let mut options = logging();
+    options.config.on_fault = OnFault::NotSupported;
+    let mut machine = Machine::new(&blob(fail_or_add()), spin(), &options);
+    let world = world(&machine);
+    let cpu = &mut machine.cpus[0];
+    for _ in 0..3 {
+        world.interrupt(0, 0);
+        under_signals(|| enter(cpu));
+        match forwarded(cpu, [1, 40, 2]) {
+            Step::Fault(fault) => {
+                let undefined = matches!(fault.reason, FaultReason::Exception { .. });
+                assert!(undefined && fault.function == FUNCTION, "{fault}");
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(cpu.x()[..4], [u64::MAX, 1, 40, 2]);
+        assert_eq!(records(cpu).len(), 1);
+        assert!(matches!(forwarded(cpu, [0, 40, 2]), Step::Run));
+        assert_eq!(cpu.x()[0], 42);
+        assert_eq!(records(cpu).len(), 1);
+    }
+}
+
 pub(super) fn tests() -> Vec<Trial> {
     trials![
         an_entry_finds_a_return_on_its_way,
         entries_are_watched_each_by_itself,
+        an_entry_is_no_call_on_record,
+        a_forwarded_call_is_on_record_as_any_other,
+        a_forwarded_call_that_fails_is_not_taken_for_the_entry_before,
     ]
 }
