@@ -110,7 +110,7 @@ impl Lane {
                     width,
                 });
             }
-            let mut blob = BlobCpu::new(payload, cpu, &guest, &world.config)?;
+            let blob = BlobCpu::new(payload, cpu, &guest, &world.config)?;
             let switch = match payload.is_bound() {
                 false => Switch::Userspace,
                 true => Switch::Kernel(blob.bind(&guest, &world.config)?),
@@ -176,7 +176,7 @@ impl Lane {
     /// Enters the current payload with what has been loaded.
     #[inline(always)]
     fn begin(&mut self) -> Result<Step, Error> {
-        let Seat { switch, blob } = &mut self.seats[self.current];
+        let Seat { switch, blob } = &self.seats[self.current];
         match switch {
             Switch::Userspace => {
                 blob.vcpu.slot().begin();
@@ -188,7 +188,7 @@ impl Lane {
                 blob.begin_in_kvm(binding, &self.record)?;
                 self.begun = binding.call().map(|number| (number, self.record));
                 if !self.record.is_entry {
-                    // KVM's log has no more of it than that it is over, and skips entries for that.
+                    // KVM's log would tell of its end and of nothing else, so that comes here.
                     self.catching = true;
                     blob.catch_return()?;
                 }
@@ -227,7 +227,7 @@ impl Lane {
         match place {
             Place::HostCall => self.finish_host_call(reply),
             Place::Access if matches!(request, Request::Read { .. }) => {
-                self.blob_mut().vcpu.finish_load(reply.values[0]);
+                self.blob().vcpu.finish_load(reply.values[0]);
             }
             Place::Access => {}
         }

@@ -56,3 +56,15 @@ pub(crate) fn tests() -> Vec<Trial> {
     ];
     parts.into_iter().flatten().collect()
 }
+
+/// Blocks all signals in the calling thread.
+fn block_signals() {
+    // SAFETY: a set of signals is an array of numbers, for which zero is a value.
+    let mut all: libc::sigset_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the set is valid for its size.
+    unsafe { libc::sigfillset(&raw mut all) };
+    // SAFETY: the set is one, and nobody asks for the one before.
+    let done =
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, std::ptr::null_mut()) };
+    assert_eq!(done, 0);
+}

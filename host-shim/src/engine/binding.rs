@@ -9,7 +9,6 @@
 use std::cell::UnsafeCell;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::ptr::NonNull;
 
 use fakemon_abi::frame::REGS;
 use kvm_bindings::KVMIO;
@@ -127,7 +126,8 @@ impl Binding {
     /// that are kept.
     pub(crate) fn new(
         guest: &OwnedFd,
-        monitor: &mut VcpuFd,
+        monitor: &VcpuFd,
+        status: Status,
         entry_points: &EntryPoints,
         log: u32,
     ) -> io::Result<Binding> {
@@ -142,8 +142,6 @@ impl Binding {
             nr_out: 0,
             pad: [0; 2],
         };
-        // SAFETY: a binding goes before the monitor's vCPU (`Seat` declares it first).
-        let status = unsafe { Status::of(NonNull::from(monitor.get_kvm_run())) };
         let binding = Binding {
             guest,
             status,

@@ -15,9 +15,14 @@ use crate::step::Step;
 impl Lane {
     /// Why the watchdog has ended the current call, if it was what has interrupted it.
     pub(super) fn interruption(&self) -> Option<FaultReason> {
-        // Whoever sent it, what comes of this call tells.
-        self.blob().vcpu.signal().take();
-        let limit = self.blob().vcpu.slot().fired()?;
+        let vcpu = &self.blob().vcpu;
+        let signalled = vcpu.signal().take();
+        // Whoever sent the signal, the VMM hears of it by the step.
+        let limit = vcpu.slot().fired()?;
+        if signalled {
+            // A fault tells of the watchdog's alone, and one may have been the VMM's own.
+            vcpu.signal().give_back();
+        }
         let time = match limit {
             Limit::CpuTime => self.world.config.watchdog,
             Limit::WallTime => self.world.config.watchdog_wall,

@@ -81,7 +81,7 @@ impl Lane {
         if self.begun_in_progress().is_none() {
             self.read_carried(binding.outputs()?)?;
         }
-        let seat = &mut self.seats[self.current];
+        let seat = &self.seats[self.current];
         seat.blob.give_back(&mut self.record, &self.guest)?;
         seat.give_up()?;
         seat.blob.vcpu.complete_access();

@@ -19,7 +19,7 @@ impl Lane {
     pub(super) fn run(&mut self) -> Result<Step, Error> {
         self.blob_mut().vcpu.come_here()?;
         loop {
-            let blob = self.blob_mut();
+            let blob = self.blob();
             let exit = blob.vcpu.run();
             let Some(event) = blob.event(exit) else {
                 return self.at_gate();
@@ -40,7 +40,7 @@ impl Lane {
                 self.record.is_entry = false;
             }
         }
-        let blob = self.blob_mut();
+        let blob = self.blob();
         let exit = blob.vcpu.last_exit();
         match blob.event(exit) {
             Some(event) => Ok(self.serve_event(event)?.unwrap_or(Step::Run)),
@@ -84,6 +84,7 @@ impl Lane {
             Event::Interrupted => match self.interruption() {
                 Some(reason) => self.fail(reason, false).map(Some),
                 None => {
+                    self.blob().vcpu.take_kick();
                     self.state = State::Left;
                     self.blob().vcpu.slot().set_paused(true);
                     Ok(Some(Step::Interrupted))

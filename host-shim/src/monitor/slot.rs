@@ -7,16 +7,13 @@
 //! itself: the number of the call, and the thread that runs it right now, or 0.
 
 use std::cell::Cell;
-use std::mem::offset_of;
-use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use kvm_bindings::kvm_run;
-
 use crate::engine::status::Status;
 use crate::limits::{Limit, Sample};
+use crate::monitor::run::{Cause, RunPage};
 
 thread_local! {
     /// The thread's number, or 0 until it has been asked for.
@@ -65,14 +62,10 @@ pub(crate) struct Slot {
 /// What there is of the vCPU in its `kvm_run` page.
 #[derive(Debug)]
 struct Attached {
-    run: NonNull<kvm_run>,
+    run: RunPage,
     /// If KVM may carry its calls.
     status: Option<Status>,
 }
-
-// SAFETY: through `run` only `immediate_exit` is written, which is made for being written by other
-// threads than the vCPU's (KVM API, 5: "immediate_exit").
-unsafe impl Send for Attached {}
 
 impl Slot {
     /// A call is about to begin. What this thread then reads was written no earlier than what a
@@ -132,10 +125,10 @@ impl Slot {
     /// Notes where the vCPU is; `bound` if KVM carries its calls, or will.
     ///
     /// # Safety
-    /// `run` is the vCPU's `kvm_run`, and stays mapped until [`detach`](Self::detach) has returned.
-    pub(crate) unsafe fn attach(&self, run: NonNull<kvm_run>, bound: bool) {
+    /// `run` stays mapped until [`detach`](Self::detach) has returned.
+    pub(crate) unsafe fn attach(&self, run: RunPage, bound: bool) {
         // SAFETY: it is used through `attached` alone, which `detach` empties.
-        let status = bound.then(|| unsafe { Status::of(run) });
+        let status = bound.then(|| unsafe { Status::of(run.as_ptr()) });
         *self.attached() = Some(Attached { run, status });
     }
 
@@ -181,13 +174,9 @@ impl Slot {
     }
 
     /// Makes the vCPU's next KVM_RUN return at once.
-    pub(crate) fn kick(&self) {
+    pub(crate) fn kick(&self, cause: Cause) {
         if let Some(Attached { run, .. }) = *self.attached() {
-            // SAFETY: the field is inside the page that `run` points to.
-            let flag = unsafe { run.byte_add(offset_of!(kvm_run, immediate_exit)) };
-            // SAFETY: whoever attached the page keeps it mapped until it is detached, which the lock
-            // makes wait for this write.
-            unsafe { flag.cast::<u8>().write_volatile(1) };
+            run.set(cause);
         }
     }
 
@@ -195,7 +184,7 @@ impl Slot {
     pub(crate) fn fire(&self, sample: Sample, limit: Limit, signal: i32) {
         let fired = sample.call << 1 | u64::from(limit == Limit::WallTime);
         self.fired.store(fired, Ordering::Release);
-        self.kick();
+        self.kick(Cause::Verdict);
         let (process, thread) = (std::process::id(), sample.thread);
         // SAFETY: tgkill touches no memory; a thread that has ended meanwhile makes it fail, which
         // is as good, and one of the same number finds a handler that does nothing.

@@ -16,6 +16,7 @@ use rustix::ioctl::{NoArg, Opcode, ioctl, opcode};
 use crate::error::Error;
 use crate::fd::AsKvmFd;
 use crate::monitor::Vm;
+use crate::monitor::run::{Cause, Mmio, RunPage};
 use crate::monitor::signal::KickSignal;
 use crate::monitor::slot::Slot;
 use crate::regs::Registers;
@@ -35,7 +36,8 @@ pub(crate) enum Exit {
     },
     /// An SMC or HVC of its own: the function ID.
     Call(u32),
-    /// A signal, or a kick.
+    /// A signal, a verdict of the watchdog's, or a kick, which stays until it is
+    /// [taken](Vcpu::take_kick).
     Interrupted,
     /// Something that no payload should give KVM.
     Other(String),
@@ -45,6 +47,7 @@ pub(crate) enum Exit {
 #[derive(Debug)]
 pub(crate) struct Vcpu {
     fd: VcpuFd,
+    run: RunPage,
     init: kvm_vcpu_init,
     slot: Arc<Slot>,
     signal: KickSignal,
@@ -65,11 +68,14 @@ impl Vcpu {
             .fd()
             .create_vcpu(u64::from(number))
             .map_err(Error::kvm("create a monitor vCPU"))?;
-        let run = NonNull::from(fd.get_kvm_run());
-        // SAFETY: kvm_run stays mapped as long as `fd`, and Drop detaches it first.
+        // SAFETY: kvm_run stays mapped as long as `fd`, nobody asks that for a reference again, and whoever
+        // has a copy is gone first: `Binding`, which a `Seat` drops before this, and the slot.
+        let run = unsafe { RunPage::new(NonNull::from(fd.get_kvm_run())) };
+        // SAFETY: Drop detaches it before `fd` goes.
         unsafe { vm.slot(number).attach(run, vm.is_bound()) };
         Ok(Vcpu {
             fd,
+            run,
             init,
             slot: vm.slot(number).clone(),
             signal: KickSignal::new(signal),
@@ -82,8 +88,12 @@ impl Vcpu {
         &self.slot
     }
 
-    pub(crate) fn fd(&mut self) -> &mut VcpuFd {
-        &mut self.fd
+    pub(crate) fn fd(&self) -> &VcpuFd {
+        &self.fd
+    }
+
+    pub(crate) fn run_page(&self) -> RunPage {
+        self.run
     }
 
     pub(crate) fn registers(&self) -> Registers<'_> {
@@ -101,10 +111,10 @@ impl Vcpu {
     ///
     /// That happens at the beginning of the next KVM_RUN, and advances the PC, so it has to be over
     /// before the PC is set.
-    pub(crate) fn complete_access(&mut self) {
-        self.fd.set_kvm_immediate_exit(1);
-        let _interrupted = self.fd.run();
-        self.fd.set_kvm_immediate_exit(0);
+    pub(crate) fn complete_access(&self) {
+        self.run.set(Cause::Completion);
+        let _interrupted = self.kvm_run();
+        self.run.clear(Cause::Completion);
     }
 
     /// Has the calling thread be the one that runs it.
@@ -121,66 +131,70 @@ impl Vcpu {
     /// One KVM_RUN, which alone is the payload's time, on the thread that has it
     /// [come here](Self::come_here).
     #[inline(always)]
-    pub(crate) fn run(&mut self) -> Exit {
+    pub(crate) fn run(&self) -> Exit {
         self.slot.enter(self.signal.thread());
-        // SAFETY: KVM_RUN takes no argument, and runs a guest that sees no memory of this process but
-        // what its memory slots say.
-        let request = unsafe { NoArg::<KVM_RUN>::new() };
-        // SAFETY: as above.
-        let ran = unsafe { ioctl(self.fd.as_kvm_fd(), request) };
+        let ran = self.kvm_run();
         self.slot.leave();
         match ran {
             Ok(()) => self.last_exit(),
             Err(Errno::INTR | Errno::AGAIN) => {
-                self.fd.set_kvm_immediate_exit(0);
+                self.run.clear(Cause::Verdict);
                 Exit::Interrupted
             }
             Err(error) => Exit::Other(error.to_string()),
         }
     }
 
+    fn kvm_run(&self) -> Result<(), Errno> {
+        // SAFETY: KVM_RUN takes no argument, and runs a guest that sees no memory of this process but
+        // what its memory slots say.
+        let request = unsafe { NoArg::<KVM_RUN>::new() };
+        // SAFETY: as above.
+        unsafe { ioctl(self.fd.as_kvm_fd(), request) }
+    }
+
+    /// Tells whether the VMM has kicked it, which then has had its effect.
+    pub(crate) fn take_kick(&self) -> bool {
+        self.run.clear(Cause::Kick)
+    }
+
     /// What its `kvm_run` says of the last time when it left.
     #[inline(always)]
-    pub(crate) fn last_exit(&mut self) -> Exit {
-        let run = self.fd.get_kvm_run();
-        match run.exit_reason {
+    pub(crate) fn last_exit(&self) -> Exit {
+        match self.run.exit_reason() {
             KVM_EXIT_MMIO => {
-                // SAFETY: for this reason KVM has filled in this arm of the union.
-                let mmio = unsafe { run.__bindgen_anon_1.mmio };
-                let (address, size) = (mmio.phys_addr, mmio.data.len().min(mmio.len as usize));
-                match mmio.is_write {
-                    0 => Exit::Load { address, size },
-                    _ => Exit::Store {
+                let Mmio {
+                    address,
+                    size,
+                    is_write,
+                } = self.run.mmio();
+                match is_write {
+                    false => Exit::Load { address, size },
+                    true => Exit::Store {
                         address,
                         size,
-                        value: u64::from_le_bytes(mmio.data),
+                        value: self.run.stored(),
                     },
                 }
             }
-            KVM_EXIT_HYPERCALL => {
-                // SAFETY: as above.
-                let call = unsafe { run.__bindgen_anon_1.hypercall };
-                Exit::Call(call.nr as u32)
-            }
+            KVM_EXIT_HYPERCALL => Exit::Call(self.run.called() as u32),
             KVM_EXIT_INTR => {
-                run.immediate_exit = 0;
+                self.run.clear(Cause::Verdict);
                 Exit::Interrupted
             }
             KVM_EXIT_UNKNOWN => {
-                // SAFETY: as above. With the kernel engine it is what KVM_RUN would have returned.
-                let error = unsafe { run.__bindgen_anon_1.hw.hardware_exit_reason };
-                Exit::Other(std::io::Error::from_raw_os_error(error as i32).to_string())
+                // With the kernel engine it is what KVM_RUN would have returned.
+                let error = self.run.hardware_exit_reason() as i32;
+                Exit::Other(std::io::Error::from_raw_os_error(error).to_string())
             }
             reason => Exit::Other(format!("exit {reason} of KVM_RUN")),
         }
     }
 
     /// Gives the load for which it has left its value.
-    pub(crate) fn finish_load(&mut self, value: u64) {
-        let run = self.fd.get_kvm_run();
-        if run.exit_reason == KVM_EXIT_MMIO {
-            // Eight bytes, of which KVM takes as many as the load has.
-            run.__bindgen_anon_1.mmio.data = value.to_le_bytes();
+    pub(crate) fn finish_load(&self, value: u64) {
+        if self.run.exit_reason() == KVM_EXIT_MMIO {
+            self.run.set_loaded(value);
         }
     }
 }

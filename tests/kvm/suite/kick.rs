@@ -162,6 +162,21 @@ fn a_call_is_left_as_often_as_it_is_kicked() {
     completes(&mut machine);
 }
 
+/// What parks the payload is not what the kick was for.
+fn a_kick_outlasts_the_end_of_another_call() {
+    let mut machine = left_at_once();
+    let cpu = &mut machine.cpus[0];
+    let lane = cpu.firmware.as_mut().expect("a blob");
+    lane.kick_handle().kick();
+    lane.abandon().expect("no error of the host's");
+    // The guest stands past that call.
+    let trap = cpu.next_call(&[40, 2]);
+    let pc = cpu.behind_call();
+    let step = cpu.begin(trap);
+    is_left(&machine, pc, &step);
+    completes(&mut machine);
+}
+
 fn a_left_call_goes_on_in_another_thread() {
     let mut machine = left_at_once();
     let thread = std::thread::spawn(move || completes(&mut machine));
@@ -204,6 +219,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         a_timer_of_the_blob_leaves_a_running_call,
         a_kick_before_a_call_leaves_it_at_once,
         a_call_is_left_as_often_as_it_is_kicked,
+        a_kick_outlasts_the_end_of_another_call,
         a_left_call_goes_on_in_another_thread,
         a_call_out_of_turn_is_refused,
         a_machine_can_be_dropped_in_the_middle_of_a_call,

@@ -15,10 +15,12 @@ use fakemon_abi::layout::{
 use fakemon_abi::note::{CONDUIT_HVC, CONDUIT_SMC, Range, WINDOW_LEGACY32, WINDOW_SMCCC};
 
 use crate::engine::binding::{Binding, EntryPoints};
+use crate::engine::status::Status;
 use crate::error::Error;
 use crate::fault::FaultReason;
 use crate::guest::vcpu::Guest;
 use crate::monitor::memory::Memory;
+use crate::monitor::run::Cause;
 use crate::monitor::vcpu::{Exit, Vcpu};
 use crate::payload::Payload;
 use crate::payload::blob::frame::{self, ELR, ENTRY, ESR, FAR, FramePtr, SP, SPSR, TAKEN};
@@ -120,16 +122,16 @@ impl BlobCpu {
         self.vcpu.come_here()?;
         // A blob has ways to spoil even the gate, so this is watched as a call is.
         self.vcpu.slot().begin();
-        let mut signalled = false;
+        let (mut signalled, mut kicked) = (false, false);
         let parked = loop {
             match self.vcpu.run() {
                 Exit::Load { address, .. } if address == self.doorbell + DOORBELL_RETURN => {
                     break Ok(());
                 }
-                // A signal of the VMM's: nothing has happened yet, and the VMM will see it after
-                // this.
+                // A signal or kick of the VMM's, which is for a call: nothing has happened yet.
                 Exit::Interrupted if self.vcpu.slot().fired().is_none() => {
                     signalled |= self.vcpu.signal().take();
+                    kicked |= self.vcpu.take_kick();
                 }
                 Exit::Interrupted => {
                     break Err("the gate does not run, the blob has damaged it".to_owned());
@@ -141,6 +143,9 @@ impl BlobCpu {
         if signalled {
             self.vcpu.signal().give_back();
         }
+        if kicked {
+            self.vcpu.slot().kick(Cause::Kick);
+        }
         parked.map_err(|what| Error::Kvm {
             what: "park a monitor vCPU",
             cause: std::io::Error::other(what),
@@ -148,7 +153,7 @@ impl BlobCpu {
     }
 
     /// Has KVM carry calls between the guest's vCPU and this one from now on.
-    pub(crate) fn bind(&mut self, guest: &Guest, config: &Config) -> Result<Binding, Error> {
+    pub(crate) fn bind(&self, guest: &Guest, config: &Config) -> Result<Binding, Error> {
         let blob = self.payload.blob();
         let note = blob.note();
         let vectors = blob.vectors();
@@ -168,7 +173,15 @@ impl BlobCpu {
                 _ => (REGS as u8, REGS as u8),
             },
         };
-        let bound = Binding::new(guest.fd(), self.vcpu.fd(), &entry_points, config.log);
+        // SAFETY: a binding goes before the monitor's vCPU (`Seat` declares it first).
+        let status = unsafe { Status::of(self.vcpu.run_page().as_ptr()) };
+        let bound = Binding::new(
+            guest.fd(),
+            self.vcpu.fd(),
+            status,
+            &entry_points,
+            config.log,
+        );
         bound.map_err(|cause| Error::Kvm {
             what: "have KVM carry calls to the monitor",
             cause,
@@ -251,11 +264,7 @@ impl BlobCpu {
     }
 
     /// Has KVM begin the call that has been [loaded](Self::load), as if the guest had just made it.
-    pub(crate) fn begin_in_kvm(
-        &mut self,
-        binding: &Binding,
-        call: &CallRecord,
-    ) -> Result<(), Error> {
+    pub(crate) fn begin_in_kvm(&self, binding: &Binding, call: &CallRecord) -> Result<(), Error> {
         self.vcpu.complete_access();
         let own = self.vcpu.registers();
         let entry = self.frame.get(ENTRY);
