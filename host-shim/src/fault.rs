@@ -64,6 +64,8 @@ pub enum FaultReason {
     NestedCall(u32),
     /// The watchdog ended it: which limit it exceeded, and what that is.
     Timeout(Limit, Duration),
+    /// Calls of other CPUs hung one after the other, so its data is made anew, and this call was in progress.
+    Reloaded,
     /// Its vCPU stopped for a reason that no blob should give KVM.
     Exit(String),
 }
@@ -115,6 +117,10 @@ impl fmt::Display for FaultReason {
                      host has no CPU for it"
                 )
             }
+            FaultReason::Reloaded => write!(
+                f,
+                "was ended to have its data made anew, since calls of other CPUs hung one after the other"
+            ),
             FaultReason::Exit(what) => write!(f, "stopped its vCPU: {what}"),
         }
     }

@@ -5,7 +5,9 @@ pub(crate) mod blob;
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use fakemon_abi::note::{GUEST_MEMORY_NONE, GUEST_MEMORY_READ};
 use fakemon_abi::status::INVALID_PARAMETERS;
@@ -15,7 +17,9 @@ use crate::blob::Blob;
 use crate::error::Error;
 use crate::guest::ram::{GuestAccess, Ram};
 use crate::layout::Stage2;
+use crate::monitor::slot::Slot;
 use crate::monitor::{Vcpus, Vm};
+use crate::policy::Config;
 use crate::request::Reply;
 
 use self::blob::{frame, image};
@@ -93,32 +97,71 @@ impl Payload {
     /// A call of this library's has begun on this CPU: makes sure that the blob's data is fit for it.
     pub(crate) fn make_fit(&self, cpu: u32) {
         if self.spoiled.load(Ordering::SeqCst) {
-            self.repair(cpu);
+            self.begin_spoiled(cpu);
         }
     }
 
-    /// The blob has been ended on this CPU because it hung. Its data may be in a state in which it
-    /// hangs again, as with a lock that a call held which has failed; so that is made anew as soon as
-    /// no other CPU is in a call.
-    ///
-    /// A call of this library's that begins meanwhile waits for that. One that KVM carries does not
-    /// and can fail in its turn.
-    pub(crate) fn spoil(&self, cpu: u32) {
-        self.spoiled.store(true, Ordering::SeqCst);
+    /// Such a call is in progress only when it is its turn, so that whoever is making the data anew does not
+    /// end it.
+    #[cold]
+    fn begin_spoiled(&self, cpu: u32) {
+        self.vm.slot(cpu).end();
+        let _turn = self.turn();
+        self.vm.slot(cpu).begin();
         self.repair(cpu);
     }
 
-    #[cold]
-    fn repair(&self, cpu: u32) {
-        let _one = self
-            .repairing
+    /// The blob has been ended on this CPU because it hung. Its data may be in a state in which it
+    /// hangs again, as with a lock that a call held which has failed; so that is made anew when no other CPU
+    /// is in a call: now, or when a call of this library's begins.
+    ///
+    /// If calls hang in turn there is no such time. So when one has hung already and the data is still the
+    /// same, the calls of all other CPUs are ended for it.
+    pub(crate) fn spoil(&self, cpu: u32, config: &Config) {
+        let _turn = self.turn();
+        match self.spoiled.swap(true, Ordering::SeqCst) {
+            false => self.repair(cpu),
+            true => self.repair_by_force(cpu, config),
+        }
+    }
+
+    /// Waits until no other CPU looks after the data.
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        self.repairing
             .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let mut others = (0..self.vm.cpus()).filter(|&other| other != cpu);
-        if self.spoiled.load(Ordering::SeqCst) && !others.any(|cpu| self.vm.slot(cpu).is_in_call())
-        {
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn repair(&self, cpu: u32) {
+        if self.spoiled.load(Ordering::SeqCst) && !self.others(cpu).any(Slot::is_in_call) {
             self.reload();
         }
+    }
+
+    /// This waits for nothing but KVM_RUN of other threads to end, and no longer than a call may hang: a host
+    /// may have no CPU for them. The next call that hangs is the next try then.
+    fn repair_by_force(&self, cpu: u32, config: &Config) {
+        let begin = Instant::now();
+        let mut pause = Duration::from_millis(1);
+        loop {
+            let signal = config.kick_signal;
+            // All of them, whatever the first one says.
+            let is_running = |slot: &&Slot| !slot.end_for_reload(signal);
+            if self.others(cpu).filter(is_running).count() == 0 {
+                return self.reload();
+            }
+            if begin.elapsed() > config.watchdog {
+                return;
+            }
+            thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(64));
+        }
+    }
+
+    /// What is known of the other CPUs.
+    fn others(&self, cpu: u32) -> impl Iterator<Item = &Slot> {
+        let others = (0..self.vm.cpus()).filter(move |&other| other != cpu);
+        others.map(|cpu| &**self.vm.slot(cpu))
     }
 
     /// Makes the blob's data what the file says.

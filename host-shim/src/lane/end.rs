@@ -7,27 +7,31 @@ use crate::clock::monotonic_ns;
 use crate::error::Error;
 use crate::fault::FaultReason;
 use crate::limits::Limit;
+use crate::monitor::slot::Verdict;
 use crate::policy::OnFault;
 use crate::record::CallRecord;
 use crate::regs::{RegisterError, x};
 use crate::step::Step;
 
 impl Lane {
-    /// Why the watchdog has ended the current call, if it was what has interrupted it.
+    /// Why the current call is to end, if that is what has interrupted it.
     pub(super) fn interruption(&self) -> Option<FaultReason> {
         let vcpu = &self.blob().vcpu;
         let signalled = vcpu.signal().take();
         // Whoever sent the signal, the VMM hears of it by the step.
-        let limit = vcpu.slot().fired()?;
+        let verdict = vcpu.slot().fired()?;
         if signalled {
             // A fault tells of the watchdog's alone, and one may have been the VMM's own.
             vcpu.signal().give_back();
         }
-        let time = match limit {
-            Limit::CpuTime => self.world.config.watchdog,
-            Limit::WallTime => self.world.config.watchdog_wall,
-        };
-        Some(FaultReason::Timeout(limit, time))
+        let config = &self.world.config;
+        Some(match verdict {
+            Verdict::Limit(limit @ Limit::CpuTime) => FaultReason::Timeout(limit, config.watchdog),
+            Verdict::Limit(limit @ Limit::WallTime) => {
+                FaultReason::Timeout(limit, config.watchdog_wall)
+            }
+            Verdict::Reload => FaultReason::Reloaded,
+        })
     }
 
     /// Reports a fault and makes the payload fit for the next call.
@@ -39,7 +43,7 @@ impl Lane {
         let fault = Box::new(fault);
         self.start_over()?;
         if hangs {
-            self.blob().payload.spoil(self.cpu);
+            self.blob().payload.spoil(self.cpu, &self.world.config);
         }
         match self.world.config.on_fault {
             OnFault::Fatal => Err(Error::Blob(fault)),

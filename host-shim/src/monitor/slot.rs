@@ -37,7 +37,38 @@ fn first_asked(number: &Cell<i32>) -> i32 {
 }
 
 /// Bit of a call's number that says that KVM carries it.
-const KVMS: u64 = 1 << 62;
+const KVMS: u64 = 1 << 61;
+
+/// Why a call is to end before it is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It exceeds a limit of the watchdog's.
+    Limit(Limit),
+    /// The blob's data is to be made anew.
+    Reload,
+}
+
+impl Verdict {
+    /// As the low bits of a word, whose others are the number of the call.
+    fn on(self, call: u64) -> u64 {
+        call << 2
+            | match self {
+                Verdict::Limit(Limit::CpuTime) => 0,
+                Verdict::Limit(Limit::WallTime) => 1,
+                Verdict::Reload => 2,
+            }
+    }
+
+    /// The verdict of such a word, if it is on this call.
+    fn of(word: u64, call: u64) -> Option<Verdict> {
+        let verdict = match word & 3 {
+            0 => Verdict::Limit(Limit::CpuTime),
+            1 => Verdict::Limit(Limit::WallTime),
+            _ => Verdict::Reload,
+        };
+        (verdict.on(call) == word).then_some(verdict)
+    }
+}
 
 /// Each has a cache line of its own.
 #[derive(Debug, Default)]
@@ -48,8 +79,7 @@ pub(crate) struct Slot {
     call: AtomicU64,
     /// The thread that runs the blob, as gettid(2) numbers it, or 0.
     thread: AtomicI32,
-    /// Number of the last call that the watchdog ended, shifted left by one; bit 0 is set if it
-    /// exceeded the wall limit.
+    /// The last [`Verdict`], and the number of its call.
     fired: AtomicU64,
     /// A carried call has been left, and the VMM does something else.
     paused: AtomicBool,
@@ -89,7 +119,7 @@ impl Slot {
 
     /// Whether a call is in progress, whoever carries it.
     pub(crate) fn is_in_call(&self) -> bool {
-        self.call.load(Ordering::SeqCst) & 1 != 0 || self.call_in_kvm().is_some()
+        self.in_progress().is_some()
     }
 
     /// This thread, which is the current one, gives the blob its CPU.
@@ -182,25 +212,57 @@ impl Slot {
 
     /// Ends the call of a sample, because it exceeds this limit.
     pub(crate) fn fire(&self, sample: Sample, limit: Limit, signal: i32) {
-        let fired = sample.call << 1 | u64::from(limit == Limit::WallTime);
+        let fired = Verdict::Limit(limit).on(sample.call);
         self.fired.store(fired, Ordering::Release);
         self.kick(Cause::Verdict);
-        let (process, thread) = (std::process::id(), sample.thread);
-        // SAFETY: tgkill touches no memory; a thread that has ended meanwhile makes it fail, which
-        // is as good, and one of the same number finds a handler that does nothing.
-        unsafe { libc::syscall(libc::SYS_tgkill, process, thread, signal) };
+        interrupt(sample.thread, signal);
     }
 
-    /// The limit for which the watchdog has ended the current call, if it has.
-    pub(crate) fn fired(&self) -> Option<Limit> {
+    /// Ends the call in progress, because the blob's data is to be made anew. Tells whether that can be: true
+    /// if there is no call, or if one that had its verdict when this was called last does not run. Ask again
+    /// after a while otherwise.
+    ///
+    /// KVM_RUN returns at once from the verdict on, so a thread that enters it later runs nothing of the blob,
+    /// and the while is for one that is on its way in.
+    pub(crate) fn end_for_reload(&self, signal: i32) -> bool {
+        let Some((call, thread)) = self.in_progress() else {
+            return true;
+        };
+        let has_verdict = Verdict::of(self.fired.load(Ordering::Acquire), call).is_some();
+        if !has_verdict {
+            self.fired
+                .store(Verdict::Reload.on(call), Ordering::Release);
+            self.kick(Cause::Verdict);
+        }
+        if thread != 0 {
+            interrupt(thread, signal);
+        }
+        has_verdict && thread == 0
+    }
+
+    /// The call in progress, and the thread that runs it or 0.
+    fn in_progress(&self) -> Option<(u64, i32)> {
+        let call = self.call.load(Ordering::SeqCst);
+        match call & 1 {
+            0 => self.call_in_kvm(),
+            _ => Some((call, self.thread.load(Ordering::SeqCst))),
+        }
+    }
+
+    /// The verdict on the current call, if there is one.
+    pub(crate) fn fired(&self) -> Option<Verdict> {
         let own = self.call.load(Ordering::Relaxed);
         let call = self.call_in_kvm().map_or(own, |(call, _)| call);
-        let fired = self.fired.load(Ordering::Acquire);
-        (fired >> 1 == call).then_some(match fired & 1 {
-            0 => Limit::CpuTime,
-            _ => Limit::WallTime,
-        })
+        Verdict::of(self.fired.load(Ordering::Acquire), call)
     }
+}
+
+/// Gets a thread out of KVM_RUN.
+fn interrupt(thread: i32, signal: i32) {
+    let process = std::process::id();
+    // SAFETY: tgkill touches no memory; a thread that has ended meanwhile makes it fail, which is as good,
+    // and one of the same number finds a handler that does nothing.
+    unsafe { libc::syscall(libc::SYS_tgkill, process, thread, signal) };
 }
 
 /// CPU time that a thread of this process has used, that of its guests included.

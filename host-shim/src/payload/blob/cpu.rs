@@ -21,6 +21,7 @@ use crate::fault::FaultReason;
 use crate::guest::vcpu::Guest;
 use crate::monitor::memory::Memory;
 use crate::monitor::run::Cause;
+use crate::monitor::slot::Verdict;
 use crate::monitor::vcpu::{Exit, Vcpu};
 use crate::payload::Payload;
 use crate::payload::blob::frame::{self, ELR, ENTRY, ESR, FAR, FramePtr, SP, SPSR, TAKEN};
@@ -128,14 +129,17 @@ impl BlobCpu {
                 Exit::Load { address, .. } if address == self.doorbell + DOORBELL_RETURN => {
                     break Ok(());
                 }
-                // A signal or kick of the VMM's, which is for a call: nothing has happened yet.
-                Exit::Interrupted if self.vcpu.slot().fired().is_none() => {
-                    signalled |= self.vcpu.signal().take();
-                    kicked |= self.vcpu.take_kick();
-                }
-                Exit::Interrupted => {
-                    break Err("the gate does not run, the blob has damaged it".to_owned());
-                }
+                Exit::Interrupted => match self.vcpu.slot().fired() {
+                    Some(Verdict::Limit(_)) => {
+                        break Err("the gate does not run, the blob has damaged it".to_owned());
+                    }
+                    // A signal or kick of the VMM's, which is for a call. No data of the blob's is in use
+                    // that could be made anew.
+                    None | Some(Verdict::Reload) => {
+                        signalled |= self.vcpu.signal().take();
+                        kicked |= self.vcpu.take_kick();
+                    }
+                },
                 exit => break Err(format!("unexpected exit {exit:?}")),
             }
         };

@@ -195,6 +195,37 @@ fn a_lock_that_a_failed_call_held_hangs_one_call_and_no_more() {
     );
 }
 
+/// Each hangs while the other does, so that there is no time at which no CPU is in a call.
+fn cpus_that_hang_in_turn_are_served_again() {
+    const HANGS: usize = 8;
+    let mut options = Options {
+        cpus: 2,
+        ..Options::default()
+    };
+    options.config.on_fault = OnFault::NotSupported;
+    options.config.watchdog = LIMIT;
+    let mut machine = Machine::new(&blob(lock_or_fail()), caller(), &options);
+    assert!(machine.cpus[0].ask(&[1, 40, 2, DATA]).is_none());
+    let [first, second] = &mut machine.cpus[..] else {
+        panic!("two CPUs")
+    };
+    let is_served = |cpu: &mut Cpu| {
+        (0..HANGS).any(|_| {
+            let stop = cpu.ask(&[0, 40, 2, DATA]);
+            assert!(stop.is_none(), "{stop:?}");
+            cpu.x()[0] == 42
+        })
+    };
+    let served = std::thread::scope(|scope| {
+        let first = scope.spawn(|| is_served(first));
+        std::thread::sleep(LIMIT / 2);
+        [is_served(second), first.join().expect("no panic")]
+    });
+    assert_eq!(served, [true; 2]);
+    let mut faults = machine.cpus.iter().flat_map(|cpu| &cpu.log.faults);
+    assert!(faults.any(|fault| matches!(fault.reason, FaultReason::Timeout(..))));
+}
+
 fn what_the_vmm_does_for_a_call_is_not_the_blobs_time() {
     for limit in [Limit::CpuTime, Limit::WallTime] {
         let mut machine = machine(busy_vmm(), OnFault::Fatal, Some(limit));
@@ -333,6 +364,7 @@ pub(super) fn tests() -> Vec<Trial> {
         a_thread_that_blocks_the_kick_signal_is_watched_as_well,
         the_watchdog_waits_while_a_call_is_left,
         a_lock_that_a_failed_call_held_hangs_one_call_and_no_more,
+        cpus_that_hang_in_turn_are_served_again,
         what_the_vmm_does_for_a_call_is_not_the_blobs_time,
         a_blob_that_gets_no_cpu_is_not_ended,
     ];
