@@ -6,9 +6,11 @@
 //! (Documentation/virt/kvm/arm/monitor.rst there). KVM tells how it stands by three words in the
 //! monitor's `kvm_run`, and writes each call that is over into a log, if it has been given one.
 
+use std::any::Any;
 use std::cell::UnsafeCell;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Arc;
 
 use fakemon_abi::frame::REGS;
 use kvm_bindings::KVMIO;
@@ -116,18 +118,21 @@ pub(crate) struct EntryPoints {
 pub(crate) struct Binding {
     // Kept open, so that the end of the binding meets no other file of the same number.
     guest: OwnedFd,
+    /// What the monitor's VM has of this library's.
+    memory: Arc<dyn Any + Send + Sync>,
     status: Status,
     log: Box<[UnsafeCell<Entry>]>,
     read: u32,
 }
 
 impl Binding {
-    /// Binds the guest's vCPU to the monitor's, which has run once; `log` is the number of calls
-    /// that are kept.
+    /// Binds the guest's vCPU to the monitor's, which has run once, and whose VM has this memory; `log` is
+    /// the number of calls that are kept.
     pub(crate) fn new(
         guest: &OwnedFd,
         monitor: &VcpuFd,
         status: Status,
+        memory: Arc<dyn Any + Send + Sync>,
         entry_points: &EntryPoints,
         log: u32,
     ) -> io::Result<Binding> {
@@ -142,12 +147,7 @@ impl Binding {
             nr_out: 0,
             pad: [0; 2],
         };
-        let binding = Binding {
-            guest,
-            status,
-            log: (0..log).map(|_| UnsafeCell::new(EMPTY)).collect(),
-            read: 0,
-        };
+        let entries: Box<[_]> = (0..log).map(|_| UnsafeCell::new(EMPTY)).collect();
         let mut flags = 0;
         if entry_points.smc_vectors.is_some() {
             flags |= BIND_SMC | BIND_SMC_IMM;
@@ -165,13 +165,19 @@ impl Binding {
             imm_in: entry_points.with_immediate.0,
             imm_out: entry_points.with_immediate.1,
             log_entries: log,
-            log: binding.log.as_ptr().expose_provenance() as u64,
+            log: entries.as_ptr().expose_provenance() as u64,
             ..Bind::default()
         };
         // SAFETY: KVM reads one kvm_arm_monitor_bind. While the binding lasts it writes entries of
         // `log`, which are cells for that reason, and which `drop` frees only when it has ended.
-        unsafe { attribute::set(&binding.guest, MONITOR_CTRL, BIND, &bind) }?;
-        Ok(binding)
+        unsafe { attribute::set(&guest, MONITOR_CTRL, BIND, &bind) }?;
+        Ok(Binding {
+            guest,
+            memory,
+            status,
+            log: entries,
+            read: 0,
+        })
     }
 
     /// Tells whether a call has been entered and has not returned.
@@ -266,9 +272,12 @@ impl Drop for Binding {
         };
         // SAFETY: KVM reads one kvm_arm_monitor_bind.
         let ended = unsafe { attribute::set(&self.guest, MONITOR_CTRL, BIND, &end) };
-        // A binding that was never made has not ended either; its log is nobody's.
         if ended.is_err_and(|error| error.raw_os_error() != Some(libc::ENODEV)) {
+            // KVM goes on with it. So the monitor's vCPU enters nothing any more, as the guest's memory may
+            // go, and what a call may be using right now stays.
+            self.status.stop();
             std::mem::forget(std::mem::take(&mut self.log));
+            std::mem::forget(self.memory.clone());
         }
     }
 }

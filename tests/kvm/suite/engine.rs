@@ -149,8 +149,21 @@ fn a_guest_without_its_monitor_vcpu_has_its_calls_forwarded_again() {
     assert_eq!(cpu.x()[0], 3);
 }
 
+/// KVM has one monitor for each vCPU, and the one that it has stays.
+fn a_second_lane_for_a_vcpu_leaves_the_first_alone() {
+    let mut machine = Machine::new(&blob(add()), caller(), &Options::default());
+    let cpu = &mut machine.cpus[0];
+    let second = world(engine())
+        .expect("a world")
+        .lane(0, &cpu.fd, fakemon_host::Width::AArch64);
+    assert_eq!(second.is_err(), cpu.is_carried());
+    assert!(cpu.ask(&[40, 2]).is_none());
+    assert_eq!(cpu.x()[0], 42);
+}
+
 pub(crate) fn tests() -> Vec<Trial> {
     trials![
+        a_second_lane_for_a_vcpu_leaves_the_first_alone,
         the_engine_is_the_one_that_was_chosen,
         an_smc_with_an_immediate_arrives_where_kvm_carries_calls,
         no_call_is_lost_in_a_storm_of_kicks,

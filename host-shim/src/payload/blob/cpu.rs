@@ -179,13 +179,9 @@ impl BlobCpu {
         };
         // SAFETY: a binding goes before the monitor's vCPU (`Seat` declares it first).
         let status = unsafe { Status::of(self.vcpu.run_page().as_ptr()) };
-        let bound = Binding::new(
-            guest.fd(),
-            self.vcpu.fd(),
-            status,
-            &entry_points,
-            config.log,
-        );
+        let (vcpu, memory) = (self.vcpu.fd(), self.payload.vm().memory().clone());
+        let log = config.log;
+        let bound = Binding::new(guest.fd(), vcpu, status, memory, &entry_points, log);
         bound.map_err(|cause| Error::Kvm {
             what: "have KVM carry calls to the monitor",
             cause,
