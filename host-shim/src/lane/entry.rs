@@ -25,8 +25,13 @@ impl Lane {
     /// Whether a payload is to be entered without a call, now or when the call in progress is over: a
     /// guest that waits for an interrupt ([`Request::WaitForInterrupt`](crate::Request::WaitForInterrupt)) has waited long enough.
     pub fn is_raised(&self) -> bool {
-        let mut slots = self.seats.iter().map(|seat| seat.blob.vcpu.slot());
-        slots.any(|slot| slot.is_raised())
+        self.due().is_some()
+    }
+
+    /// The first seat whose payload is to be entered without a call.
+    fn due(&self) -> Option<usize> {
+        let mut seats = self.seats.iter();
+        seats.position(|seat| seat.blob.vcpu.slot().is_raised())
     }
 
     /// Enters a payload that [is due](Self::is_due), with the guest where it is. A call that KVM has in
@@ -39,7 +44,12 @@ impl Lane {
     /// As for [`trap`](Self::trap).
     pub fn deliver(&mut self) -> Result<Step, Error> {
         self.free()?;
+        let due = self.due();
         let step = self.enter_due();
+        if let (Some(seat), Err(Error::Register(_) | Error::Kvm { .. })) = (due, &step) {
+            // It was the host that failed, so the entry stays due.
+            self.seats[seat].blob.vcpu.slot().raise();
+        }
         self.settle(&step);
         step
     }
@@ -55,8 +65,7 @@ impl Lane {
             // made the gate's HVC elsewhere.
             self.stop_catching()?;
         }
-        let mut seats = self.seats.iter();
-        let Some(seat) = seats.position(|seat| seat.blob.vcpu.slot().is_raised()) else {
+        let Some(seat) = self.due() else {
             return Ok(Step::Run);
         };
         self.current = seat;

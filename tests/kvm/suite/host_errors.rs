@@ -2,7 +2,7 @@
 //! An error of the host's in the middle of a call gives that call up (docs/embedding.md, "Errors"): the
 //! lane is free, and when the host works again the next call finds a payload that has started over.
 //!
-//! The host's error is a file that stands for the guest's vCPU and is none.
+//! The host's error is a file that stands for a vCPU and is none.
 
 use std::mem::offset_of;
 
@@ -175,8 +175,40 @@ fn a_call_or_entry_that_the_host_fails_to_begin_can_be_begun_again() {
     assert_eq!(cpu.x()[5], 0x1234);
 }
 
+/// The payload's own vCPU is what the host fails with, after the guest's has told where it is.
+fn an_entry_that_the_host_fails_to_begin_stays_due() {
+    let mut machine = machine();
+    let world = machine.world.clone().expect("a world");
+    // The userspace engine asks KVM for nothing before it runs the payload, but where a thread blocks
+    // the kick signal.
+    std::thread::scope(|scope| {
+        let work = scope.spawn(|| {
+            super::block_signals();
+            let cpu = &mut machine.cpus[0];
+            world.interrupt(0, 0);
+            let broken = Broken::new(files::monitor(cpu));
+            let lane = cpu.firmware.as_mut().expect("a blob");
+            for _ in 0..2 {
+                assert!(lane.is_due());
+                let step = lane.deliver();
+                let hosts = matches!(step, Err(Error::Register(_) | Error::Kvm { .. }));
+                assert!(hosts, "{step:?}");
+                assert!(!lane.in_call());
+            }
+            drop(broken);
+        });
+        work.join().expect("no panic");
+    });
+    let cpu = &mut machine.cpus[0];
+    assert!(cpu.deliver().is_none());
+    assert!(!cpu.firmware.as_ref().expect("a blob").is_raised());
+    works(cpu);
+    assert_eq!(cpu.x()[5], 0x1234);
+}
+
 pub(crate) fn tests() -> Vec<Trial> {
     trials![
+        an_entry_that_the_host_fails_to_begin_stays_due,
         a_host_call_that_the_host_fails_to_serve_gives_the_call_up,
         a_fault_of_a_blob_that_cannot_start_over_gives_the_call_up,
         a_return_that_the_guest_cannot_be_given_gives_the_call_up,
