@@ -70,6 +70,16 @@ pub enum FaultReason {
     Exit(String),
 }
 
+impl FaultReason {
+    /// A return to a mode that the caller's CPU does not have.
+    pub(crate) fn no_such_mode(spsr: u64) -> Self {
+        FaultReason::BadReturn {
+            spsr,
+            problem: "the caller has no such mode",
+        }
+    }
+}
+
 impl fmt::Display for FaultReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

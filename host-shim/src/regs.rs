@@ -217,6 +217,11 @@ pub struct RegisterError {
 }
 
 impl RegisterError {
+    /// The register is there, and KVM does not take this value for it.
+    pub(crate) fn is_refusal(&self) -> bool {
+        self.cause.raw_os_error() == Some(libc::EINVAL)
+    }
+
     fn check(
         result: rustix::io::Result<()>,
         register: Register,

@@ -10,6 +10,7 @@ use super::seat::Switch;
 use super::{Lane, State};
 use crate::clock::monotonic_ns;
 use crate::error::Error;
+use crate::fault::FaultReason;
 use crate::record::CallRecord;
 use crate::regs::{self, RegisterError, x};
 use crate::step::Step;
@@ -81,9 +82,10 @@ impl Lane {
     /// here.
     pub(super) fn caught(&mut self) -> Result<Step, Error> {
         let seat = &self.seats[self.current];
-        if let Err(reason) = seat.blob.check_return(self.guest.width()) {
-            return self.fail(reason, true);
-        }
+        let spsr = match seat.blob.check_return(self.guest.width()) {
+            Ok(spsr) => spsr,
+            Err(reason) => return self.fail(reason, true),
+        };
         let Switch::Kernel(binding) = &seat.switch else {
             return Err(Error::OutOfTurn);
         };
@@ -91,7 +93,9 @@ impl Lane {
             self.read_carried(binding.outputs()?)?;
         }
         let seat = &self.seats[self.current];
-        seat.blob.give_back(&mut self.record, &self.guest)?;
+        if !(seat.blob).give_back(spsr, &mut self.record, &self.guest)? {
+            return self.fail(FaultReason::no_such_mode(spsr), true);
+        }
         seat.give_up()?;
         seat.blob.vcpu.complete_access();
         self.stop_catching()?;

@@ -8,7 +8,6 @@ use super::{Lane, Place, State};
 use crate::error::Error;
 use crate::fault::FaultReason;
 use crate::payload::blob::cpu::Event;
-use crate::payload::blob::frame::SPSR;
 use crate::record::CallRecord;
 use crate::request::Request;
 use crate::step::{Step, Trap};
@@ -110,10 +109,13 @@ impl Lane {
     #[inline]
     fn at_gate(&mut self) -> Result<Step, Error> {
         let blob = &self.seats[self.current].blob;
-        if let Err(reason) = blob.check_return(self.guest.width()) {
-            return self.fail(reason, true);
+        let spsr = match blob.check_return(self.guest.width()) {
+            Ok(spsr) => spsr,
+            Err(reason) => return self.fail(reason, true),
+        };
+        if !blob.give_back(spsr, &mut self.record, &self.guest)? {
+            return self.fail(FaultReason::no_such_mode(spsr), true);
         }
-        blob.give_back(&mut self.record, &self.guest)?;
         self.end(true)?;
         Ok(Step::Run)
     }
@@ -124,10 +126,7 @@ impl Lane {
         let blob = self.blob();
         let reason = match blob.check_return(self.guest.width()) {
             Err(reason) => reason,
-            Ok(()) => FaultReason::BadReturn {
-                spsr: blob.frame.get(SPSR),
-                problem: "KVM does not let the caller have this mode",
-            },
+            Ok(spsr) => FaultReason::no_such_mode(spsr),
         };
         self.fail(reason, true)
     }

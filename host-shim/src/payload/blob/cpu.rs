@@ -332,8 +332,10 @@ impl BlobCpu {
     /// exception that it raises saves it. So a saved SPSR.IL means that the blob has returned, even
     /// where an abort or misalignment at the target was reported in place of the Illegal Execution
     /// State exception.
+    ///
+    /// The result is the SPSR that has been looked at: another CPU of the blob can write the frame's.
     #[inline(always)]
-    pub(crate) fn check_return(&self, width: Width) -> Result<(), FaultReason> {
+    pub(crate) fn check_return(&self, width: Width) -> Result<u64, FaultReason> {
         const MODE: u64 = 0x1f;
         let (spsr, taken) = (self.frame.get(SPSR), self.frame.get(TAKEN));
         if taken % 0x200 != 0 {
@@ -347,24 +349,43 @@ impl BlobCpu {
         }
         let problem = match (width, spsr & MODE) {
             // EL0t, EL1t, EL1h, and AArch32 at EL0 below an AArch64 kernel.
-            (Width::AArch64, 0x0 | 0x4 | 0x5 | 0x10) => return Ok(()),
-            (Width::AArch64, _) => "the caller has no such mode",
+            (Width::AArch64, 0x0 | 0x4 | 0x5 | 0x10) => return Ok(spsr),
+            (Width::AArch64, _) => return Err(FaultReason::no_such_mode(spsr)),
             // A return to AArch32 EL1 is illegal within the monitor, which leaves it at EL1h.
-            (Width::AArch32, 0x5) => return Ok(()),
+            (Width::AArch32, 0x5) => return Ok(spsr),
             (Width::AArch32, _) => "an AArch32 caller keeps its mode",
         };
         Err(FaultReason::BadReturn { spsr, problem })
     }
 
-    /// Gives the caller the outputs that changed, and its PC and PSTATE if the blob changed them.
+    /// Gives the caller the outputs that changed, and its PC and PSTATE if the blob changed them: the
+    /// latter as in `spsr`, which has been [checked](Self::check_return). It tells whether the caller's
+    /// CPU has that mode; if not, it has been given nothing.
     #[inline]
     pub(crate) fn give_back(
         &self,
+        spsr: u64,
         call: &mut CallRecord,
         guest: &Guest,
-    ) -> Result<(), RegisterError> {
-        let mask = register_mask(guest.width());
+    ) -> Result<bool, RegisterError> {
+        const NZCV: u64 = 0xf << 28;
+        const SS: u64 = 1 << 21;
+        const AIF: u64 = 0x7 << 6;
+        let settable = match guest.width() {
+            Width::AArch64 => !(SPSR_IL | SS),
+            // An illegal return carries only these over.
+            Width::AArch32 => NZCV | AIF,
+        };
         let caller = guest.registers();
+        if (spsr ^ call.pstate) & settable != 0 {
+            let pstate = call.pstate & !settable | spsr & settable;
+            match caller.set(regs::PSTATE, pstate) {
+                // Not all CPUs have AArch32 at EL0.
+                Err(error) if error.is_refusal() => return Ok(false),
+                result => result?,
+            }
+        }
+        let mask = register_mask(guest.width());
         let first = self.first_input();
         for n in 0..call.outputs {
             let value = self.frame.get(frame::x(n)) & mask;
@@ -379,19 +400,7 @@ impl BlobCpu {
         if pc != call.pc {
             caller.set(regs::PC, pc & mask)?;
         }
-        const NZCV: u64 = 0xf << 28;
-        const SS: u64 = 1 << 21;
-        const AIF: u64 = 0x7 << 6;
-        let settable = match guest.width() {
-            Width::AArch64 => !(SPSR_IL | SS),
-            // An illegal return carries only these over.
-            Width::AArch32 => NZCV | AIF,
-        };
-        let spsr = self.frame.get(SPSR);
-        if (spsr ^ call.pstate) & settable != 0 {
-            caller.set(regs::PSTATE, call.pstate & !settable | spsr & settable)?;
-        }
-        Ok(())
+        Ok(true)
     }
 }
 

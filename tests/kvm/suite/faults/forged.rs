@@ -10,12 +10,13 @@ use std::mem::offset_of;
 
 use fakemon_abi::frame::{Frame, SPSR_IL};
 use fakemon_abi::layout::{
-    FRAME, GATE, MONITOR_BASE, TABLES_BASE, VECTOR_LOWER_AARCH64, vcpu_block,
+    FRAME, GATE, MONITOR_BASE, TABLES_BASE, VCPU_STRIDE, VECTOR_LOWER_AARCH64, vcpu_block,
 };
 use fakemon_abi::note::GUEST_MEMORY_READ;
 use fakemon_host::{FaultReason, Limit, OnFault};
-use fakemon_tests::elf::{RODATA, blob_with, note};
-use fakemon_tests::machine::RAM;
+use fakemon_tests::elf::{RODATA, blob, blob_with, note};
+use fakemon_tests::machine::{Machine, Options, RAM};
+use fakemon_tests::program::caller;
 use fakemon_tests::{program, trials};
 use libtest_mimic::Trial;
 
@@ -32,6 +33,36 @@ misbehaves!(
     "udf #0";
     SPSR = offset_of!(Frame, spsr),
     TAKEN = offset_of!(Frame, taken),
+    FRAME = FRAME
+);
+
+// Claims to have returned again and again, with the SPSR of its first vCPU's frame as that is; its second
+// vCPU goes on changing that between x4 and x5 until the first one is told to end it (x1 = 2).
+program!(
+    forge_and_change,
+    "movz x9, #0x7f, lsl #32",
+    "movk x9, #0x2000",
+    "cmp x1, #2",
+    "b.hs 3f",
+    "mrs x10, tpidr_el1",
+    "cbnz x1, 1f",
+    "sub x10, x10, #{FRAME}",
+    "ldr wzr, [x10]",
+    "udf #0",
+    "1: mov x11, #{STRIDE}",
+    "sub x10, x10, x11",
+    "mov x12, #0x200",
+    "str x12, [x10, #{TAKEN}]",
+    "2: str x4, [x10, #{SPSR}]",
+    "str x5, [x10, #{SPSR}]",
+    "ldr x11, [x9]",
+    "cbz x11, 2b",
+    "eret",
+    "3: str x1, [x9]",
+    "eret";
+    SPSR = offset_of!(Frame, spsr),
+    TAKEN = offset_of!(Frame, taken),
+    STRIDE = VCPU_STRIDE,
     FRAME = FRAME
 );
 
@@ -103,6 +134,40 @@ fn a_forged_return_to_a_mode_that_no_caller_has_is_reported() {
     }
 }
 
+/// What has been looked at is what the caller gets, whatever another CPU of the blob writes meanwhile.
+fn a_forged_return_that_changes_under_the_eyes_of_the_host_is_the_blobs_fault() {
+    const GOOD: u64 = SPSR_IL | 0x3c4;
+    const BAD: u64 = SPSR_IL | 0x3c8;
+    let mut options = Options {
+        cpus: 2,
+        ..Options::default()
+    };
+    options.config.on_fault = OnFault::NotSupported;
+    let mut machine = Machine::new(&blob(forge_and_change()), caller(), &options);
+    let [first, second] = &mut machine.cpus[..] else {
+        panic!("two CPUs")
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| assert!(second.ask(&[1, 0, 0, GOOD, BAD]).is_none()));
+        // Also when the first CPU's calls fail, or nobody would end the other thread.
+        let asked: Vec<_> = (0..500).map(|_| first.ask(&[0])).collect();
+        let ended = first.ask(&[2]);
+        assert!(ended.is_none(), "{ended:?}");
+        for stop in asked {
+            assert!(stop.is_none(), "{stop:?}");
+        }
+    });
+    for fault in &machine.cpus[0].log.faults {
+        // The blob goes on after a return that was taken for one, and the frame can also be as the gate
+        // has left it.
+        let blobs = matches!(
+            fault.reason,
+            FaultReason::BadReturn { .. } | FaultReason::Vector(_) | FaultReason::Exception { .. }
+        );
+        assert!(blobs, "{fault}");
+    }
+}
+
 fn a_forged_return_without_il_is_reported() {
     let reason = reason(forge(), &[1, 40, 2, 0x3c5, 0x200]);
     assert!(matches!(reason, FaultReason::Exception { .. }), "{reason}");
@@ -150,6 +215,7 @@ fn a_blob_without_mmu_cannot_write_what_the_next_call_needs() {
 pub(super) fn tests() -> Vec<Trial> {
     trials![
         a_forged_return_to_a_mode_that_no_caller_has_is_reported,
+        a_forged_return_that_changes_under_the_eyes_of_the_host_is_the_blobs_fault,
         a_forged_return_without_il_is_reported,
         a_forged_interrupt_is_reported,
         a_blob_that_changes_its_byte_order_is_reported,
