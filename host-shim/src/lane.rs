@@ -89,6 +89,8 @@ pub struct Lane {
     /// What this library has had KVM begin last, which KVM does not count: the number that its calls had, and
     /// what is on record.
     begun: Option<(u64, CallRecord)>,
+    /// How many resets of the payloads have reached their vCPUs here.
+    resets: u64,
     cpu: u32,
     // Last, so that the monitor VMs outlive their vCPUs.
     world: Arc<Shared>,
@@ -127,6 +129,7 @@ impl Lane {
             unread: false,
             catching: false,
             begun: None,
+            resets: world.resets(),
             cpu,
             world: world.clone(),
         })
@@ -267,7 +270,8 @@ impl Lane {
     }
 
     /// Ends a call in progress, of which the guest has seen nothing yet, as if it had never been
-    /// begun: for a VMM that resets the guest's vCPU. Without one this does nothing.
+    /// begun: for a VMM that resets the guest's vCPU. After [`World::reset`](crate::World::reset) it makes
+    /// the payloads' vCPUs anew, too. Otherwise, without a call, this does nothing.
     ///
     /// # Errors
     /// The host could not make the monitor's vCPU anew. The call is over even so, and the next one
@@ -276,9 +280,10 @@ impl Lane {
         if let Some(seat) = self.bound_in_call() {
             self.current = seat;
         } else if matches!(self.state, State::Idle) {
-            return Ok(());
+            return self.follow_reset();
         }
-        self.start_over()
+        self.start_over()?;
+        self.follow_reset()
     }
 
     /// The call being served, or the last one, for traces. Of the calls that KVM carries by itself

@@ -216,6 +216,10 @@ impl World {
     /// Makes all payloads what they were when the world was made, for a guest that is reset in place.
     /// Its vCPUs keep their lanes, and its memory stays.
     ///
+    /// A blob's data is what its file says when this returns. What it has on each CPU, which is the EL1
+    /// state, the frame and the stack, each lane makes anew at the next call that comes to it; with
+    /// the kernel engine calls do not, so have [`Lane::abandon`] do it on every lane.
+    ///
     /// # Errors
     /// A vCPU is in a call: [`Lane::abandon`] ends it. Nothing has been reset then.
     pub fn reset(&self) -> Result<(), Error> {
@@ -229,6 +233,7 @@ impl World {
                 slot.lower();
             }
         }
+        self.shared.count_reset();
         Ok(())
     }
 

@@ -815,6 +815,10 @@ enum fakemon_error fakemon_world_dirty_pages(const struct fakemon_world *world,
  * Makes all payloads what they were when the world was made, for a guest that is reset in place. Its
  * vCPUs keep their lanes, and its memory stays.
  *
+ * A blob's data is what its file says when this returns. What it has on each CPU, which is the EL1
+ * state, the frame and the stack, each lane makes anew at the next call that comes to it; with the
+ * kernel engine calls do not, so have `fakemon_lane_abandon` do it on every lane.
+ *
  * # Errors
  * A vCPU is in a call, which `fakemon_lane_abandon` ends. Nothing has been reset then.
  *
@@ -912,7 +916,8 @@ enum fakemon_error fakemon_lane_resume(struct fakemon_lane *lane,
 
 /**
  * Ends a call in progress, of which the guest has seen nothing yet, as if it had never been begun:
- * for a VMM that resets the guest's vCPU. Without one this does nothing.
+ * for a VMM that resets the guest's vCPU. After `fakemon_world_reset` it makes the payloads' vCPUs anew,
+ * too. Otherwise, without a call, this does nothing.
  *
  * # Errors
  * The host could not make the monitor's vCPU anew.

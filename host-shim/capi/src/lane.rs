@@ -167,7 +167,8 @@ pub unsafe extern "C" fn fakemon_lane_resume(
 }
 
 /// Ends a call in progress, of which the guest has seen nothing yet, as if it had never been begun:
-/// for a VMM that resets the guest's vCPU. Without one this does nothing.
+/// for a VMM that resets the guest's vCPU. After `fakemon_world_reset` it makes the payloads' vCPUs anew,
+/// too. Otherwise, without a call, this does nothing.
 ///
 /// # Errors
 /// The host could not make the monitor's vCPU anew.

@@ -188,6 +188,10 @@ pub unsafe extern "C" fn fakemon_world_dirty_pages(
 /// Makes all payloads what they were when the world was made, for a guest that is reset in place. Its
 /// vCPUs keep their lanes, and its memory stays.
 ///
+/// A blob's data is what its file says when this returns. What it has on each CPU, which is the EL1
+/// state, the frame and the stack, each lane makes anew at the next call that comes to it; with the
+/// kernel engine calls do not, so have `fakemon_lane_abandon` do it on every lane.
+///
 /// # Errors
 /// A vCPU is in a call, which `fakemon_lane_abandon` ends. Nothing has been reset then.
 ///

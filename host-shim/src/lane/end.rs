@@ -76,10 +76,29 @@ impl Lane {
     #[inline(always)]
     pub(super) fn free(&mut self) -> Result<(), Error> {
         match self.state {
-            State::Idle => Ok(()),
-            State::Stale => self.start_over(),
+            State::Idle if self.resets == self.world.resets() => Ok(()),
+            State::Idle => self.follow_reset(),
+            State::Stale => self.start_over().and_then(|()| self.follow_reset()),
             State::Left | State::Asking(..) => Err(Error::OutOfTurn),
         }
+    }
+
+    /// The payloads have been reset, and so are their vCPUs here, unless KVM has begun a call meanwhile.
+    #[cold]
+    pub(super) fn follow_reset(&mut self) -> Result<(), Error> {
+        let resets = self.world.resets();
+        if self.resets == resets || self.bound_in_call().is_some() {
+            return Ok(());
+        }
+        for seat in &mut self.seats {
+            // Its frame counts changes of the guest's memory, which wait for this.
+            let regions = self.world.ram.regions();
+            seat.blob.forget();
+            drop(regions);
+            seat.start_over(&self.guest)?;
+        }
+        self.resets = resets;
+        Ok(())
     }
 
     /// After an error of the host's a payload can be anywhere in its call: gives that up.

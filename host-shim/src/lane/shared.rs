@@ -21,6 +21,8 @@ pub(crate) struct Shared {
     pub(crate) ram: Ram,
     pub(crate) config: Config,
     pub(crate) cpus: u32,
+    /// How often the payloads have been reset.
+    resets: AtomicU64,
     /// Affinity of each CPU that has a lane, else [`NOBODY`].
     mpidr: Box<[AtomicU64]>,
     _watchdog: Watchdog,
@@ -39,9 +41,21 @@ impl Shared {
             ram,
             config,
             cpus,
+            resets: AtomicU64::new(0),
             mpidr: (0..cpus).map(|_| AtomicU64::new(NOBODY)).collect(),
             _watchdog: watchdog,
         }
+    }
+
+    /// How often the payloads have been reset: a lane that has seen fewer has to start over.
+    #[inline(always)]
+    pub(crate) fn resets(&self) -> u64 {
+        self.resets.load(Ordering::Relaxed)
+    }
+
+    /// Notes that they have been reset.
+    pub(crate) fn count_reset(&self) {
+        self.resets.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Notes what CPU number `cpu` is called.

@@ -10,7 +10,7 @@ use fakemon_abi::layout::FRAME;
 use fakemon_abi::note::{GUEST_MEMORY_WRITE, WINDOW_SMCCC_1_2};
 use fakemon_abi::status::{INVALID_PARAMETERS, SUCCESS};
 use fakemon_host::{Error, GuestMemory, Request, Step, World};
-use fakemon_tests::elf::{DATA, blob_with, note};
+use fakemon_tests::elf::{DATA, blob, blob_with, note};
 use fakemon_tests::machine::{Access, Machine, Options, RAM, RAM_SIZE, Ram, page_size};
 use fakemon_tests::program::caller;
 use fakemon_tests::{program, trials};
@@ -252,6 +252,49 @@ fn a_reset_makes_the_blob_what_it_was() {
     assert_eq!(store(&mut machine, RAM + 0x8000, 7), 7);
 }
 
+// Returns what it has left in a system register, the top of its stack and the frame, with a number for each
+// vCPU; then leaves x1 in all of them.
+program!(
+    keep,
+    "mrs x9, tpidr_el1",
+    "mrs x0, contextidr_el1",
+    "ldr x10, [sp, #-16]",
+    "orr x0, x0, x10",
+    "ldr w10, [x9, #{CPU}]",
+    "orr x0, x0, x10",
+    "msr contextidr_el1, x1",
+    "str x1, [sp, #-16]",
+    "str w1, [x9, #{CPU}]",
+    "eret";
+    CPU = offset_of!(Frame, cpu)
+);
+
+/// Its registers, frame and stack on each CPU, too, whether the VMM has the lane look at it or not.
+fn a_reset_reaches_every_cpu() {
+    let options = Options {
+        cpus: 2,
+        ..Options::default()
+    };
+    let mut machine = Machine::new(&blob(keep()), caller(), &options);
+    for round in 0..2 {
+        for n in [0, 1] {
+            let cpu = &mut machine.cpus[n];
+            assert!(cpu.ask(&[8]).is_none());
+            assert_eq!(cpu.x()[0], n as u64, "round {round}");
+            assert!(cpu.ask(&[8]).is_none());
+            assert_eq!(cpu.x()[0], 8, "it stays");
+        }
+        world(&machine).reset().expect("a reset");
+        for cpu in &mut machine.cpus {
+            // Only with the kernel engine is this needed.
+            if cpu.is_carried() || round == 0 {
+                let lane = cpu.firmware.as_mut().expect("a blob");
+                lane.abandon().expect("a start");
+            }
+        }
+    }
+}
+
 /// As a VMM leaves it whose vCPU's thread ends at a request.
 fn a_lane_dropped_within_a_call_does_not_stand_in_the_way_of_a_reset() {
     let mut machine = machine();
@@ -290,6 +333,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         a_region_becomes_read_only_and_writable_again,
         the_pages_that_the_blob_writes_are_told,
         a_reset_makes_the_blob_what_it_was,
+        a_reset_reaches_every_cpu,
         a_lane_dropped_within_a_call_does_not_stand_in_the_way_of_a_reset,
         a_reset_reaches_memory_that_is_locked,
     ]

@@ -24,8 +24,8 @@ use crate::monitor::run::Cause;
 use crate::monitor::slot::Verdict;
 use crate::monitor::vcpu::{Exit, Vcpu};
 use crate::payload::Payload;
-use crate::payload::blob::frame::{self, ELR, ENTRY, ESR, FAR, FramePtr, SP, SPSR, TAKEN};
-use crate::payload::blob::gate;
+use crate::payload::blob::frame::{self, ELR, ENTRY, ESR, FAR, FramePtr, MEMORY, SP, SPSR, TAKEN};
+use crate::payload::blob::{gate, image};
 use crate::policy::{Config, Hvc};
 use crate::record::CallRecord;
 use crate::regs::{self, RegisterError, x};
@@ -100,6 +100,15 @@ impl BlobCpu {
         };
         blob.start(guest)?;
         Ok(blob)
+    }
+
+    /// Makes the frame and the stack what they were at first, but for the count of changes of the
+    /// guest's memory. The vCPU has to [start](Self::start) after that.
+    pub(crate) fn forget(&self) {
+        let changes = self.frame.get(MEMORY);
+        image::clear_block(self.payload.vm().memory(), self.cpu);
+        self.frame.set(MEMORY, changes);
+        self.frame.introduce(self.cpu, self.payload.vm().cpus());
     }
 
     /// Gives the vCPU its EL1 state from nothing, and parks it.

@@ -23,6 +23,7 @@ pub(crate) const LR: usize = Frame::LR;
 pub(crate) const TAKEN: usize = offset_of!(Frame, taken);
 pub(crate) const CALL_NR: usize = offset_of!(Frame, call) + offset_of!(HostCall, nr);
 pub(crate) const CALL_STATUS: usize = offset_of!(Frame, call) + offset_of!(HostCall, status);
+pub(crate) const MEMORY: usize = offset_of!(Frame, memory);
 const CPU: usize = offset_of!(Frame, cpu);
 const CALL_ARGS: usize = offset_of!(Frame, call) + offset_of!(HostCall, args);
 const CALL_RESULTS: usize = offset_of!(Frame, call) + offset_of!(HostCall, results);
@@ -51,7 +52,7 @@ fn find(memory: &Memory, cpu: u32) -> NonNull<Frame> {
 /// Counts up the word in a vCPU's frame that tells how often the guest's memory has changed.
 pub(crate) fn count_memory_change(memory: &Memory, cpu: u32) {
     let place = find(memory, cpu).as_ptr();
-    let place = place.wrapping_byte_add(offset_of!(Frame, memory));
+    let place = place.wrapping_byte_add(MEMORY);
     // SAFETY: the word is inside the frame, aligned, and only ever accessed as an atomic or by volatile
     // accesses.
     let word = unsafe { AtomicU64::from_ptr(place.cast()) };
@@ -75,8 +76,13 @@ impl FramePtr {
             words: find(memory, cpu).cast(),
             _memory: memory.clone(),
         };
-        frame.set(CPU, u64::from(cpu) | u64::from(cpus) << 32);
+        frame.introduce(cpu, cpus);
         frame
+    }
+
+    /// Fills in what never changes: which vCPU this is, of how many.
+    pub(crate) fn introduce(&self, cpu: u32, cpus: u32) {
+        self.set(CPU, u64::from(cpu) | u64::from(cpus) << 32);
     }
 
     fn word(&self, offset: usize) -> NonNull<u64> {

@@ -5,7 +5,7 @@
 use std::io;
 use std::sync::Arc;
 
-use fakemon_abi::layout::{GATE, TABLES_BASE, vcpu_block};
+use fakemon_abi::layout::{FRAME, GATE, TABLES_BASE, vcpu_block};
 
 use crate::blob::Blob;
 use crate::layout::{Stage2, blob::plan};
@@ -32,4 +32,9 @@ pub(crate) fn load(memory: &Memory, blob: &Blob) {
         memory.clear(segment.address);
         memory.write(segment.address, &segment.data);
     }
+}
+
+/// Makes a vCPU's frame and stack zero.
+pub(crate) fn clear_block(memory: &Memory, cpu: u32) {
+    memory.clear(vcpu_block(cpu) + FRAME);
 }
