@@ -159,13 +159,17 @@ impl Vm {
         unsafe { self.set_slot(region, region.memory.size, flags) }
     }
 
-    /// Takes a region of the guest's away.
+    /// Takes a region of the guest's away, unless it is away.
     pub(crate) fn unmap(&self, region: &Region) -> Result<(), Error> {
         if self.access == GuestAccess::None {
             return Ok(());
         }
         // SAFETY: a slot without size refers to no memory.
-        unsafe { self.set_slot(region, 0, 0) }
+        match unsafe { self.set_slot(region, 0, 0) } {
+            // All else about the slot was good when it was made.
+            Err(Error::Kvm { cause, .. }) if cause.raw_os_error() == Some(libc::EINVAL) => Ok(()),
+            result => result,
+        }
     }
 
     /// # Safety

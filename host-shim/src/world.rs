@@ -3,7 +3,7 @@
 //! memory as they see it.
 
 use std::os::fd::{FromRawFd, IntoRawFd};
-use std::sync::Arc;
+use std::sync::{Arc, RwLockWriteGuard};
 
 use fakemon_abi::layout::MAX_VCPUS;
 use kvm_ioctls::Kvm;
@@ -13,7 +13,7 @@ use crate::claims;
 use crate::engine::binding;
 use crate::error::Error;
 use crate::fd::{self, AsKvmFd};
-use crate::guest::ram::{GuestMemory, Ram, Region};
+use crate::guest::ram::{GuestMemory, Ram, Region, Regions};
 use crate::lane::Lane;
 use crate::lane::Shared;
 use crate::monitor::watchdog::Watchdog;
@@ -128,14 +128,14 @@ impl World {
             // SAFETY: as the caller says; `remove_memory` unmaps it before it leaves the list.
             if let Err(error) = unsafe { payload.vm().map(&region, log_dirty) } {
                 for payload in &self.shared.payloads {
-                    let _was_not_there = payload.vm().unmap(&region);
+                    // The caller has the error that came first.
+                    let _result = payload.vm().unmap(&region);
                 }
                 regions.list.remove(at);
                 return Err(error);
             }
         }
-        drop(regions);
-        self.announce();
+        self.announce(&regions);
         Ok(())
     }
 
@@ -143,7 +143,7 @@ impl World {
     /// refers to its mapping any more. An access of a payload goes to the VMM's bus from then on.
     ///
     /// # Errors
-    /// There is no such region, or KVM refuses.
+    /// There is no such region, or KVM refuses; then it is still there, and can be removed again.
     pub fn remove_memory(&self, guest_addr: u64) -> Result<(), Error> {
         let mut regions = self.shared.ram.change();
         let at = regions.position(guest_addr)?;
@@ -151,32 +151,47 @@ impl World {
             payload.vm().unmap(&regions.list[at])?;
         }
         regions.list.remove(at);
-        drop(regions);
-        self.announce();
+        regions.unread.remove(&guest_addr);
+        self.announce(&regions);
         Ok(())
     }
 
     /// Makes the region that begins at this guest physical address read-only for all payloads, or as
     /// writable as their notes ask. A store there goes to the VMM's bus while it is read-only.
     ///
+    /// KVM can only take the region away and give it back. This library carries out what payloads load and
+    /// store there meanwhile, but for what KVM cannot describe (instructions for two registers, for
+    /// exclusive access, for atomics), which is a fault of the blob's then: keep the guest's vCPUs out
+    /// of calls if that may not happen.
+    ///
     /// # Errors
-    /// There is no such region, or KVM refuses.
+    /// There is no such region, or KVM refuses; then it is as it was.
     pub fn set_read_only(&self, guest_addr: u64, read_only: bool) -> Result<(), Error> {
         let mut regions = self.shared.ram.change();
         let at = regions.position(guest_addr)?;
-        let region = Region {
-            read_only,
-            ..regions.list[at]
+        let (old, log_dirty) = (regions.list[at], regions.log_dirty);
+        if log_dirty {
+            // The log goes with the slot.
+            self.collect_dirty_pages(&mut regions, &old)?;
+        }
+        let new = Region { read_only, ..old };
+        // KVM does not change this flag of a slot that exists.
+        let replace = |payload: &Payload, by: &Region| {
+            payload.vm().unmap(&old)?;
+            // SAFETY: who added the region keeps it mapped.
+            unsafe { payload.vm().map(by, log_dirty) }
         };
         for payload in &self.shared.payloads {
-            // KVM does not change this flag of a slot that exists.
-            payload.vm().unmap(&region)?;
-            // SAFETY: who added the region keeps it mapped.
-            unsafe { payload.vm().map(&region, regions.log_dirty) }?;
+            if let Err(error) = replace(payload, &new) {
+                for payload in &self.shared.payloads {
+                    // Where this fails, too, the library goes on carrying out what payloads do there.
+                    let _result = replace(payload, &old);
+                }
+                return Err(error);
+            }
         }
-        regions.list[at] = region;
-        drop(regions);
-        self.announce();
+        regions.list[at] = new;
+        self.announce(&regions);
         Ok(())
     }
 
@@ -184,16 +199,28 @@ impl World {
     /// that are added later.
     ///
     /// # Errors
-    /// KVM refuses.
+    /// KVM refuses; then it is as it was, but for pages that have been written and not asked for.
     pub fn log_dirty_pages(&self, on: bool) -> Result<(), Error> {
         let mut regions = self.shared.ram.change();
-        for region in &regions.list {
-            for payload in &self.shared.payloads {
+        let set = |on| {
+            let mut all = regions.list.iter().flat_map(|region| {
+                let payloads = self.shared.payloads.iter();
+                payloads.map(move |payload| (payload, region))
+            });
+            all.try_for_each(|(payload, region)| {
                 // SAFETY: who added the region keeps it mapped.
-                unsafe { payload.vm().map(region, on) }?;
-            }
+                unsafe { payload.vm().map(region, on) }
+            })
+        };
+        if let Err(error) = set(on) {
+            // The caller has the error that came first.
+            let _result = set(regions.log_dirty);
+            return Err(error);
         }
         regions.log_dirty = on;
+        if !on {
+            regions.unread.clear();
+        }
         Ok(())
     }
 
@@ -203,14 +230,19 @@ impl World {
     /// # Errors
     /// There is no such region, nobody [keeps track](Self::log_dirty_pages), or KVM refuses.
     pub fn dirty_pages(&self, guest_addr: u64) -> Result<Vec<u64>, Error> {
-        let regions = self.shared.ram.regions();
-        let region = &regions.list[regions.position(guest_addr)?];
-        let count = region.memory.size / self.shared.ram.page();
-        let mut pages = vec![0; count.div_ceil(64) as usize];
+        let mut regions = self.shared.ram.change();
+        let region = regions.list[regions.position(guest_addr)?];
+        self.collect_dirty_pages(&mut regions, &region)?;
+        Ok(regions.unread.remove(&guest_addr).unwrap_or_default())
+    }
+
+    /// Puts the pages of a region that payloads have written since this was last done on record.
+    fn collect_dirty_pages(&self, regions: &mut Regions, region: &Region) -> Result<(), Error> {
+        let pages = regions.unread_pages(region, self.shared.ram.page());
         for payload in &self.shared.payloads {
-            payload.vm().dirty_pages(region, &mut pages)?;
+            payload.vm().dirty_pages(region, pages)?;
         }
-        Ok(pages)
+        Ok(())
     }
 
     /// Makes all payloads what they were when the world was made, for a guest that is reset in place.
@@ -268,8 +300,8 @@ impl World {
         }
     }
 
-    /// Tells the payloads that the guest's memory is another.
-    fn announce(&self) {
+    /// Tells the payloads that the guest's memory is another, before anybody can see the next change.
+    fn announce(&self, _locked: &RwLockWriteGuard<'_, Regions>) {
         for payload in &self.shared.payloads {
             payload.announce_memory();
         }

@@ -2,6 +2,7 @@
 //! The guest's RAM, as far as the VMM has told of it: which regions there are, and what they hold.
 
 use std::arch::asm;
+use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::error::Error;
@@ -42,6 +43,8 @@ pub(crate) struct Regions {
     pub(crate) list: Vec<Region>,
     /// KVM keeps track of the pages that payloads write.
     pub(crate) log_dirty: bool,
+    /// Such pages that KVM knows no longer and nobody has been told of, by a region's address.
+    pub(crate) unread: BTreeMap<u64, Vec<u64>>,
 }
 
 /// What there is, for all threads.
@@ -96,8 +99,8 @@ impl Ram {
         self.regions.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads 4 or 8 bytes, aligned to their size, as a walk of the guest's that goes past the caches would;
-    /// [`None`] where there is no RAM.
+    /// Reads up to 8 bytes of one line, as a walk of the guest's that goes past the caches would; [`None`] where
+    /// there is no RAM.
     pub(crate) fn read(&self, address: u64, size: usize) -> Option<u64> {
         let regions = self.regions();
         let memory = regions.at(address)?.memory;
@@ -113,6 +116,33 @@ impl Ram {
         // writes them meanwhile changes bytes, nothing else.
         unsafe { std::ptr::copy_nonoverlapping(from, bytes.as_mut_ptr(), size) };
         Some(u64::from_le_bytes(bytes))
+    }
+
+    /// Carries out a store of a payload's, of up to 8 bytes, at an address that its VM has not got at the
+    /// moment; tells whether there is RAM that payloads may write.
+    pub(crate) fn write(&self, address: u64, size: usize, value: u64) -> bool {
+        let mut regions = self.change();
+        let Some(&region) = regions.at(address).filter(|region| !region.read_only) else {
+            return false;
+        };
+        let memory = region.memory;
+        if size > 8 || size as u64 > memory.end() - address {
+            return false;
+        }
+        let offset = address - memory.guest_addr;
+        let to = std::ptr::with_exposed_provenance_mut::<u8>((memory.host_addr + offset) as usize);
+        let bytes = value.to_le_bytes();
+        // SAFETY: the region is mapped and writable as long as it is in the list
+        // (`World::add_memory`), which is locked; `size` bytes from here are inside it, and `bytes` has
+        // as many. A guest that reads them meanwhile sees bytes of either value.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, size) };
+        if regions.log_dirty {
+            let pages = regions.unread_pages(&region, self.page);
+            for page in [offset / self.page, (offset + size as u64 - 1) / self.page] {
+                pages[(page / 64) as usize] |= 1 << (page % 64);
+            }
+        }
+        true
     }
 
     /// Whether there is RAM at `address`.
@@ -160,6 +190,14 @@ impl Regions {
             .partition_point(|region| region.memory.guest_addr <= address);
         let region = self.list.get(after.checked_sub(1)?)?;
         (address < region.memory.end()).then_some(region)
+    }
+
+    /// The pages of `page` bytes of a region that were written and that nobody has been told of: bit 0 of
+    /// word 0 is the first one.
+    pub(crate) fn unread_pages(&mut self, region: &Region, page: u64) -> &mut [u64] {
+        let words = (region.memory.size / page).div_ceil(64) as usize;
+        let pages = self.unread.entry(region.memory.guest_addr);
+        pages.or_insert_with(|| vec![0; words])
     }
 
     /// Where the region is in the list that begins at this address.

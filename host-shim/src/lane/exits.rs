@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a payload's leaving its vCPU means for the call: it has returned, asks, fails, or is interrupted.
 
-use fakemon_abi::note::GUEST_MEMORY_READ;
+use fakemon_abi::note::{GUEST_MEMORY_NONE, GUEST_MEMORY_READ};
 
 use super::seat::Switch;
 use super::{Lane, Place, State};
@@ -62,6 +62,10 @@ impl Lane {
         match event {
             Event::HostCall => self.host_call(),
             Event::Load { address, size } => {
+                if let Some(value) = self.load(address, size) {
+                    self.blob_mut().vcpu.finish_load(value);
+                    return Ok(None);
+                }
                 let request = Request::Read { address, size };
                 Ok(Some(self.ask(request, Place::Access)))
             }
@@ -73,6 +77,9 @@ impl Lane {
                 size,
                 value,
             } => {
+                if self.sees_memory() && self.world.ram.write(address, size, value) {
+                    return Ok(None);
+                }
                 let request = Request::Write {
                     address,
                     size,
@@ -97,6 +104,17 @@ impl Lane {
     fn is_forbidden(&self, address: u64) -> bool {
         let access = self.blob().payload.blob().note().guest_memory;
         access == GUEST_MEMORY_READ && self.world.ram.holds(address)
+    }
+
+    /// What is in the guest's memory there, which the payload's VM has not got for the moment in which
+    /// that changes.
+    fn load(&self, address: u64, size: usize) -> Option<u64> {
+        (self.sees_memory()).then(|| self.world.ram.read(address, size))?
+    }
+
+    /// Whether the payload has the guest's memory where the guest has it.
+    fn sees_memory(&self) -> bool {
+        self.blob().payload.blob().note().guest_memory != GUEST_MEMORY_NONE
     }
 
     pub(super) fn ask(&mut self, request: Request, place: Place) -> Step {

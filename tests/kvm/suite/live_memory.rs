@@ -3,6 +3,7 @@
 //! which pages the blob has written; and the blob begins anew when the guest does.
 
 use std::mem::offset_of;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use fakemon_abi::frame::Frame;
 use fakemon_abi::hostcall::{self, HostCall};
@@ -191,6 +192,41 @@ fn a_region_becomes_read_only_and_writable_again() {
     }
 }
 
+/// KVM has no memory there for the moment of the change.
+fn a_load_never_misses_a_region_that_changes() {
+    let mut machine = machine();
+    assert_eq!(store(&mut machine, RAM + 0x8000, 5), 5);
+    let changing = world(&machine).clone();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let changes = scope.spawn(|| {
+            for _ in 0..100 {
+                changing.set_read_only(RAM, true).expect("read-only");
+                changing.set_read_only(RAM, false).expect("writable");
+            }
+            done.store(true, Ordering::Release);
+        });
+        let mut loads = Vec::new();
+        while !done.load(Ordering::Acquire) && !changes.is_finished() {
+            loads.push(load(&mut machine, RAM + 0x8000));
+        }
+        assert!(loads.iter().all(|&loaded| loaded == 5), "{loads:?}");
+    });
+    assert_eq!(machine.cpus[0].log.secure, []);
+}
+
+fn pages_that_were_written_before_a_region_changed_are_told() {
+    let mut machine = machine();
+    world(&machine).log_dirty_pages(true).expect("a log");
+    store(&mut machine, RAM + 0x5000, 1);
+    world(&machine).set_read_only(RAM, true).expect("read-only");
+    world(&machine).set_read_only(RAM, false).expect("writable");
+    store(&mut machine, RAM + 0x6000, 1);
+    let pages = |machine: &Machine| world(machine).dirty_pages(RAM).expect("pages");
+    assert_eq!(pages(&machine)[0], 1 << 5 | 1 << 6);
+    assert_eq!(pages(&machine)[0], 0);
+}
+
 fn the_pages_that_the_blob_writes_are_told() {
     let mut machine = machine();
     store(&mut machine, RAM + 0x3000, 1);
@@ -331,6 +367,8 @@ pub(crate) fn tests() -> Vec<Trial> {
         a_region_comes_and_goes,
         neighbours_are_one_range_and_an_overlap_is_refused,
         a_region_becomes_read_only_and_writable_again,
+        a_load_never_misses_a_region_that_changes,
+        pages_that_were_written_before_a_region_changed_are_told,
         the_pages_that_the_blob_writes_are_told,
         a_reset_makes_the_blob_what_it_was,
         a_reset_reaches_every_cpu,
