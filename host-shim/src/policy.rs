@@ -162,7 +162,7 @@ pub struct Config {
     pub watchdog_wall: Duration,
     /// The signal that interrupts a vCPU thread in KVM_RUN when the watchdog fires. Its handler
     /// must be installed without SA_RESTART and may do nothing; if the signal has its default
-    /// action, the library installs one. A thread that blocks it is interrupted as well: the monitor's
+    /// action, the library installs one, and if it is ignored, that is an error. A thread that blocks it is interrupted as well: the monitor's
     /// vCPU lets it through. With the kernel engine the guest's vCPU has to, if the VMM has given that
     /// a mask (KVM_SET_SIGNAL_MASK).
     pub kick_signal: i32,

@@ -92,8 +92,16 @@ fn install_handler(signal: i32) -> io::Result<()> {
     if unsafe { libc::sigaction(signal, std::ptr::null(), &mut action) } != 0 {
         return Err(io::Error::last_os_error());
     }
-    if action.sa_sigaction != libc::SIG_DFL {
-        return Ok(());
+    match action.sa_sigaction {
+        libc::SIG_DFL => {}
+        // As whoever started this program may have left it (execve(2)): KVM_RUN would go on.
+        libc::SIG_IGN => {
+            let why = format!(
+                "signal {signal} is ignored: give it a handler, or name another one as kick_signal"
+            );
+            return Err(io::Error::other(why));
+        }
+        _ => return Ok(()),
     }
     action.sa_sigaction = nothing as *const () as usize;
     // SAFETY: the handler does nothing, so it may run at any point of any thread.

@@ -12,11 +12,12 @@ use fakemon_abi::frame::Frame;
 use fakemon_abi::hostcall;
 use fakemon_abi::layout::FRAME;
 use fakemon_abi::note::GUEST_MEMORY_WRITE;
-use fakemon_host::{BlobFault, Config, Error, FaultReason, Limit, OnFault, Served};
+use fakemon_host::{BlobFault, Config, Error, FaultReason, Limit, OnFault, Served, World};
 use fakemon_tests::elf::{DATA, blob, blob_with, note};
 use fakemon_tests::machine::{Cpu, Machine, Options, RAM, Stop};
 use fakemon_tests::program::caller;
 use fakemon_tests::{program, sched, trials};
+use kvm_ioctls::Kvm;
 use libtest_mimic::Trial;
 
 use super::{BODY, Case, LIMIT, Reason, machine, works};
@@ -359,9 +360,29 @@ fn call(cpu: &mut Cpu, inputs: &[u64], signal: &libc::sigset_t) -> Result<Served
     step
 }
 
+/// It would go past KVM_RUN, and the watchdog would do nothing.
+fn a_kick_signal_that_is_ignored_is_refused() {
+    let mut options = Options::default();
+    // Nobody else here uses it.
+    options.config.kick_signal = libc::SIGRTMAX();
+    // SAFETY: ignoring a signal runs no code of this program's.
+    unsafe { libc::signal(options.config.kick_signal, libc::SIG_IGN) };
+    let kvm = Kvm::new().expect("/dev/kvm");
+    let world = World::new(&kvm, &[&blob(endless_loop())], 1, options.config.clone());
+    let Err(Error::Watchdog(error)) = world else {
+        panic!("{world:?}")
+    };
+    assert!(error.to_string().contains("is ignored"), "{error}");
+    // Without a watchdog nobody sends it.
+    options.config.watchdog = Duration::ZERO;
+    let world = World::new(&kvm, &[&blob(endless_loop())], 1, options.config);
+    assert!(world.is_ok(), "{world:?}");
+}
+
 pub(super) fn tests() -> Vec<Trial> {
     let mut tests = trials![
         a_thread_that_blocks_the_kick_signal_is_watched_as_well,
+        a_kick_signal_that_is_ignored_is_refused,
         the_watchdog_waits_while_a_call_is_left,
         a_lock_that_a_failed_call_held_hangs_one_call_and_no_more,
         cpus_that_hang_in_turn_are_served_again,
