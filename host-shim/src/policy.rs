@@ -172,7 +172,6 @@ pub struct Config {
     pub log: u32,
 }
 
-#[cfg(target_os = "linux")]
 impl Default for Config {
     fn default() -> Self {
         Config {
