@@ -52,6 +52,16 @@ impl Timers {
         self.arm(&due)
     }
 
+    /// Takes back the times of a CPU.
+    ///
+    /// # Errors
+    /// When the system refuses to set its timer.
+    pub fn forget(&self, cpu: u32) -> io::Result<()> {
+        let mut due = self.lock();
+        due.retain(|&(own, _), _| own != cpu);
+        self.arm(&due)
+    }
+
     /// Takes the places whose time has come. The file is readable no more, until another one's has.
     ///
     /// # Errors
@@ -168,6 +178,19 @@ mod tests {
             assert!(!goes_off(&timers, 0));
             assert!(timers.take().expect("none").is_empty());
         }
+    }
+
+    #[test]
+    fn a_cpu_that_goes_off_takes_its_times_along() {
+        let timers = timers();
+        for place in [(0, 0), (0, 1), (1, 0)] {
+            timers.set(place, 1).expect("a time");
+        }
+        timers.forget(0).expect("a time");
+        assert_eq!(timers.take().expect("a time"), [(1, 0)]);
+        timers.set((0, 0), 1).expect("a time");
+        timers.forget(0).expect("no time");
+        assert!(!goes_off(&timers, 0));
     }
 
     #[test]

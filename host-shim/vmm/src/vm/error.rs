@@ -63,8 +63,8 @@ pub enum VmError {
     /// The device tree and the board's changes do not fit: the board's fault.
     #[error(transparent)]
     Dt(#[from] DtError),
-    /// The payloads' timer cannot be made.
-    #[error("cannot make a timer: {0}")]
+    /// The payloads' timer cannot be made or set.
+    #[error("cannot make or set a timer: {0}")]
     Timer(std::io::Error),
     /// A signal handler could not be installed.
     #[error("cannot install a signal handler: {0}")]

@@ -169,7 +169,9 @@ impl Vcpu {
         if let Some(start) = self.shared.cpus.take_start(self.number as usize) {
             self.start(start)?;
         }
-        if self.lane.as_ref().is_some_and(Lane::is_due) {
+        // Who has asked for an entry may have found this CPU on just before it went off.
+        let is_on = || self.shared.cpus.is_on(self.number as usize);
+        if self.lane.as_ref().is_some_and(Lane::is_due) && is_on() {
             return self.deliver();
         }
         match self.enter() {
@@ -232,16 +234,10 @@ impl Vcpu {
         if self.policy == Policy::Undef {
             return Ok(inject_undefined(&self.fd, self.width)?);
         }
-        let trap = Trap::of(self.fd.get_kvm_run());
-        let (Some(trap), Some(mut lane)) = (trap, self.lane.take()) else {
-            return Ok(());
-        };
-        let result = match lane.trap(trap) {
-            Ok(step) => self.serve(&mut lane, step),
-            Err(error) => Err(error.into()),
-        };
-        self.lane = Some(lane);
-        result
+        match Trap::of(self.fd.get_kvm_run()) {
+            Some(trap) => self.with_lane(|lane| lane.trap(trap)),
+            None => Ok(()),
+        }
     }
 
     /// Enters a payload without a call.
@@ -251,10 +247,19 @@ impl Vcpu {
         self.fd.set_kvm_immediate_exit(1);
         let _interrupted = self.fd.run();
         self.fd.set_kvm_immediate_exit(0);
+        self.with_lane(Lane::deliver)
+    }
+
+    /// Has the lane, if there is one, begin something, and serves it to its end.
+    fn with_lane(
+        &mut self,
+        begin: impl FnOnce(&mut Lane) -> Result<Step, fakemon_host::Error>,
+    ) -> Result<(), VmError> {
+        // It is apart from the rest of the vCPU meanwhile, which serves it.
         let Some(mut lane) = self.lane.take() else {
             return Ok(());
         };
-        let result = match lane.deliver() {
+        let result = match begin(&mut lane) {
             Ok(step) => self.serve(&mut lane, step),
             Err(error) => Err(error.into()),
         };
@@ -364,6 +369,8 @@ impl Vcpu {
 
     fn off(&self) -> Result<(), VmError> {
         self.set_state(KVM_MP_STATE_STOPPED)?;
+        let timers = &self.shared.timers;
+        timers.forget(self.number).map_err(VmError::Timer)?;
         if !self.shared.cpus.stop(self.number as usize) {
             return self.end(Outcome::Guest(
                 "the guest has switched all its CPUs off".into(),
