@@ -7,7 +7,6 @@ use fakemon_host::abi::status::{INTERNAL_FAILURE, INVALID_ADDRESS, SUCCESS};
 use fakemon_host::{Reply, Request, Start, monotonic_ns};
 
 use super::shared::Shared;
-use crate::say;
 
 /// The VMM as a payload on one CPU sees it.
 pub(super) struct Answers<'a> {
@@ -22,7 +21,7 @@ impl Answers<'_> {
         match *request {
             Request::Console(ref text) => {
                 for line in String::from_utf8_lossy(text).lines() {
-                    say!("blob on CPU {}: {}", self.cpu, line.escape_debug());
+                    self.shared.report_console(self.cpu, line);
                 }
                 Reply::ok()
             }

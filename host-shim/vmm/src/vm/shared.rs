@@ -63,6 +63,7 @@ pub(super) struct Shared {
     pub(super) timers: Timers,
     nowhere: Reports,
     faults: Reports,
+    console: Reports,
 }
 
 impl Shared {
@@ -92,6 +93,7 @@ impl Shared {
             timers,
             nowhere: Reports::default(),
             faults: Reports::default(),
+            console: Reports::default(),
         }
     }
 
@@ -183,6 +185,13 @@ impl Shared {
                 .unwrap_or_else(PoisonError::into_inner)
                 .has_alarm()
         })
+    }
+
+    /// Shows a line that the blob has written to its console.
+    pub(super) fn report_console(&self, cpu: u32, line: &str) {
+        self.console.add("lines of the blob", || {
+            say!("blob on CPU {cpu}: {}", line.escape_debug());
+        });
     }
 
     /// Shows a fault of the blob, after which the guest goes on.
