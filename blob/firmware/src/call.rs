@@ -50,14 +50,16 @@ impl Trap {
 }
 
 /// A call that is not handled by one service of several.
-fn nobody(_: u32, _: PowerChange) {}
+fn nobody(_: &mut dyn Platform, _: PowerChange) {}
+
+/// Tells all services of a board of a change of the calling CPU's power.
+pub(crate) type Tell<'a> = &'a dyn Fn(&mut dyn Platform, PowerChange);
 
 /// A call that a service handles.
 pub struct Call<'a> {
     context: Context<'a>,
     trap: Trap,
-    /// Tells all services of the board of a change of a CPU's power.
-    tell: &'a dyn Fn(u32, PowerChange),
+    tell: Tell<'a>,
 }
 
 impl<'a> Call<'a> {
@@ -76,7 +78,7 @@ impl<'a> Call<'a> {
     }
 
     /// Returns the same call for one of a board's services, of which `tell` reaches all.
-    pub(crate) fn telling<'b>(&'b mut self, tell: &'b dyn Fn(u32, PowerChange)) -> Call<'b> {
+    pub(crate) fn telling<'b>(&'b mut self, tell: Tell<'b>) -> Call<'b> {
         Call {
             context: self.context.reborrow(),
             trap: self.trap,
@@ -86,8 +88,8 @@ impl<'a> Call<'a> {
 
     /// Tells all services of the board that the calling CPU's power is about to change.
     pub fn cpu_power(&mut self, change: PowerChange) {
-        let cpu = self.platform().cpu();
-        (self.tell)(cpu, change);
+        let tell = self.tell;
+        tell(self.platform(), change);
     }
 
     /// Returns the caller, as it is without the call.

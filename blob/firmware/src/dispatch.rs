@@ -7,6 +7,7 @@ use crate::board::Board;
 use crate::call::Call;
 use crate::context::Context;
 use crate::error::Error;
+use crate::platform::Platform;
 use crate::service::Service;
 
 /// Serves one call of a board: the instruction's immediate decides which of the board's entry
@@ -33,9 +34,9 @@ pub fn smccc(services: &[&dyn Service], call: &mut Call<'_>) {
     let unreachable = id.is_64() && call.width() == Width::AArch32;
     match services.iter().find(|service| service.owns(id)) {
         Some(service) if !unreachable => {
-            let tell = |cpu, change| {
+            let tell = |platform: &mut dyn Platform, change| {
                 for service in services {
-                    service.cpu_power(cpu, change);
+                    service.cpu_power(platform, change);
                 }
             };
             service.handle(&mut call.telling(&tell));

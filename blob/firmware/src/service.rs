@@ -3,6 +3,7 @@
 
 use crate::call::Call;
 use crate::function_id::FunctionId;
+use crate::platform::Platform;
 use crate::power::PowerChange;
 
 /// A group of functions that belong together, such as PSCI.
@@ -15,9 +16,10 @@ pub trait Service: Sync {
     /// A register that is not set comes back to the caller as it was.
     fn handle(&self, call: &mut Call<'_>);
 
-    /// Hears that the power of CPU number `cpu` is about to change, on that CPU: whoever keeps
-    /// something for each CPU brings it up to date.
-    fn cpu_power(&self, cpu: u32, change: PowerChange) {
-        let _ = (cpu, change);
+    /// Hears that the power of the calling CPU is about to change: whoever keeps something for each CPU
+    /// brings it up to date. Nothing runs here after the change, so this comes before the platform is
+    /// asked; a CPU whose platform refuses goes on without what it has lost so.
+    fn cpu_power(&self, platform: &mut dyn Platform, change: PowerChange) {
+        let _ = (platform, change);
     }
 }

@@ -11,7 +11,7 @@
 //! one that another CPU takes, that CPU is [interrupted](crate::Platform::interrupt), and delivers it
 //! by the return from there. An event stays pending while its handler is disabled or runs, and while
 //! its CPU is masked; one that occurs before there is a handler is lost. So is a signal to a CPU that
-//! is off, whose sender is told by DENIED.
+//! is off, whose sender is told by INVALID_PARAMETERS, the one code that DEN 0054 has for it.
 //!
 //! Not here: entry points relative to a vector base (version 1.1), and interrupts as events, which
 //! would take the interrupt controller away from the guest.
@@ -252,7 +252,7 @@ impl<const PRIVATE: usize, const SHARED: usize> Sdei<PRIVATE, SHARED> {
     ) -> Result<(), Error> {
         let own = target == platform.cpu();
         if !own && platform.cpu_affinity(mpidr::kvm(target), 0)? != PowerState::On {
-            return Err(Error::Denied);
+            return Err(Error::InvalidParameters);
         }
         let set = |pending| {
             self.state.with(|state| -> Result<(), Error> {
@@ -397,11 +397,15 @@ impl<const PRIVATE: usize, const SHARED: usize> Service for Sdei<PRIVATE, SHARED
         self.deliver(call);
     }
 
-    fn cpu_power(&self, cpu: u32, change: PowerChange) {
+    fn cpu_power(&self, platform: &mut dyn Platform, change: PowerChange) {
+        let cpu = platform.cpu();
         self.state.with(|state| match change {
             PowerChange::Off => state.off(cpu),
             PowerChange::PowerDown => state.power_down(cpu),
         });
+        // A shared event that this CPU had taken may have occurred again, and is another's now. If it
+        // is the platform that cannot tell that CPU, the event stays pending.
+        let _ = self.pass_on(platform);
     }
 }
 

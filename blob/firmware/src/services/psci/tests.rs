@@ -481,8 +481,8 @@ impl Service for Keeper {
 
     fn handle(&self, _: &mut Call<'_>) {}
 
-    fn cpu_power(&self, cpu: u32, change: PowerChange) {
-        self.0.with(|heard| heard.push((cpu, change)));
+    fn cpu_power(&self, platform: &mut dyn Platform, change: PowerChange) {
+        self.0.with(|heard| heard.push((platform.cpu(), change)));
     }
 }
 

@@ -58,7 +58,7 @@ fn a_cpu_that_has_masked_its_events_takes_them_when_it_unmasks() {
 fn a_signal_to_a_cpu_that_is_off_or_out_of_reach_is_told_and_lost() {
     for (answer, code) in [
         // It is off, or on its way.
-        (Asked::CpuAffinity(1, 0), -3),
+        (Asked::CpuAffinity(1, 0), -2),
         (Asked::Interrupt(1), -1),
     ] {
         let mut guest = two();

@@ -135,6 +135,18 @@ fn a_shared_event_whose_cpu_goes_off_is_not_running_any_more() {
 }
 
 #[test]
+fn a_shared_event_that_waits_for_a_cpu_that_goes_off_goes_to_another() {
+    let mut guest = guest(TO_ANY, 0);
+    guest.raise(SHARED).expect("there is one");
+    guest.raise(SHARED).expect("there is one");
+    guest.interrupted();
+    guest.call(FunctionId(0x8400_0002), &[]);
+    assert_eq!(guest.interrupted(), [1]);
+    guest.on(1).interrupt();
+    assert_eq!(guest.handles(), Some(SHARED));
+}
+
+#[test]
 fn a_shared_critical_event_nests_in_a_shared_normal_one() {
     let mut guest = guest(TO_ANY, 0);
     guest.prepare(SHARED_CRITICAL);
