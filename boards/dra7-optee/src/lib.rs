@@ -32,8 +32,8 @@ impl Service for SiliconPartner {
     fn handle(&self, call: &mut Call<'_>) {
         let function = call.id().number().into();
         let value = call.arg(1) as u32;
-        let code = self.0.serve(call.platform(), function, value);
-        call.answer(code);
+        let done = self.0.serve(call.platform(), function, value);
+        call.answer(done);
     }
 }
 

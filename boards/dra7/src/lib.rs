@@ -23,8 +23,8 @@ impl Board for Dra7 {
 
     fn call(&self, call: &mut Call<'_>) {
         let [value, function] = [0, 12].map(|n| call.register(n) as u32);
-        let code = self.0.serve(call.platform(), function, value);
-        call.answer(code);
+        let done = self.0.serve(call.platform(), function, value);
+        call.answer(done);
     }
 }
 

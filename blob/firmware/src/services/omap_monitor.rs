@@ -10,6 +10,7 @@
 //! written for all to read. Two are the CPU's, which KVM does not let a monitor change; their
 //! values are kept, and left in the VMM's trace.
 
+use crate::error::Code;
 use crate::lock::PerCpu;
 use crate::platform::Platform;
 
@@ -20,12 +21,21 @@ pub const SET_AMBA_IF_MODE: u32 = 0x108;
 /// Writes the calling CPU's CNTFRQ: the frequency of its counter in Hz.
 pub const SET_CNTFRQ: u32 = 0x109;
 
-/// The function has done its work (API_HAL_RET_VALUE_OK).
-pub const OK: i32 = 0;
-/// The function has not (API_HAL_RET_VALUE_FAIL).
-pub const FAIL: i32 = 1;
-/// There is no such function (API_HAL_RET_VALUE_SERVICE_UNKNWON).
-pub const UNKNOWN: i32 = -1;
+/// Why a function has not done its work; 0 is that it has (API_HAL_RET_VALUE_OK).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum Error {
+    /// It could not (API_HAL_RET_VALUE_FAIL).
+    Fail = 1,
+    /// There is no such function (API_HAL_RET_VALUE_SERVICE_UNKNWON).
+    Unknown = -1,
+}
+
+impl Code for Error {
+    fn code(&self) -> i32 {
+        *self as i32
+    }
+}
 
 /// CPUs that an OMAP5 or DRA7 can have.
 const CPUS: usize = 2;
@@ -59,19 +69,27 @@ impl OmapMonitor {
         }
     }
 
-    /// Serves `function` with `value` and returns what the caller gets.
+    /// Serves `function` with `value`.
     ///
     /// Functions of a CPU also leave an event in the VMM's trace, whose code is the function, with
     /// the CPU's number and the value.
-    pub fn serve(&self, platform: &mut dyn Platform, function: u32, value: u32) -> i32 {
+    ///
+    /// # Errors
+    /// [`Error::Unknown`], or [`Error::Fail`] for a device or CPU that is not there.
+    pub fn serve(
+        &self,
+        platform: &mut dyn Platform,
+        function: u32,
+        value: u32,
+    ) -> Result<(), Error> {
         match function {
             SET_AMBA_IF_MODE => {
                 let done = platform.mmio_write(self.amba_if_mode, 4, value.into());
-                done.map_or(FAIL, |()| OK)
+                done.map_err(|_| Error::Fail)
             }
             SET_ACR => self.keep(platform, function, value, |cpu| cpu.acr = Some(value)),
             SET_CNTFRQ => self.keep(platform, function, value, |cpu| cpu.cntfrq = Some(value)),
-            _ => UNKNOWN,
+            _ => Err(Error::Unknown),
         }
     }
 
@@ -86,20 +104,16 @@ impl OmapMonitor {
         function: u32,
         value: u32,
         change: impl FnOnce(&mut Cpu),
-    ) -> i32 {
+    ) -> Result<(), Error> {
         let number = platform.cpu();
-        if self.cpus.with(number, change).is_none() {
-            return FAIL;
-        }
+        self.cpus.with(number, change).ok_or(Error::Fail)?;
         platform.log_event(function.into(), [number.into(), value.into(), 0]);
-        OK
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::error::Error;
-
     use super::*;
     use crate::fake::{Asked, FakePlatform};
 
@@ -109,21 +123,24 @@ mod tests {
     fn amba_if_mode_is_written_on_the_bus() {
         let monitor = OmapMonitor::new(AMBA_IF_MODE);
         let mut platform = FakePlatform::new(1);
-        assert_eq!(monitor.serve(&mut platform, SET_AMBA_IF_MODE, 0x20), OK);
+        assert_eq!(monitor.serve(&mut platform, SET_AMBA_IF_MODE, 0x20), Ok(()));
         let write = Asked::MmioWrite(AMBA_IF_MODE, 4, 0x20);
         assert_eq!(platform.asked, [write]);
 
-        let mut bare = FakePlatform::new(1).answering(|_| Err(Error::InvalidParameters));
-        assert_eq!(monitor.serve(&mut bare, SET_AMBA_IF_MODE, 0x20), FAIL);
+        let mut bare = FakePlatform::new(1).answering(|_| Err(crate::Error::InvalidParameters));
+        assert_eq!(
+            monitor.serve(&mut bare, SET_AMBA_IF_MODE, 0x20),
+            Err(Error::Fail)
+        );
     }
 
     #[test]
     fn each_cpu_keeps_its_own_registers() {
         let monitor = OmapMonitor::new(AMBA_IF_MODE);
         let mut platform = FakePlatform::new(2);
-        assert_eq!(monitor.serve(&mut platform, SET_CNTFRQ, 6_144_000), OK);
+        assert_eq!(monitor.serve(&mut platform, SET_CNTFRQ, 6_144_000), Ok(()));
         platform.cpu = 1;
-        assert_eq!(monitor.serve(&mut platform, SET_ACR, 0x40), OK);
+        assert_eq!(monitor.serve(&mut platform, SET_ACR, 0x40), Ok(()));
         let (first, second) = (monitor.cpu(0), monitor.cpu(1));
         assert_eq!(first.and_then(|cpu| cpu.cntfrq), Some(6_144_000));
         assert_eq!(first.and_then(|cpu| cpu.acr), None);
@@ -138,7 +155,7 @@ mod tests {
         platform.cpu = 2;
         assert_eq!(
             monitor.serve(&mut platform, SET_ACR, 0x40),
-            FAIL,
+            Err(Error::Fail),
             "no such CPU"
         );
         assert_eq!(monitor.cpu(2), None);
@@ -149,7 +166,10 @@ mod tests {
         let monitor = OmapMonitor::new(AMBA_IF_MODE);
         for function in [0, 0x100, 0x102, 0x106, 0x10a, 0x113, u32::MAX] {
             let mut platform = FakePlatform::new(1);
-            assert_eq!(monitor.serve(&mut platform, function, 1), UNKNOWN);
+            assert_eq!(
+                monitor.serve(&mut platform, function, 1),
+                Err(Error::Unknown)
+            );
             assert_eq!(platform.asked, []);
         }
     }
