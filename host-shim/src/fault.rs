@@ -80,6 +80,13 @@ impl FaultReason {
     }
 }
 
+/// A text of the blob's, which chose its bytes and may mean them for a terminal: without characters that
+/// do not show as themselves, such as controls and those that turn or break a line (U+202E, U+2028).
+pub(crate) fn shown(text: &[u8]) -> String {
+    let is_shown = |c: char| matches!(c, '"' | '\'' | '\\') || c.escape_debug().eq([c]);
+    String::from_utf8_lossy(text).replace(|c| !is_shown(c), " ")
+}
+
 impl fmt::Display for FaultReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -204,6 +211,15 @@ mod tests {
             1 + 8,
             "31 registers and the stack pointer, four in a line"
         );
+    }
+
+    #[test]
+    fn a_text_shows_nothing_but_its_characters() {
+        let hostile = "a\x1b[2J b\u{202e}c\u{2028}d\u{85}\u{200f}\te";
+        assert_eq!(shown(hostile.as_bytes()), "a [2J b c d    e");
+        let plain = "it's \"10 µs\" in C:\\größe";
+        assert_eq!(shown(plain.as_bytes()), plain);
+        assert_eq!(shown(b"a\xffb"), "a\u{fffd}b");
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub(crate) fn quote(message: &str) -> String {
         let mut shown: String = line
             .chars()
             .take(MAX_LINE)
-            .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+            .map(|c| if is_shown(c) { c } else { '\u{fffd}' })
             .collect();
         if line.chars().nth(MAX_LINE).is_some() {
             shown.push_str(" ...");
@@ -47,9 +47,13 @@ pub(crate) fn quote(message: &str) -> String {
 
 /// Tells whether a text can be printed as a name: on one line, and short.
 pub(crate) fn is_name(text: &str) -> bool {
-    !text.trim().is_empty()
-        && text.chars().count() <= MAX_NAME
-        && !text.chars().any(char::is_control)
+    !text.trim().is_empty() && text.chars().count() <= MAX_NAME && text.chars().all(is_shown)
+}
+
+/// Tells whether a character shows as itself: it is no control character, and none that turns or breaks
+/// the line (U+202E, U+2028).
+fn is_shown(c: char) -> bool {
+    matches!(c, '"' | '\'' | '\\') || c.escape_debug().eq([c])
 }
 
 /// Tells whether a text is a name that a constant can have.
@@ -99,7 +103,17 @@ mod tests {
             assert!(!is_constant(bad), "{bad:?}");
         }
         assert!(is_name("SCM_WAITQ_GET_INFO") && is_name("two words"));
-        for bad in ["", " ", "a\nb", "\x1b[2J", &"x".repeat(101)] {
+        assert!(is_name("Qualcomm's \"Größe\" \\"));
+        let turned = "a\u{202e}b";
+        for bad in [
+            "",
+            " ",
+            "a\nb",
+            "a\u{2028}b",
+            turned,
+            "\x1b[2J",
+            &"x".repeat(101),
+        ] {
             assert!(!is_name(bad), "{bad:?}");
         }
     }

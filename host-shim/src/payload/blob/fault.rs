@@ -7,7 +7,7 @@ use fakemon_abi::frame::{Frame, PANIC_TEXT, PanicRecord};
 use fakemon_abi::layout::{FRAME, vcpu_block};
 
 use crate::error::Error;
-use crate::fault::{BlobFault, FaultReason};
+use crate::fault::{BlobFault, FaultReason, shown};
 use crate::payload::blob::cpu::BlobCpu;
 use crate::payload::blob::frame;
 use crate::regs::{self, x};
@@ -28,9 +28,7 @@ impl BlobCpu {
         let long = |n: usize| u64::from(word(n)) | u64::from(word(n + 4)) << 32;
         let text = |address: u64, length: u32| {
             let bytes = memory.read(address, (length as usize).min(PANIC_TEXT));
-            // The blob chose the bytes, and a terminal may be listening.
-            let text = String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned();
-            text.replace(char::is_control, " ")
+            shown(&bytes.unwrap_or_default())
         };
         FaultReason::Panic {
             file: text(
