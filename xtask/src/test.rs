@@ -222,7 +222,7 @@ impl Test {
             let mut command = cargo::cargo(&["test", "--no-fail-fast"]);
             command.args(part).arg("--").args(filter);
             if !trees.is_empty() {
-                command.env("FAKEMON_DEVICE_TREES", std::env::join_paths(&trees)?);
+                command.env(env::DEVICE_TREES, std::env::join_paths(&trees)?);
             }
             collect(&Place::host(), &mut command, summary)?;
         }

@@ -42,7 +42,7 @@ pub use dt::{Cell, DtChange, DtValue};
 pub use error::ManifestError;
 pub use guest::{Arch, Guest};
 pub use kernel::{KernelRange, KernelVersion};
-pub use machine::{Gic, Machine, Page, PageKind, PowerAction, PrimeCell, Size};
+pub use machine::{GICV2_CPUS, Gic, Machine, Page, PageKind, PowerAction, PrimeCell, Size};
 pub use note::{GuestMemory, Note, Range, Window};
 pub use pattern::Pattern;
 pub use register::Register;

@@ -119,7 +119,7 @@ pub struct Size(pub u64);
 /// The address space of one GICv3 redistributor.
 const REDISTRIBUTOR: u64 = 0x2_0000;
 /// The most CPUs that a GICv2 serves.
-const GICV2_CPUS: usize = 8;
+pub const GICV2_CPUS: usize = 8;
 /// Bytes of a stolen time structure with its padding, which KVM wants aligned so.
 const STOLEN_TIME: u64 = 64;
 

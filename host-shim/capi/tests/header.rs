@@ -3,8 +3,7 @@
 
 use std::path::Path;
 
-/// With this in the environment the test writes the header anew.
-const WRITE: &str = "FAKEMON_WRITE_HEADER";
+use fakemon_launch::env::WRITE_HEADER;
 
 #[test]
 fn the_header_is_what_the_sources_say() {
@@ -14,13 +13,13 @@ fn the_header_is_what_the_sources_say() {
     bindings.write(&mut made);
     let made = String::from_utf8(made).expect("text");
     let path = package.join("include/fakemon.h");
-    if std::env::var_os(WRITE).is_some() {
+    if std::env::var_os(WRITE_HEADER).is_some() {
         std::fs::write(&path, &made).expect("the header can be written");
     }
     let header = std::fs::read_to_string(&path).expect("the header");
     assert!(
         header == made,
         "include/fakemon.h is not what cbindgen makes of the sources: \
-         `{WRITE}=1 cargo test --package fakemon-c --test header` writes it anew"
+         `{WRITE_HEADER}=1 cargo test --package fakemon-c --test header` writes it anew"
     );
 }

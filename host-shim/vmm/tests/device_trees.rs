@@ -9,15 +9,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use fakemon::dt;
+use fakemon_launch::env;
 use libtest_mimic::{Arguments, Completion, Trial};
 
 /// Fewer trees than any of Debian's packages for Arm has; one with less was not unpacked whole.
 const FEWEST: usize = 300;
 
 fn main() {
-    let trials = match std::env::var_os("FAKEMON_DEVICE_TREES") {
+    let trials = match std::env::var_os(env::DEVICE_TREES) {
         None => vec![Trial::ignorable_test("device_trees_are_read", || {
-            let reason = "FAKEMON_DEVICE_TREES names no directory of them; `cargo xtask test` does";
+            let name = env::DEVICE_TREES;
+            let reason = format!("{name} names no directory of them; `cargo xtask test` does");
             Ok(Completion::ignored_with(reason))
         })],
         Some(dirs) => std::env::split_paths(&dirs).map(package).collect(),

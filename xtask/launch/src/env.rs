@@ -13,6 +13,8 @@ pub const BUSYBOX: &str = "FAKEMON_BUSYBOX_";
 pub const CACHE: &str = "FAKEMON_CACHE";
 /// The host VM's processor.
 pub const CPU: &str = "FAKEMON_CPU";
+/// Directories with device trees of real machines, listed as PATH does; set for the tests that read them.
+pub const DEVICE_TREES: &str = "FAKEMON_DEVICE_TREES";
 /// The engine: `userspace` or `kernel`. Without it, what the host's kernel has.
 pub const ENGINE: &str = "FAKEMON_ENGINE";
 /// Version of the host VM's interrupt controller; set for test programs in one.
@@ -33,6 +35,8 @@ pub const QEMU: &str = "FAKEMON_QEMU";
 pub const QUICK: &str = "FAKEMON_QUICK";
 /// A [switch](is_on): take drift for a failure.
 pub const STRICT: &str = "FAKEMON_STRICT";
+/// Whatever it is set to, the test of the C header writes that anew.
+pub const WRITE_HEADER: &str = "FAKEMON_WRITE_HEADER";
 /// Seconds that a test program may take.
 pub const TIMEOUT: &str = "FAKEMON_TIMEOUT";
 

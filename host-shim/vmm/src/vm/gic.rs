@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use fakemon_manifest::Board;
+use fakemon_manifest::{Board, GICV2_CPUS};
 use kvm_bindings::{
     KVM_ARM_IRQ_TYPE_SHIFT, KVM_ARM_IRQ_TYPE_SPI, KVM_DEV_ARM_VGIC_CTRL_INIT,
     KVM_DEV_ARM_VGIC_GRP_ADDR, KVM_DEV_ARM_VGIC_GRP_CTRL, KVM_DEV_ARM_VGIC_GRP_NR_IRQS,
@@ -21,8 +21,6 @@ use crate::devices::IrqLine;
 const FIRST_SPI: u32 = 32;
 /// The fewest interrupts that a guest gets, private ones included.
 const MIN_IRQS: u32 = 256;
-/// The most CPUs that a GICv2 serves.
-const GICV2_CPUS: usize = 8;
 
 /// The GIC of a guest.
 #[derive(Debug)]
