@@ -147,6 +147,13 @@ fn a_call_is_left_at_every_request_that_has_an_answer() {
     returns(hostcall::LOG_EVENT, &[9, 1, 2, 3], event, Reply::ok(), none);
     let watchdog = Request::Watchdog { ns: 77 };
     returns(hostcall::WATCHDOG, &[77], watchdog, Reply::ok(), none);
+    let interrupt = Request::Interrupt { cpu: 1, payload: 0 };
+    returns(hostcall::INTERRUPT, &[1], interrupt, Reply::ok(), none);
+    let timer = Request::Timer {
+        deadline: 77,
+        payload: 0,
+    };
+    returns(hostcall::TIMER, &[77], timer, Reply::ok(), none);
     let stolen_time = Request::StolenTime;
     returns(
         hostcall::STOLEN_TIME,
