@@ -76,6 +76,14 @@ pub(crate) struct Segment {
 }
 
 /// A checked blob, ready to be mapped into any number of monitor VMs.
+///
+/// ```no_run
+/// use fakemon_host::Blob;
+///
+/// let blob = Blob::parse(&std::fs::read("virt.elf")?)?;
+/// println!("{} serves {} ranges of calls", blob.board(), blob.ranges().len());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Blob {
     segments: Vec<Segment>,

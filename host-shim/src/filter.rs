@@ -67,6 +67,15 @@ pub enum FilterError {
 /// Sets the filter of a guest VM as `policy` says; for [`Policy::Blob`] each of `blobs` gets the
 /// ranges that it claims, and is to be in the guest's [`World`](crate::World) at the same place.
 ///
+/// ```no_run
+/// use fakemon_host::{Policy, set_policy};
+///
+/// // A guest for which SMC and HVC are undefined instructions.
+/// let vm = kvm_ioctls::Kvm::new()?.create_vm()?;
+/// set_policy(&vm, Policy::Undef, &[])?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// [`FilterError`]; the VM may then have a part of the filter and should be dropped.
 pub fn set_policy(vm: &impl AsKvmFd, policy: Policy, blobs: &[&Blob]) -> Result<(), FilterError> {

@@ -143,6 +143,19 @@ impl FromStr for Hvc {
 }
 
 /// How a monitor VM treats its blob.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use fakemon_host::{Config, OnFault};
+///
+/// let config = Config {
+///     on_fault: OnFault::NotSupported,
+///     watchdog: Duration::from_millis(100),
+///     ..Config::default()
+/// };
+/// assert!(config.watchdog < config.watchdog_wall);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Who carries the calls.

@@ -98,6 +98,21 @@ impl Lane {
     /// Serves a call of the guest's vCPU, which has just exited with KVM_EXIT_HYPERCALL, with `host`
     /// to answer what the payload asks.
     ///
+    /// ```no_run
+    /// use fakemon_host::{Host, Lane, Served, Trap};
+    /// use kvm_ioctls::{VcpuExit, VcpuFd};
+    ///
+    /// # fn example(vcpu: &mut VcpuFd, lane: &mut Lane, host: &mut dyn Host)
+    /// # -> Result<(), Box<dyn std::error::Error>> {
+    /// while let VcpuExit::Hypercall(call) = vcpu.run()? {
+    ///     // `longmode` is where this crate shows the low half of the arm64 exit's flags.
+    ///     let trap = Trap::from_exit(call.nr, call.longmode.into());
+    ///     assert_eq!(lane.serve(trap, host)?, Served::Run);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As for [`Lane::trap`].
     pub fn serve(&mut self, trap: Trap, host: &mut dyn Host) -> Result<Served, Error> {

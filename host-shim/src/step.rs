@@ -56,6 +56,24 @@ impl Trap {
 }
 
 /// What the VMM does next.
+///
+/// ```no_run
+/// use fakemon_host::{Error, Lane, Reply, Request, Step, Trap};
+///
+/// /// Serves a call of the guest's vCPU, for a VMM that knows the time and nothing else.
+/// fn serve(lane: &mut Lane, trap: Trap) -> Result<(), Error> {
+///     let mut step = lane.trap(trap)?;
+///     loop {
+///         step = match step {
+///             Step::Ask(Request::Time) => lane.answer(Reply::of_host(&Request::Time))?,
+///             Step::Ask(_) => lane.answer(Reply::not_supported())?,
+///             Step::Interrupted => lane.resume()?,
+///             // The guest goes on.
+///             _ => return Ok(()),
+///         };
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "the step says what has to happen before the guest can go on"]
 #[non_exhaustive]

@@ -28,6 +28,25 @@ use crate::width::Width;
 /// its vCPUs. All methods can be called from any thread.
 ///
 /// A clone is the same world.
+///
+/// ```no_run
+/// use fakemon_host::{Blob, Config, Policy, Width, World, set_policy};
+/// use kvm_bindings::kvm_vcpu_init;
+/// use kvm_ioctls::Kvm;
+///
+/// let blob = Blob::parse(&std::fs::read("virt.elf")?)?;
+/// let kvm = Kvm::new()?;
+/// let vm = kvm.create_vm()?;
+/// set_policy(&vm, Policy::Blob, &[&blob])?;
+/// let world = World::new(&kvm, &[&blob], 1, Config::default())?;
+///
+/// let vcpu = vm.create_vcpu(0)?;
+/// let mut init = kvm_vcpu_init::default();
+/// vm.get_preferred_target(&mut init)?;
+/// vcpu.vcpu_init(&init)?;
+/// let lane = world.lane(0, &vcpu, Width::AArch64)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct World {
     shared: Arc<Shared>,
@@ -120,6 +139,23 @@ impl World {
     /// # Safety
     /// The region is mapped in this process, writable, and stays so until it is
     /// [removed](Self::remove_memory) or the world and all its lanes are dropped.
+    ///
+    /// ```no_run
+    /// use fakemon_host::{GuestMemory, World};
+    ///
+    /// # fn example(world: &World, mapping: *mut u8) -> Result<(), fakemon_host::Error> {
+    /// let memory = GuestMemory {
+    ///     guest_addr: 0x4000_0000,
+    ///     host_addr: mapping.expose_provenance() as u64,
+    ///     size: 256 << 20,
+    /// };
+    /// // SAFETY: as many bytes are mapped there, and stay so until they have been removed.
+    /// unsafe { world.add_memory(memory) }?;
+    /// // ... and when the guest has given it back:
+    /// world.remove_memory(memory.guest_addr)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub unsafe fn add_memory(&self, memory: GuestMemory) -> Result<(), Error> {
         let mut regions = self.shared.ram.change();
         let at = regions.insert(memory, self.shared.ram.page())?;

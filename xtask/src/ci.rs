@@ -260,6 +260,12 @@ impl Ci {
         }
         doc.env("RUSTDOCFLAGS", "-D warnings");
         doc_linux.env("RUSTDOCFLAGS", "-D warnings");
+        let mut examples = cargo::cargo(&["test", "--quiet", "--doc", "--target", cargo::LINUX]);
+        examples.args(["--package", "fakemon-host"]);
+        if !this_machine::is_native()? {
+            // They are compiled alone: a program of no effect runs them.
+            examples.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_RUNNER", "true");
+        }
         Ok(vec![
             ("fmt", fmt),
             ("clippy for this machine", host),
@@ -268,6 +274,7 @@ impl Ci {
             ("clippy for the replay program", bare_32),
             ("rustdoc for this machine", doc),
             ("rustdoc for Arm Linux", doc_linux),
+            ("examples for Arm Linux", examples),
         ])
     }
 }

@@ -16,6 +16,16 @@ use crate::hostcall::HostCall;
 pub const REGS: usize = 18;
 
 /// Registers on their way into the blob and out of it.
+///
+/// ```
+/// use core::mem::offset_of;
+///
+/// use fakemon_abi::frame::{Frame, REGS};
+///
+/// // The registers come first, so that whoever has the frame's address has x0's.
+/// assert_eq!(offset_of!(Frame, x), 0);
+/// assert_eq!(offset_of!(Frame, elr), 8 * REGS);
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct Frame {

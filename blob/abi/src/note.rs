@@ -80,6 +80,32 @@ impl Range {
 }
 
 /// The note's descriptor.
+///
+/// ```
+/// use fakemon_abi::ABI_VERSION;
+/// use fakemon_abi::note::{self, Note, Range};
+///
+/// const NOTE: Note = Note {
+///     abi: ABI_VERSION,
+///     conduits: note::CONDUIT_SMC,
+///     window: note::WINDOW_SMCCC,
+///     callers: note::CALLER_AARCH64,
+///     guest_memory: note::GUEST_MEMORY_NONE,
+///     stack: 4096,
+///     range_count: 1,
+///     reserved: 0,
+///     board: note::board_name("virt"),
+///     ranges: note::ranges(&[Range {
+///         first: 0x8400_0000,
+///         last: 0x8400_001f,
+///         inputs: 4,
+///         outputs: 4,
+///     }]),
+/// };
+///
+/// assert!(!NOTE.ranges[0].is_mixed());
+/// assert_eq!(&NOTE.board[..5], b"virt\0");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Note {

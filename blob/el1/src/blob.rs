@@ -8,6 +8,22 @@
 ///
 /// On a target with an operating system, where nothing of that means anything, it makes a program
 /// that says so.
+///
+/// ```no_run
+/// use fakemon_blob::firmware::{Board, Call, Error};
+///
+/// struct Empty;
+///
+/// impl Board for Empty {
+///     const NEW: Self = Empty;
+///
+///     fn call(&self, call: &mut Call<'_>) {
+///         call.answer(Error::NotSupported);
+///     }
+/// }
+///
+/// fakemon_blob::blob!(Empty);
+/// ```
 #[macro_export]
 macro_rules! blob {
     ($board:ty) => {

@@ -9,6 +9,22 @@ use crate::error::Error;
 ///
 /// A board is a value, made anew by each reset of the machine: what its firmware remembers from call
 /// to call lies in it, behind a [`Lock`](crate::Lock) or in atomics.
+///
+/// ```
+/// use fakemon_firmware::services::{psci::Psci, trng::Trng};
+/// use fakemon_firmware::{Board, Call, dispatch};
+///
+/// /// PSCI and random numbers, and nothing of the board's own.
+/// struct Small;
+///
+/// impl Board for Small {
+///     const NEW: Self = Small;
+///
+///     fn call(&self, call: &mut Call<'_>) {
+///         dispatch::smccc(&[&Psci::new(), &Trng], call);
+///     }
+/// }
+/// ```
 pub trait Board: Sync {
     /// The board as it comes out of reset.
     const NEW: Self;

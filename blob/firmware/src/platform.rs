@@ -33,6 +33,45 @@ impl PowerState {
 /// The first methods are what every machine has. The others are refused as
 /// [`NotSupported`](Error::NotSupported) unless a platform has something better to say, so that a
 /// small one is easily written. A method that does not return on success returns why it was refused.
+///
+/// ```
+/// use fakemon_firmware::{Error, Platform, PowerState};
+///
+/// /// A machine of one CPU that nothing but its switch puts off.
+/// struct One;
+///
+/// impl Platform for One {
+///     fn cpu(&self) -> u32 {
+///         0
+///     }
+///     fn cpus(&self) -> u32 {
+///         1
+///     }
+///     fn cpu_on(&mut self, _mpidr: u64, _entry: u64, _context: u64) -> Result<(), Error> {
+///         Err(Error::NotPresent)
+///     }
+///     fn cpu_off(&mut self) -> Error {
+///         Error::Denied
+///     }
+///     fn cpu_affinity(&mut self, mpidr: u64, _level: u64) -> Result<PowerState, Error> {
+///         (mpidr == 0).then_some(PowerState::On).ok_or(Error::InvalidParameters)
+///     }
+///     fn wait_for_interrupt(&mut self) -> Result<(), Error> {
+///         Ok(())
+///     }
+///     fn cpu_resume(&mut self, _entry: u64, _context: u64) -> Error {
+///         Error::NotSupported
+///     }
+///     fn system_off(&mut self) -> Error {
+///         Error::NotSupported
+///     }
+///     fn system_reset(&mut self, _kind: u64, _cookie: u64) -> Error {
+///         Error::NotSupported
+///     }
+/// }
+///
+/// assert_eq!(One.time(), Err(Error::NotSupported), "unless it has something better to say");
+/// ```
 pub trait Platform {
     /// Returns the number of the calling CPU, counted from 0.
     fn cpu(&self) -> u32;

@@ -7,6 +7,30 @@ use crate::platform::Platform;
 use crate::power::PowerChange;
 
 /// A group of functions that belong together, such as PSCI.
+///
+/// ```
+/// use fakemon_firmware::{Call, Error, FunctionId, Service, owner};
+///
+/// /// One function of the silicon partner, which returns its argument.
+/// struct Echo;
+///
+/// const ECHO: FunctionId = FunctionId::fast64(owner::SIP, 0x10);
+///
+/// impl Service for Echo {
+///     fn owns(&self, id: FunctionId) -> bool {
+///         id.owner() == owner::SIP
+///     }
+///
+///     fn handle(&self, call: &mut Call<'_>) {
+///         match call.id() {
+///             ECHO => call.set(0, call.arg(1)),
+///             _ => call.answer(Error::NotSupported),
+///         }
+///     }
+/// }
+///
+/// assert!(Echo.owns(ECHO));
+/// ```
 pub trait Service: Sync {
     /// Tells whether this service answers `id`, which has no SVE hint.
     fn owns(&self, id: FunctionId) -> bool;

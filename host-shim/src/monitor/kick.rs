@@ -8,6 +8,17 @@ use crate::monitor::slot::Slot;
 
 /// Interrupts the calls of a [`Lane`](crate::Lane), as setting `immediate_exit` does for the guest's
 /// vCPU. It keeps nothing of the lane or its world alive.
+///
+/// ```no_run
+/// use fakemon_host::KickHandle;
+///
+/// /// Gets a vCPU out of a call, and out of KVM_RUN, from any thread.
+/// fn interrupt(handle: &KickHandle, vcpu_thread: libc::pthread_t, signal: i32) {
+///     handle.kick();
+///     // SAFETY: that thread is still there, and handles the signal.
+///     unsafe { libc::pthread_kill(vcpu_thread, signal) };
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct KickHandle {
     /// Those of the vCPU's payloads.
