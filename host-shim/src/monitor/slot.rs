@@ -2,8 +2,8 @@
 //! What other threads may know of a vCPU, and do to it: which call it is in, on which thread, and
 //! how to get it out of there.
 //!
-//! A call of the userspace engine costs a store when it begins, when the blob gets the CPU and when
-//! the blob loses it. The words are of the kind that KVM keeps for the calls that it carries by
+//! A call of the userspace engine costs a store when it begins, when the blob gets the CPU, when the
+//! blob loses it, and when it ends. The words are of the kind that KVM keeps for the calls that it carries by
 //! itself: the number of the call, and the thread that runs it right now, or 0.
 
 use std::cell::Cell;
