@@ -38,7 +38,7 @@ use crate::summary::Summary;
 use crate::timers::Timers;
 use crate::trace::Tracer;
 use ring::Ring;
-use shared::Shared;
+use shared::{Devices, Shared};
 use vcpu::Vcpu;
 use window::Page;
 
@@ -133,9 +133,7 @@ impl Vm {
 
         let shared = Arc::new(Shared::new(
             input.board.clone(),
-            bus,
-            rtc,
-            ring,
+            Devices { bus, rtc, ring },
             Cpus::new(input.mpidr.iter().copied()),
             memory.regions(),
             Timers::new().map_err(VmError::Timer)?,

@@ -42,6 +42,17 @@ impl Reports {
     }
 }
 
+/// The guest's devices.
+#[derive(Debug)]
+pub(super) struct Devices {
+    /// Where all of them are.
+    pub(super) bus: Bus,
+    /// The clock.
+    pub(super) rtc: Option<Arc<Mutex<Pl031>>>,
+    /// Stores to the console that have not been carried out yet.
+    pub(super) ring: Option<Ring>,
+}
+
 /// Shared by all vCPUs of a VM.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -50,11 +61,7 @@ pub(super) struct Shared {
     pub(super) control: Control,
     pub(super) tracer: Option<Arc<Tracer>>,
     pub(super) slots: Vec<Slot>,
-    bus: Bus,
-    /// The guest's clock, which is on the bus, too.
-    rtc: Option<Arc<Mutex<Pl031>>>,
-    /// Stores to the console that have not been carried out yet.
-    ring: Option<Ring>,
+    devices: Devices,
     memory: Vec<Region>,
     kick_signal: i32,
     /// The guest's payloads, if it has any; there from before the first vCPU runs.
@@ -69,9 +76,7 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(
         board: Board,
-        bus: Bus,
-        rtc: Option<Arc<Mutex<Pl031>>>,
-        ring: Option<Ring>,
+        devices: Devices,
         cpus: Cpus,
         memory: Vec<Region>,
         timers: Timers,
@@ -84,9 +89,7 @@ impl Shared {
             control: Control::default(),
             tracer: options.tracer.clone(),
             slots,
-            bus,
-            rtc,
-            ring,
+            devices,
             memory,
             kick_signal: options.config.kick_signal,
             world: OnceLock::new(),
@@ -100,7 +103,7 @@ impl Shared {
     /// Carries out a load from the bus.
     pub(super) fn read(&self, cpu: u32, address: u64, data: &mut [u8], secure: bool) {
         self.drain();
-        if !self.bus.read(address, data, secure) {
+        if !self.devices.bus.read(address, data, secure) {
             self.report(cpu, "read from", address, secure);
         }
     }
@@ -108,7 +111,7 @@ impl Shared {
     /// Carries out a store to the bus, and what it does to the machine.
     pub(super) fn write(&self, cpu: u32, address: u64, data: &[u8], secure: bool) {
         self.drain();
-        match self.bus.write(address, data, secure) {
+        match self.devices.bus.write(address, data, secure) {
             Some(Effect::None) => {}
             Some(Effect::Off) => self.control.stop(Outcome::Off),
             Some(Effect::Reset) => self.control.stop(Outcome::Reset),
@@ -119,10 +122,10 @@ impl Shared {
     /// Carries out the stores that the guest has made to the console without an exit: before any other
     /// access, so that they stay in order.
     pub(super) fn drain(&self) {
-        if let Some(ring) = &self.ring {
+        if let Some(ring) = &self.devices.ring {
             ring.drain(|store| {
                 // The console does nothing to the machine.
-                let _none = self.bus.write(store.address, store.data(), false);
+                let _none = self.devices.bus.write(store.address, store.data(), false);
             });
         }
     }
@@ -173,14 +176,14 @@ impl Shared {
 
     /// Has the guest's clock look at its alarm.
     pub(super) fn tick(&self) {
-        if let Some(rtc) = &self.rtc {
+        if let Some(rtc) = &self.devices.rtc {
             rtc.lock().unwrap_or_else(PoisonError::into_inner).tick();
         }
     }
 
     /// Tells whether the guest's clock will interrupt it by itself.
     pub(super) fn has_alarm(&self) -> bool {
-        self.rtc.as_ref().is_some_and(|rtc| {
+        self.devices.rtc.as_ref().is_some_and(|rtc| {
             rtc.lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .has_alarm()
