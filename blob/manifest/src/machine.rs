@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 use fakemon_abi::layout::MONITOR_BASE;
@@ -276,6 +277,12 @@ impl Machine {
         spis.fold(0, u32::max)
     }
 
+    /// Where interrupt controller, console and clock are.
+    pub fn device_ranges(&self) -> impl Iterator<Item = Range<u64>> + '_ {
+        let devices = self.devices();
+        devices.map(|region| region.base..region.base.saturating_add(region.size))
+    }
+
     /// Interrupt controller, console and clock, of which nothing else may take a part.
     pub(crate) fn devices(&self) -> impl Iterator<Item = Region> + '_ {
         let gic = &self.gic;
@@ -309,6 +316,11 @@ impl Machine {
 }
 
 impl Page {
+    /// Its addresses.
+    pub fn range(&self) -> Range<u64> {
+        self.base..self.base.saturating_add(self.size)
+    }
+
     /// Tells whether the guest finds memory there.
     pub fn is_memory(&self) -> bool {
         matches!(self.kind, PageKind::Ram | PageKind::StolenTime)

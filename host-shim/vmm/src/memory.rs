@@ -2,9 +2,10 @@
 //! The guest's memory: RAM and the pages of a board that are plain storage.
 
 use std::fmt;
+use std::ops::Range;
 
+use fakemon_manifest::Board;
 use fakemon_manifest::memory::TooMuchMemory;
-use fakemon_manifest::{Board, Page};
 use vm_memory::{
     Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryMmap, GuestMemoryRegion, GuestRegionMmap,
 };
@@ -36,6 +37,18 @@ pub enum MemoryError {
         mib: u64,
         /// The system's reason.
         why: String,
+    },
+    /// RAM begins inside a page of the host's.
+    #[error(
+        "the board's RAM begins at {base:#x}, inside one of this host's pages of {} KiB; use a host kernel \
+         with smaller pages",
+        granule / 1024
+    )]
+    Page {
+        /// Where RAM begins.
+        base: u64,
+        /// Bytes of a page.
+        granule: u64,
     },
     /// Something that was to be loaded lies outside RAM.
     #[error("cannot load {size} bytes at {address:#x}: {why}")]
@@ -75,22 +88,32 @@ impl Memory {
         Ok(())
     }
 
-    /// Maps `ram` bytes from `base`, zeroed, and `pages`.
+    /// Maps `ram` bytes from `base`, zeroed, and `pages`, on a host whose own pages have `granule` bytes.
     ///
     /// # Errors
     /// When the host refuses.
-    pub fn new(base: u64, ram: u64, pages: &[&Page]) -> Result<Memory, MemoryError> {
+    pub fn new(
+        base: u64,
+        ram: u64,
+        pages: &[Range<u64>],
+        granule: u64,
+    ) -> Result<Memory, MemoryError> {
+        if !base.is_multiple_of(granule) {
+            return Err(MemoryError::Page { base, granule });
+        }
         let refused = |why: String| MemoryError::Map {
             mib: ram / MIB,
             why,
         };
-        let mut ranges = vec![(GuestAddress(base), ram as usize)];
-        ranges.extend(
-            pages
-                .iter()
-                .map(|page| (GuestAddress(page.base), page.size as usize)),
-        );
-        ranges.sort_by_key(|&(address, _)| address);
+        let pages = pages
+            .iter()
+            .map(|range| (range.start, range.end - range.start));
+        let mut ranges: Vec<_> = pages.chain([(base, ram)]).collect();
+        ranges.sort_unstable();
+        let ranges: Vec<_> = ranges
+            .into_iter()
+            .map(|(base, size)| (GuestAddress(base), size as usize))
+            .collect();
         let map = GuestMemoryMmap::from_ranges(&ranges).map_err(|e| refused(e.to_string()))?;
         Ok(Memory { map })
     }
@@ -145,16 +168,8 @@ mod tests {
 
     #[test]
     fn ram_and_pages_become_regions() {
-        let page = |base| Page {
-            name: "shared".into(),
-            base,
-            size: 0x1000,
-            kind: fakemon_manifest::PageKind::Ram,
-            registers: Default::default(),
-            actions: Default::default(),
-        };
-        let (low, high) = (page(0x1000), page(0x9000_0000));
-        let memory = Memory::new(0x4000_0000, 2 * MIB, &[&high, &low]).expect("mapped");
+        let pages = [0x9000_0000..0x9000_1000, 0x1000..0x2000];
+        let memory = Memory::new(0x4000_0000, 2 * MIB, &pages, 0x1000).expect("mapped");
         let regions: Vec<_> = memory.regions().iter().map(|r| (r.guest, r.size)).collect();
         assert_eq!(
             regions,
@@ -173,6 +188,17 @@ mod tests {
                 .to_string()
                 .starts_with("cannot load 2 bytes at 0x401fffff"),
             "{error}"
+        );
+    }
+    #[test]
+    fn ram_begins_where_a_page_of_the_hosts_does() {
+        let new = |base, granule| Memory::new(base, 2 * MIB, &[], granule);
+        assert!(new(0x4000_1000, 0x1000).is_ok());
+        let error = new(0x4000_1000, 0x4000).expect_err("inside a page");
+        let text = error.to_string();
+        assert!(
+            text.contains("at 0x40001000") && text.contains("16 KiB"),
+            "{text}"
         );
     }
 }

@@ -85,13 +85,16 @@ impl Vm {
     ) -> Result<Vm, VmError> {
         let machine = &input.board.machine;
         let kvm = open(input)?;
-        let vm = Arc::new(kvm.create_vm().map_err(VmError::kvm("create a VM"))?);
+        let vm = kvm.create_vm_with_ipa_size(address_bits(&kvm));
+        let vm = Arc::new(vm.map_err(VmError::kvm("create a VM"))?);
         suspend_exits(&vm)?;
         let blobs: Vec<_> = input.blobs.iter().collect();
         set_policy(&*vm, options.policy, &blobs)?;
 
-        let in_memory = pages::in_memory(&machine.pages, page_size());
-        let memory = Memory::new(machine.ram_base, input.ram, &in_memory)?;
+        let granule = page_size();
+        let in_memory = pages::in_memory(machine, granule);
+        let ranges = pages::ranges(&in_memory, granule);
+        let memory = Memory::new(machine.ram_base, input.ram, &ranges, granule)?;
         map(&vm, &memory)?;
 
         let kick_signal = options.config.kick_signal;
@@ -236,6 +239,16 @@ fn open(input: &Input) -> Result<Kvm, VmError> {
         return Err(VmError::TooManyCpus(limit));
     }
     Ok(kvm)
+}
+
+/// Bits of the guest's physical addresses: as many as KVM gives if nothing is said, or all that this host
+/// has, if they are fewer.
+fn address_bits(kvm: &Kvm) -> u32 {
+    const DEFAULT: u32 = 40;
+    match u32::try_from(kvm.get_host_ipa_limit()) {
+        Ok(limit @ 1..) => limit.min(DEFAULT),
+        _ => DEFAULT,
+    }
 }
 
 /// Has KVM's own PSCI offer SYSTEM_SUSPEND and leave it to us; kernels before 6.0 have no such

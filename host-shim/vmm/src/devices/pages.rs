@@ -2,9 +2,10 @@
 //! Device pages that a board describes as data: storage, constants, nothing, and a power register.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
-use fakemon_manifest::{Page, PageKind, PowerAction};
+use fakemon_manifest::{Machine, Page, PageKind, PowerAction};
 
 use super::pl310::Pl310;
 use super::{Access, Bus, Device, Effect};
@@ -17,20 +18,46 @@ pub fn attach(bus: &mut Bus, pages: &[Page], in_memory: &[&Page]) {
     }
 }
 
-/// Tells which pages can be guest memory: storage on whole host pages of `granule` bytes, with no
-/// other page inside.
-pub fn in_memory(pages: &[Page], granule: u64) -> Vec<&Page> {
-    let whole = |page: &Page| (page.base | page.size) & (granule - 1) == 0;
-    let alone = |page: &Page| {
-        let apart = |other: &Page| {
-            other.base >= page.base + page.size || page.base >= other.base + other.size
-        };
-        pages.iter().all(|other| other == page || apart(other))
-    };
-    pages
+/// Tells which pages can be guest memory on a host whose own pages have `granule` bytes: storage with
+/// nothing else of the machine in the same pages of the host's but such storage.
+pub fn in_memory(machine: &Machine, granule: u64) -> Vec<&Page> {
+    let (mut memory, others): (Vec<_>, Vec<_>) = machine.pages.iter().partition(|p| p.is_memory());
+    let others = others.into_iter().map(Page::range);
+    let mut taken: Vec<Range<u64>> = others.chain(machine.device_ranges()).collect();
+    // One that is no memory takes its place on the bus, and can be in another's way there.
+    while let Some(at) = memory.iter().position(|page| {
+        let needed = whole(page.range(), granule);
+        taken.iter().any(|other| overlap(other, &needed))
+    }) {
+        taken.push(memory.remove(at).range());
+    }
+    memory
+}
+
+/// The memory for these pages, in whole pages of the host's: ascending, and apart.
+pub fn ranges(pages: &[&Page], granule: u64) -> Vec<Range<u64>> {
+    let mut all: Vec<_> = pages
         .iter()
-        .filter(|page| page.is_memory() && whole(page) && alone(page))
-        .collect()
+        .map(|page| whole(page.range(), granule))
+        .collect();
+    all.sort_by_key(|range| range.start);
+    let mut merged: Vec<Range<u64>> = Vec::new();
+    for range in all {
+        match merged.last_mut() {
+            Some(last) if range.start < last.end => last.end = last.end.max(range.end),
+            _ => merged.push(range),
+        }
+    }
+    merged
+}
+
+/// Rounds a range out.
+fn whole(range: Range<u64>, granule: u64) -> Range<u64> {
+    range.start & !(granule - 1)..range.end.next_multiple_of(granule)
+}
+
+fn overlap(one: &Range<u64>, other: &Range<u64>) -> bool {
+    one.start < other.end && other.start < one.end
 }
 
 fn device(page: &Page) -> Arc<Mutex<dyn Device>> {
@@ -134,7 +161,7 @@ mod tests {
     }
 
     /// The system registers of a board: storage with a power register inside.
-    fn board() -> Vec<Page> {
+    fn pages() -> Vec<Page> {
         let mut power = page("power", 0x1f00, 4, PageKind::Power);
         power.actions = BTreeMap::from([(3, PowerAction::Off), (1, PowerAction::Reset)]);
         let mut chip = page("chip", 0x4000, 0x1000, PageKind::Constants);
@@ -148,11 +175,25 @@ mod tests {
         ]
     }
 
+    /// The machine of a board with these pages.
+    fn machine(pages: Vec<Page>) -> Machine {
+        let mut machine = crate::testing::board("").machine;
+        machine.pages = pages;
+        machine
+    }
+
     fn bus() -> Bus {
-        let pages = board();
+        let machine = machine(pages());
         let mut bus = Bus::default();
-        attach(&mut bus, &pages, &in_memory(&pages, 0x1000));
+        attach(&mut bus, &machine.pages, &in_memory(&machine, 0x1000));
         bus
+    }
+
+    /// The names of the pages that are memory, and where that is.
+    fn memory(machine: &Machine, granule: u64) -> (Vec<&str>, Vec<Range<u64>>) {
+        let kept = in_memory(machine, granule);
+        let ranges = ranges(&kept, granule);
+        (kept.iter().map(|page| page.name.as_str()).collect(), ranges)
     }
 
     fn read(bus: &Bus, address: u64) -> u32 {
@@ -165,16 +206,50 @@ mod tests {
     }
 
     #[test]
-    fn storage_is_memory_unless_another_page_lies_in_it_or_the_granule_is_larger() {
-        let pages = board();
-        let names = |granule| {
-            let kept = in_memory(&pages, granule);
-            kept.into_iter()
-                .map(|page| page.name.as_str())
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(names(0x1000), ["shared"]);
-        assert!(names(0x1_0000).is_empty());
+    fn storage_is_memory_unless_something_else_lies_in_the_same_page_of_the_hosts() {
+        let machine = machine(pages());
+        let shared = 0x2000..0x3000;
+        assert_eq!(memory(&machine, 0x1000), (vec!["shared"], vec![shared]));
+        for granule in [0x4000, 0x1_0000] {
+            assert_eq!(memory(&machine, granule), (vec![], vec![]));
+        }
+    }
+
+    #[test]
+    fn storage_is_rounded_out_to_the_hosts_pages_and_neighbours_are_one() {
+        let ram = |name, base| page(name, base, 0x1000, PageKind::Ram);
+        let pages = vec![
+            ram("out", 0xd000_1000),
+            ram("in", 0xd000_0000),
+            ram("alone", 0x2000_f000),
+            ram("next", 0xd000_4000),
+        ];
+        let machine = machine(pages);
+        let all = vec!["out", "in", "alone", "next"];
+        let (names, ranges) = memory(&machine, 0x1000);
+        assert_eq!((names, ranges.len()), (all.clone(), 4));
+        let expected = vec![
+            0x2000_c000..0x2001_0000,
+            0xd000_0000..0xd000_4000,
+            0xd000_4000..0xd000_8000,
+        ];
+        assert_eq!(memory(&machine, 0x4000), (all.clone(), expected));
+        let expected = vec![0x2000_0000..0x2001_0000, 0xd000_0000..0xd001_0000];
+        assert_eq!(memory(&machine, 0x1_0000), (all, expected));
+    }
+
+    #[test]
+    fn storage_beside_a_device_is_on_the_bus_and_so_is_what_lies_beside_that() {
+        // The console is at 0x0900_0000, and has one page.
+        let machine = machine(vec![
+            page("last", 0x0900_5000, 0x1000, PageKind::Ram),
+            page("beside", 0x0900_2000, 0x3000, PageKind::Ram),
+            page("apart", 0x0901_0000, 0x2000, PageKind::StolenTime),
+        ]);
+        let apart = 0x0901_0000..0x0901_4000;
+        assert_eq!(memory(&machine, 0x4000), (vec!["apart"], vec![apart]));
+        let (names, _) = memory(&machine, 0x1000);
+        assert_eq!(names, ["last", "beside", "apart"]);
     }
 
     #[test]

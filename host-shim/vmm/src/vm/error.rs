@@ -48,6 +48,20 @@ pub enum VmError {
         /// The kernel's answer.
         source: kvm_ioctls::Error,
     },
+    /// The GICv2's CPU interface is inside a page of the host's.
+    #[error(
+        "board {board} has the CPU interface of its GICv2 at {address:#x}, inside one of this host's pages \
+         of {} KiB, and KVM gives guests its own by whole pages; use a host kernel with pages of 4 KiB",
+        page / 1024
+    )]
+    GicPage {
+        /// The board's name.
+        board: String,
+        /// The CPU interface.
+        address: u64,
+        /// Bytes of a page.
+        page: u64,
+    },
     /// The SMCCC filter could not be set.
     #[error(transparent)]
     Filter(#[from] FilterError),

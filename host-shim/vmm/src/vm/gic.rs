@@ -79,6 +79,7 @@ pub(super) fn create(
         let Ok(device) = vm.create_device(&mut request) else {
             continue;
         };
+        check_page(board, version)?;
         for (which, address) in addresses {
             if let Some(address) = address {
                 set_raw(&device, KVM_DEV_ARM_VGIC_GRP_ADDR, which, &address).map_err(|source| {
@@ -121,6 +122,21 @@ pub(super) fn create(
         board: board.name.clone(),
         wanted,
     })
+}
+
+/// Refuses a GICv2 whose CPU interface is not where a page of the host's begins. KVM maps the host's own
+/// there, by whole pages, so the guest would find another part of it, and lose what else is in the page.
+/// (Where the host's own is no whole page either, KVM emulates it, but does not tell.)
+fn check_page(board: &Board, version: u32) -> Result<(), VmError> {
+    let page = super::page_size();
+    match board.machine.gic.cpu {
+        Some(address) if version == 2 && !address.is_multiple_of(page) => Err(VmError::GicPage {
+            board: board.name.clone(),
+            address,
+            page,
+        }),
+        _ => Ok(()),
+    }
 }
 
 fn set<T>(
