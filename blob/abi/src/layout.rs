@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Where things are in the monitor VM (guest physical addresses there; stage 1 maps them one to
-//! one).
+//! Where things are in the monitor VM, as the blob sees it: these are addresses of stage 1. Where stage 2
+//! has them is up to the shim, and to the pages that the host has.
 //!
 //! Everything that is the monitor's own lies in one 4 GiB window at the top of a 39-bit space.
 //! Below it the blob sees the guest's own physical addresses, all of them Normal memory in stage 1: RAM
@@ -9,7 +9,7 @@
 //! ```text
 //! 0x00_0000_0000  the guest's physical addresses, one to one
 //! 0x7f_0000_0000  the blob's ELF segments (MONITOR_BASE, up to BLOB_SPACE)
-//! 0x7f_0080_0000  stage-1 tables, written by the shim alone (TABLES_BASE)
+//! 0x7f_0080_0000  stage-1 tables, written by the shim alone; not mapped (TABLES_BASE)
 //! 0x7f_0100_0000  one block of VCPU_STRIDE for each vCPU (VCPU_BASE):
 //!          +0x0000  doorbell: has no memory, every access exits to the host
 //!          +0x1000  gate: the shim's code, read-only and executable
@@ -18,7 +18,7 @@
 //!          +0x4000  room for the stack, which ends with the block
 //! ```
 
-/// Lowest address of the monitor's own window; guest memory must end at or below it.
+/// Lowest address of the monitor's own window; guest memory that a blob asks for must end at or below it.
 pub const MONITOR_BASE: u64 = 0x7f_0000_0000;
 /// Size of the monitor's window in bytes.
 pub const MONITOR_SIZE: u64 = 1 << 32;
@@ -29,7 +29,7 @@ pub const VA_BITS: u32 = 39;
 pub const BLOB_SPACE: u64 = 0x10_0000;
 /// The most text and data, in bytes, that a blob may have (zero-initialised data does not count).
 pub const BLOB_MAX_IMAGE: u64 = 32 * 1024;
-/// Address of the stage-1 translation tables.
+/// Address by which the stage-1 translation tables are known. Nothing is mapped there.
 pub const TABLES_BASE: u64 = MONITOR_BASE + 0x80_0000;
 
 /// Address of the first vCPU's block.
