@@ -232,8 +232,9 @@ impl Slot {
         if !has_verdict {
             self.fired
                 .store(Verdict::Reload.on(call), Ordering::Release);
-            self.kick(Cause::Verdict);
         }
+        // The watchdog may be about to do so.
+        self.kick(Cause::Verdict);
         if thread != 0 {
             interrupt(thread, signal);
         }
