@@ -3,5 +3,6 @@
 //! serves what it leaves. With the userspace engine the library switches, and that is all in
 //! `lane.rs` and `monitor/vcpu.rs`.
 
+pub(crate) mod abi;
 pub(crate) mod binding;
 pub(crate) mod status;

@@ -19,7 +19,7 @@ use kvm_bindings::{
 
 use crate::blob::Blob;
 use crate::claims::{self, ClaimError};
-use crate::engine::binding;
+use crate::engine::{abi, binding};
 use crate::fd::AsKvmFd;
 use crate::fd::attribute;
 use crate::policy::Policy;
@@ -122,13 +122,7 @@ fn set_everything(vm: &impl AsKvmFd, action: u32) -> Result<(), FilterError> {
 /// Has the monitor serve a range, with as many registers each way as its note says.
 fn carry(vm: &impl AsKvmFd, range: &Range) -> Result<(), FilterError> {
     let registers = [range.inputs as u8, range.outputs as u8];
-    set(
-        vm,
-        range.first,
-        range.last,
-        binding::FILTER_MONITOR,
-        registers,
-    )
+    set(vm, range.first, range.last, abi::FILTER_MONITOR, registers)
 }
 
 /// Sets one range; `registers` is the number that go in and come out, for the monitor.

@@ -2,8 +2,7 @@
 //! The kernel engine as user space sees it: a guest's vCPU bound to a monitor's, between which KVM
 //! carries calls by itself.
 //!
-//! The interface is that of the patches in `host-shim/kernel`
-//! (Documentation/virt/kvm/arm/monitor.rst there). KVM tells how it stands by three words in the
+//! KVM tells how it stands by three words in the
 //! monitor's `kvm_run`, and writes each call that is over into a log, if it has been given one.
 
 use std::any::Any;
@@ -13,78 +12,19 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 
 use fakemon_abi::frame::REGS;
-use kvm_bindings::KVMIO;
 use kvm_ioctls::VcpuFd;
-use libc::c_ulong;
-use vmm_sys_util::ioctl::{_IOC_NONE, ioctl_expr, ioctl_with_val};
+use vmm_sys_util::ioctl::ioctl_with_val;
 
+use crate::engine::abi::{
+    BIND, BIND_HVC, BIND_SMC, BIND_SMC_IMM, Bind, CHECK_EXTENSION, Entry, MONITOR_CTRL, NOBODY,
+    STATE, STATE_REGISTER, State,
+};
 use crate::engine::status::Status;
 use crate::fd::AsKvmFd;
 use crate::fd::attribute;
 use crate::policy::Engine;
 use crate::record::CallRecord;
-use crate::regs::{Register, RegisterError, Registers};
-use crate::width::Conduit;
-
-const CHECK_EXTENSION: c_ulong = ioctl_expr(_IOC_NONE, KVMIO, 0x03, 0);
-/// Action of the SMCCC filter: the monitor's vCPU serves the call.
-pub(crate) const FILTER_MONITOR: u8 = 3;
-/// The instruction with which the gate's vectors hand a return to KVM: `hvc #0x4d56`.
-pub(crate) const RETURN: u32 = 0xd400_0002 | 0x4d56 << 5;
-
-/// Group of vCPU attributes, and its attributes.
-const MONITOR_CTRL: u32 = 3;
-const BIND: u32 = 0;
-const STATE: u32 = 1;
-
-const BIND_HVC: u32 = 1 << 0;
-const BIND_SMC_IMM: u32 = 1 << 1;
-const BIND_SMC: u32 = 1 << 2;
-/// A file descriptor that ends a binding.
-const NOBODY: u32 = u32::MAX;
-
-/// `struct kvm_arm_monitor_bind`.
-#[repr(C)]
-#[derive(Debug, Default)]
-struct Bind {
-    fd: u32,
-    flags: u32,
-    smc_vectors: u64,
-    hvc_vectors: u64,
-    sp: u64,
-    tpidr: u64,
-    imm_in: u8,
-    imm_out: u8,
-    pad: [u8; 6],
-    log: u64,
-    log_entries: u32,
-    pad2: [u8; 4],
-}
-
-/// `struct kvm_arm_monitor_state`.
-#[repr(C)]
-#[derive(Debug, Default)]
-struct State {
-    in_call: u8,
-    nr_out: u8,
-    pad: [u8; 6],
-}
-
-/// `struct kvm_arm_monitor_log`: a call that has returned.
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    begin_ns: u64,
-    end_ns: u64,
-    x_in: [u64; REGS],
-    x_out: [u64; REGS],
-    esr: u32,
-    nr_in: u8,
-    nr_out: u8,
-    pad: [u8; 2],
-}
-
-const _: () = assert!(size_of::<Bind>() == 64 && size_of::<Entry>() == 312);
+use crate::regs::{RegisterError, Registers};
 
 /// Tells whether the KVM behind a VM or `/dev/kvm` can carry calls
 /// ([`Engine::Kernel`]), and gives a blob the Arm architecture calls.
@@ -92,13 +32,6 @@ pub fn supported(kvm: &impl AsKvmFd) -> bool {
     // SAFETY: the ioctl takes a number and touches no memory.
     unsafe { ioctl_with_val(&kvm.as_kvm_fd(), CHECK_EXTENSION, Engine::CAPABILITY.into()) > 0 }
 }
-
-/// KVM_REG_ARM_MONITOR_STATE: bits 15:8 are the number of registers that the call in progress gives
-/// back.
-const STATE_REGISTER: Register = match Register::new(0x6030_0000_0017_0000) {
-    Some(register) => register,
-    None => unreachable!(),
-};
 
 /// How a monitor's vCPU is entered.
 #[derive(Debug)]
@@ -239,28 +172,6 @@ impl Binding {
         let entry = unsafe { entry.get().read_volatile() };
         self.read = self.read.wrapping_add(1);
         Some(entry)
-    }
-}
-
-impl From<Entry> for CallRecord {
-    fn from(entry: Entry) -> Self {
-        let class = entry.esr >> 26;
-        CallRecord {
-            function: entry.x_in[0] as u32,
-            conduit: if matches!(class, 0x12 | 0x16) {
-                Conduit::Hvc
-            } else {
-                Conduit::Smc
-            },
-            inputs: entry.nr_in.into(),
-            outputs: entry.nr_out.into(),
-            before: entry.x_in,
-            after: entry.x_out,
-            returned: true,
-            begin_ns: entry.begin_ns,
-            end_ns: entry.end_ns,
-            ..CallRecord::NONE
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::arch::global_asm;
 use fakemon_abi::frame::Frame;
 use fakemon_abi::layout::{DOORBELL, FRAME, GATE};
 
-use crate::engine::binding::RETURN;
+use crate::engine::abi::RETURN;
 
 global_asm!(
     include_str!("gate.S"),
