@@ -7,7 +7,7 @@ use super::seat::Switch;
 use super::{Lane, Place, State};
 use crate::error::Error;
 use crate::fault::FaultReason;
-use crate::payload::blob::cpu::Event;
+use crate::payload::blob::leave::Event;
 use crate::record::CallRecord;
 use crate::request::Request;
 use crate::step::{Step, Trap};

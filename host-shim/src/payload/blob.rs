@@ -3,7 +3,9 @@
 //! means. The file is `crate::blob`'s.
 
 pub(crate) mod cpu;
+mod enter;
 mod fault;
 pub(crate) mod frame;
 pub(crate) mod gate;
 pub(crate) mod image;
+pub(crate) mod leave;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A blob on one CPU: how it is parked, entered, and what its coming back means.
+//! A blob on one CPU: how it is made and parked.
 //!
 //! Its EL1 state stays in place from one call to the next; only a fault makes it start over. Between
 //! calls its vCPU is parked in the gate (`gate.S`), at a load from the doorbell. The frame carries the
@@ -7,30 +7,27 @@
 
 use std::sync::Arc;
 
-use fakemon_abi::frame::{REGS, SPSR_IL};
+use fakemon_abi::frame::REGS;
 use fakemon_abi::layout::{
-    DOORBELL, DOORBELL_CALL, DOORBELL_RETURN, FRAME, GATE, HYP_VECTORS, TABLES_BASE, VCPU_STRIDE,
-    VECTOR_FIQ_AARCH32, VECTOR_FIQ_AARCH64, VECTOR_LOWER_AARCH32, VECTOR_LOWER_AARCH64, vcpu_block,
+    DOORBELL, DOORBELL_RETURN, FRAME, GATE, HYP_VECTORS, TABLES_BASE, VCPU_STRIDE, vcpu_block,
 };
 use fakemon_abi::note::{CONDUIT_HVC, CONDUIT_SMC, Range, WINDOW_LEGACY32, WINDOW_SMCCC};
 
 use crate::engine::binding::{Binding, EntryPoints};
 use crate::engine::status::Status;
 use crate::error::Error;
-use crate::fault::FaultReason;
 use crate::guest::vcpu::Guest;
 use crate::monitor::memory::Memory;
 use crate::monitor::run::Cause;
 use crate::monitor::slot::Verdict;
 use crate::monitor::vcpu::{Exit, Vcpu};
 use crate::payload::Payload;
-use crate::payload::blob::frame::{self, ELR, ENTRY, ESR, FAR, FramePtr, MEMORY, SP, SPSR, TAKEN};
+use crate::payload::blob::frame::{FramePtr, MEMORY};
 use crate::payload::blob::{gate, image};
 use crate::policy::{Config, Hvc};
-use crate::record::CallRecord;
-use crate::regs::{self, RegisterError, x};
+use crate::regs;
 use crate::tables;
-use crate::width::{Conduit, Width, register_mask};
+use crate::width::Conduit;
 
 /// SCTLR_EL1 of the monitor: MMU and caches on, stack alignment checked, nothing writable executes
 /// (WXN), and the bits that are RES1 on cores without the features behind them (Arm ARM,
@@ -45,28 +42,6 @@ const SCTLR: u64 = {
     M | C | SA | I | WXN | RES1
 };
 
-/// ESR_ELx.IL: the instruction has 32 bits.
-const INSTRUCTION_IS_32_BIT: u64 = 1 << 25;
-
-/// What the blob is after.
-#[derive(Debug)]
-pub(crate) enum Event {
-    HostCall,
-    /// A secure access by an instruction of its own.
-    Load {
-        address: u64,
-        size: usize,
-    },
-    Store {
-        address: u64,
-        size: usize,
-        value: u64,
-    },
-    Interrupted,
-    /// In a box, so that the other events stay small: this is on the hot path.
-    Fault(Box<FaultReason>),
-}
-
 /// The blob on CPU number `cpu`.
 #[derive(Debug)]
 pub(crate) struct BlobCpu {
@@ -75,9 +50,9 @@ pub(crate) struct BlobCpu {
     pub(crate) cpu: u32,
     pub(crate) payload: Arc<Payload>,
     /// The doorbell in stage 2, which is what an exit tells.
-    doorbell: u64,
+    pub(super) doorbell: u64,
     /// Where the addresses end that mean the same in stage 2, those of the guest and of the VMM's bus.
-    guest_end: u64,
+    pub(super) guest_end: u64,
 }
 
 impl BlobCpu {
@@ -197,17 +172,17 @@ impl BlobCpu {
         })
     }
 
-    fn block(&self) -> u64 {
+    pub(super) fn block(&self) -> u64 {
         vcpu_block(self.cpu)
     }
 
     /// What an exit's address is to the blob.
     #[cold]
-    fn seen(&self, physical: u64) -> u64 {
+    pub(super) fn seen(&self, physical: u64) -> u64 {
         self.payload.vm().memory().layout().seen(physical)
     }
 
-    fn stack_top(&self) -> u64 {
+    pub(super) fn stack_top(&self) -> u64 {
         self.block() + VCPU_STRIDE
     }
 
@@ -221,195 +196,6 @@ impl BlobCpu {
     /// The claimed range that a call falls into, if its conduit is served at all.
     pub(crate) fn claim(&self, function: u32, conduit: Conduit) -> Option<Range> {
         self.payload.blob().claim(function, conduit)
-    }
-
-    /// Leaves a call for the gate, which enters it when the vCPU runs.
-    pub(crate) fn load(&self, call: &CallRecord, width: Width) {
-        let (class, vector) = match (width, call.conduit) {
-            (Width::AArch64, Conduit::Smc) => (0x17, VECTOR_LOWER_AARCH64),
-            (Width::AArch64, Conduit::Hvc) => (0x16, HYP_VECTORS + VECTOR_LOWER_AARCH64),
-            (Width::AArch32, Conduit::Smc) => (0x13, VECTOR_LOWER_AARCH32),
-            (Width::AArch32, Conduit::Hvc) => (0x12, HYP_VECTORS + VECTOR_LOWER_AARCH32),
-        };
-        self.fill(call, class << 26 | INSTRUCTION_IS_32_BIT, vector);
-    }
-
-    /// Leaves an entry without a call for the gate, like [`load`](Self::load).
-    pub(crate) fn load_entry(&self, interrupted: &CallRecord, width: Width) {
-        let vector = match width {
-            Width::AArch64 => VECTOR_FIQ_AARCH64,
-            Width::AArch32 => VECTOR_FIQ_AARCH32,
-        };
-        self.fill(interrupted, 0, vector);
-    }
-
-    fn fill(&self, call: &CallRecord, esr: u64, vector: u64) {
-        self.frame.set_x(&call.before);
-        self.frame.set(ESR, esr);
-        self.frame.set(ELR, call.pc);
-        self.frame.set(SPSR, call.pstate | SPSR_IL);
-        self.frame
-            .set(ENTRY, self.payload.blob().vectors() + vector);
-        self.frame.set(SP, self.stack_top());
-    }
-
-    /// Has the return of the call that KVM carries come to the doorbell, also if it has come to one of
-    /// KVM's vectors already and no further.
-    pub(crate) fn catch_return(&self) -> Result<(), RegisterError> {
-        let (own, carried) = (self.vcpu.registers(), self.block() + GATE);
-        let plain = carried + gate::PLAIN_VECTORS;
-        own.set(regs::VBAR_EL1, plain)?;
-        let vector = own.get(regs::PC)?.wrapping_sub(carried);
-        match gate::RETURNS.contains(&vector) {
-            true => own.set(regs::PC, plain + vector),
-            false => Ok(()),
-        }
-    }
-
-    /// Has KVM see returns by itself again.
-    pub(crate) fn stop_catching(&self) -> Result<(), RegisterError> {
-        let own = self.vcpu.registers();
-        own.set(regs::VBAR_EL1, self.block() + GATE)
-    }
-
-    /// Has KVM begin the call that has been [loaded](Self::load), as if the guest had just made it.
-    pub(crate) fn begin_in_kvm(&self, binding: &Binding, call: &CallRecord) -> Result<(), Error> {
-        self.vcpu.complete_access();
-        let own = self.vcpu.registers();
-        let entry = self.frame.get(ENTRY);
-        for n in 0..=30 {
-            let value = match n {
-                0..18 => call.before[n],
-                18..30 => 0,
-                _ => entry,
-            };
-            own.set(x(n as u64), value)?;
-        }
-        own.set(regs::SP_EL1, self.stack_top())?;
-        own.set(regs::TPIDR_EL1, self.block() + FRAME)?;
-        own.set(regs::ELR_EL1, call.pc)?;
-        own.set(regs::SPSR_EL1, call.pstate | SPSR_IL)?;
-        own.set(regs::ESR_EL1, self.frame.get(ESR))?;
-        own.set(regs::PSTATE, regs::PSTATE_EL1H_MASKED)?;
-        own.set(regs::PC, entry)?;
-        self.vcpu.slot().count();
-        binding
-            .begin(call.outputs as u8)
-            .map_err(|cause| Error::Kvm {
-                what: "begin a call",
-                cause,
-            })
-    }
-
-    /// What an exit of its vCPU means; [`None`] if the blob has come to the gate, by its return or by
-    /// something that it did wrong.
-    #[inline(always)]
-    pub(crate) fn event(&self, exit: Exit) -> Option<Event> {
-        let fault = |what| Event::Fault(Box::new(FaultReason::Exit(what)));
-        Some(match exit {
-            Exit::Load { address, size } => match address.wrapping_sub(self.doorbell) {
-                DOORBELL_RETURN => return None,
-                DOORBELL_CALL => Event::HostCall,
-                _ if address < self.guest_end => Event::Load { address, size },
-                _ => fault(format!(
-                    "read of {:#x}, where nothing is",
-                    self.seen(address)
-                )),
-            },
-            Exit::Store { address, .. } if address >= self.guest_end => fault(format!(
-                "write to {:#x}, where it may not write",
-                self.seen(address)
-            )),
-            Exit::Store {
-                address,
-                size,
-                value,
-            } => Event::Store {
-                address,
-                size,
-                value,
-            },
-            Exit::Call(function) => Event::Fault(Box::new(FaultReason::NestedCall(function))),
-            Exit::Interrupted => Event::Interrupted,
-            Exit::Other(what) => fault(what),
-        })
-    }
-
-    /// Decides whether what brought the vCPU into the gate was the blob's return.
-    ///
-    /// PSTATE.IL is set by an ERET with SPSR.IL, or by an illegal ERET, and by nothing else; the
-    /// exception that it raises saves it. So a saved SPSR.IL means that the blob has returned, even
-    /// where an abort or misalignment at the target was reported in place of the Illegal Execution
-    /// State exception.
-    ///
-    /// The result is the SPSR that has been looked at: another CPU of the blob can write the frame's.
-    #[inline(always)]
-    pub(crate) fn check_return(&self, width: Width) -> Result<u64, FaultReason> {
-        const MODE: u64 = 0x1f;
-        let (spsr, taken) = (self.frame.get(SPSR), self.frame.get(TAKEN));
-        if taken % 0x200 != 0 {
-            return Err(FaultReason::Vector(taken));
-        }
-        if spsr & SPSR_IL == 0 {
-            return Err(FaultReason::Exception {
-                esr: self.frame.get(ESR),
-                far: self.frame.get(FAR),
-            });
-        }
-        let problem = match (width, spsr & MODE) {
-            // EL0t, EL1t, EL1h, and AArch32 at EL0 below an AArch64 kernel.
-            (Width::AArch64, 0x0 | 0x4 | 0x5 | 0x10) => return Ok(spsr),
-            (Width::AArch64, _) => return Err(FaultReason::no_such_mode(spsr)),
-            // A return to AArch32 EL1 is illegal within the monitor, which leaves it at EL1h.
-            (Width::AArch32, 0x5) => return Ok(spsr),
-            (Width::AArch32, _) => "an AArch32 caller keeps its mode",
-        };
-        Err(FaultReason::BadReturn { spsr, problem })
-    }
-
-    /// Gives the caller the outputs that changed, and its PC and PSTATE if the blob changed them: the
-    /// latter as in `spsr`, which has been [checked](Self::check_return). It tells whether the caller's
-    /// CPU has that mode; if not, it has been given nothing.
-    #[inline]
-    pub(crate) fn give_back(
-        &self,
-        spsr: u64,
-        call: &mut CallRecord,
-        guest: &Guest,
-    ) -> Result<bool, RegisterError> {
-        const NZCV: u64 = 0xf << 28;
-        const SS: u64 = 1 << 21;
-        const AIF: u64 = 0x7 << 6;
-        let settable = match guest.width() {
-            Width::AArch64 => !(SPSR_IL | SS),
-            // An illegal return carries only these over.
-            Width::AArch32 => NZCV | AIF,
-        };
-        let caller = guest.registers();
-        if (spsr ^ call.pstate) & settable != 0 {
-            let pstate = call.pstate & !settable | spsr & settable;
-            match caller.set(regs::PSTATE, pstate) {
-                // Not all CPUs have AArch32 at EL0.
-                Err(error) if error.is_refusal() => return Ok(false),
-                result => result?,
-            }
-        }
-        let mask = register_mask(guest.width());
-        let first = self.first_input();
-        for n in 0..call.outputs {
-            let value = self.frame.get(frame::x(n)) & mask;
-            call.after[n] = value;
-            // What was not read may have been anything before, as the upper half of x0.
-            let read = (first..call.inputs).contains(&n);
-            if !read || value != call.before[n] {
-                caller.set(x(n as u64), value)?;
-            }
-        }
-        let pc = self.frame.get(ELR);
-        if pc != call.pc {
-            caller.set(regs::PC, pc & mask)?;
-        }
-        Ok(true)
     }
 }
 
