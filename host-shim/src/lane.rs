@@ -18,12 +18,10 @@
 
 use std::sync::Arc;
 
-use fakemon_abi::frame::REGS;
 use fakemon_abi::note::Range;
 use fakemon_abi::status;
 
 use self::seat::{Seat, Switch};
-use crate::clock::monotonic_ns;
 use crate::error::Error;
 use crate::fd::AsKvmFd;
 use crate::guest::vcpu::Guest;
@@ -31,7 +29,7 @@ use crate::monitor::kick::KickHandle;
 use crate::payload::blob::cpu::BlobCpu;
 use crate::policy::Hvc;
 use crate::record::CallRecord;
-use crate::regs::{self, RegisterError, x};
+use crate::regs;
 use crate::request::{Reply, Request};
 use crate::step::{Step, Trap};
 use crate::width::{Conduit, Width};
@@ -40,6 +38,7 @@ mod end;
 mod entry;
 mod exits;
 mod host_call;
+mod log;
 mod seat;
 mod shared;
 
@@ -286,37 +285,6 @@ impl Lane {
         self.follow_reset()
     }
 
-    /// The call being served, or the last one, for traces. Of the calls that KVM carries by itself
-    /// it is the last that [`drain_log`](Self::drain_log) has handed out.
-    pub fn last_call(&self) -> &CallRecord {
-        &self.record
-    }
-
-    /// Hands out the calls that are over and have not been handed out, from the oldest, and leaves
-    /// the newest in [`last_call`](Self::last_call).
-    ///
-    /// Have a VMM with a trace do this after each call, and when the guest's vCPU has stopped for
-    /// good. Calls that KVM carries are here only if there is a [log](crate::Config::log); the
-    /// userspace engine keeps no more than the last one.
-    pub fn drain_log(&mut self, mut each: impl FnMut(&CallRecord)) {
-        for seat in &mut self.seats {
-            let Switch::Kernel(binding) = &mut seat.switch else {
-                continue;
-            };
-            while let Some(mut record) = binding.take() {
-                record.conduit = served_as(self.world.config.hvc, record.conduit);
-                each(&record);
-                if !self.unread {
-                    self.record = record;
-                }
-            }
-        }
-        // A call that ended in user space is younger than what KVM has carried.
-        if std::mem::take(&mut self.unread) {
-            each(&self.record);
-        }
-    }
-
     /// A handle with which any thread can make a call end in [`Step::Interrupted`].
     pub fn kick_handle(&self) -> KickHandle {
         let slots = self.seats.iter().map(|seat| seat.blob.vcpu.slot());
@@ -342,29 +310,6 @@ impl Lane {
             let range = seat.claim(trap)?;
             Some((n, range))
         })
-    }
-
-    /// Puts a call on record, with those registers of the caller that it is about.
-    fn read_caller(&mut self, trap: Trap, range: Range) -> Result<(), RegisterError> {
-        let first = self.blob().first_input();
-        let caller = self.guest.registers();
-        let record = &mut self.record;
-        record.is_entry = false;
-        record.function = trap.function;
-        record.conduit = trap.conduit;
-        record.inputs = range.inputs.into();
-        record.outputs = range.outputs.into();
-        if self.world.config.log != 0 {
-            record.begin_ns = monotonic_ns();
-        }
-        record.before = [0; REGS];
-        record.before[0] = trap.function.into();
-        for n in first..record.inputs {
-            record.before[n] = caller.get(x(n as u64))?;
-        }
-        record.pc = caller.get(regs::PC)?;
-        record.pstate = caller.get(regs::PSTATE)?;
-        Ok(())
     }
 
     /// Goes on with the current call.

@@ -3,14 +3,12 @@
 
 use super::seat::Switch;
 use super::{Lane, State};
-use crate::clock::monotonic_ns;
 use crate::error::Error;
 use crate::fault::FaultReason;
 use crate::limits::Limit;
 use crate::monitor::slot::Verdict;
 use crate::policy::OnFault;
-use crate::record::CallRecord;
-use crate::regs::{RegisterError, x};
+use crate::regs::RegisterError;
 use crate::step::Step;
 
 impl Lane {
@@ -130,40 +128,6 @@ impl Lane {
             Switch::Kernel(_) => {}
         }
         self.is_over(returned);
-        Ok(())
-    }
-
-    /// Puts on record that the call is over.
-    pub(super) fn is_over(&mut self, returned: bool) {
-        self.record.returned = returned;
-        if self.world.config.log != 0 {
-            self.record.end_ns = monotonic_ns();
-        }
-        self.unread = !self.record.is_entry;
-    }
-
-    /// Puts a call on record that KVM has carried and user space has ended. The caller's registers are
-    /// still as they were, but for an answer in the first.
-    #[cold]
-    pub(super) fn record_given_up(&mut self) -> Result<(), RegisterError> {
-        let (function, conduit) = (self.record.function, self.record.conduit);
-        let mut record = CallRecord {
-            function,
-            conduit,
-            ..CallRecord::NONE
-        };
-        if let Some(range) = self.blob().claim(function, conduit) {
-            (record.inputs, record.outputs) = (range.inputs.into(), range.outputs.into());
-        }
-        for n in 0..record.inputs {
-            record.before[n] = self.guest.registers().get(x(n as u64))?;
-        }
-        record.after = record.before;
-        record.before[0] = function.into();
-        if self.world.config.log != 0 {
-            record.begin_ns = monotonic_ns();
-        }
-        self.record = record;
         Ok(())
     }
 }

@@ -8,11 +8,9 @@ use fakemon_abi::frame::REGS;
 
 use super::seat::Switch;
 use super::{Lane, State};
-use crate::clock::monotonic_ns;
 use crate::error::Error;
 use crate::fault::FaultReason;
-use crate::record::CallRecord;
-use crate::regs::{self, RegisterError, x};
+use crate::regs::RegisterError;
 use crate::step::Step;
 
 impl Lane {
@@ -103,44 +101,11 @@ impl Lane {
         Ok(Step::Run)
     }
 
-    /// Puts a call on record that KVM has begun by itself, and gives back so many registers. The caller's are
-    /// still as they were; when they were so first, nobody knows.
-    fn read_carried(&mut self, outputs: usize) -> Result<(), RegisterError> {
-        let (function, conduit) = (self.record.function, self.record.conduit);
-        let claim = self.blob().claim(function, conduit);
-        let inputs = claim.map_or(outputs, |range| range.inputs.into());
-        self.read_interrupted(inputs.max(outputs))?;
-        let record = &mut self.record;
-        (record.function, record.conduit) = (function, conduit);
-        (record.inputs, record.outputs) = (inputs, outputs);
-        if self.world.config.log != 0 {
-            record.begin_ns = monotonic_ns();
-        }
-        Ok(())
-    }
-
     /// Has KVM see returns by itself again.
     pub(super) fn stop_catching(&mut self) -> Result<(), RegisterError> {
         let mut bound = (self.seats.iter()).filter(|seat| matches!(seat.switch, Switch::Kernel(_)));
         bound.try_for_each(|seat| seat.blob.stop_catching())?;
         self.catching = false;
-        Ok(())
-    }
-
-    /// Puts on record where the guest is, with as many of its registers, all of which may change.
-    pub(super) fn read_interrupted(&mut self, registers: usize) -> Result<(), RegisterError> {
-        let guest = self.guest.registers();
-        let mut record = CallRecord {
-            inputs: registers,
-            outputs: registers,
-            ..CallRecord::NONE
-        };
-        for n in 0..registers {
-            record.before[n] = guest.get(x(n as u64))?;
-        }
-        record.pc = guest.get(regs::PC)?;
-        record.pstate = guest.get(regs::PSTATE)?;
-        self.record = record;
         Ok(())
     }
 }
