@@ -16,6 +16,8 @@ pub struct Apq8064 {
     boot: Boot,
 }
 
+include!(concat!(env!("OUT_DIR"), "/functions.rs"));
+
 /// QSEECOM's version, which Linux only shows.
 const QSEECOM: u32 = 0x0040_0000;
 

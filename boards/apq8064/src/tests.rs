@@ -10,7 +10,6 @@ use proptest::prelude::*;
 use super::*;
 
 include!(concat!(env!("OUT_DIR"), "/note.rs"));
-include!(concat!(env!("OUT_DIR"), "/functions.rs"));
 
 const NOT_SUPPORTED: u64 = u64::MAX;
 /// Where the kernel's command is, and its own pointer that it hands over with it.

@@ -15,6 +15,8 @@ pub struct Msm8916 {
     boot: Boot,
 }
 
+include!(concat!(env!("OUT_DIR"), "/functions.rs"));
+
 /// The register of download mode, which `board.toml` names as `qcom,dload-mode`.
 const DOWNLOAD_MODE: u64 = 0x0193_d100;
 

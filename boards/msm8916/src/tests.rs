@@ -12,7 +12,6 @@ use fakemon_manifest::{Board as Manifest, PageKind};
 use super::*;
 
 include!(concat!(env!("OUT_DIR"), "/note.rs"));
-include!(concat!(env!("OUT_DIR"), "/functions.rs"));
 
 const NOT_SUPPORTED: u64 = u64::MAX;
 const TCSR: u64 = 0x0193_7000;

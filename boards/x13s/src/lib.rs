@@ -20,6 +20,8 @@ pub struct X13s {
     variables: Uefi,
 }
 
+include!(concat!(env!("OUT_DIR"), "/functions.rs"));
+
 /// The register of download mode, which `board.toml` names as `qcom,dload-mode`.
 const DOWNLOAD_MODE: u64 = 0x01fd_3000;
 

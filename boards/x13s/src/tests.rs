@@ -13,7 +13,6 @@ use proptest::prelude::*;
 use super::*;
 
 include!(concat!(env!("OUT_DIR"), "/note.rs"));
-include!(concat!(env!("OUT_DIR"), "/functions.rs"));
 
 const NOT_SUPPORTED: u64 = u64::MAX;
 /// A page that Linux shares with the secure side.

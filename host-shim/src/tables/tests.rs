@@ -128,7 +128,7 @@ fn large_ranges_use_large_blocks_where_both_addresses_allow() {
     let levels = |physical| {
         let mut tables = new();
         tables.map(MONITOR_BASE, physical, SIZE, Access::Read);
-        for offset in [0, SIZE / 2 & !(PAGE - 1), SIZE - PAGE] {
+        for offset in [0, (SIZE / 2) & !(PAGE - 1), SIZE - PAGE] {
             expect(
                 &tables,
                 MONITOR_BASE + offset,

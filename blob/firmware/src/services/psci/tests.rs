@@ -13,6 +13,7 @@ use crate::context::Resume;
 use crate::error::Error;
 use crate::fake::{Asked, FakePlatform, properties};
 use crate::lock::Lock;
+use crate::platform::Platform;
 use crate::power::PowerChange;
 use fakemon_abi::Conduit;
 
