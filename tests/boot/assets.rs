@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use fakemon_launch::{HostVm, assets, env};
 use fakemon_manifest::{Board, Replay};
+use fakemon_tests::host;
 
 /// The directory of the assets, if there is one.
 #[derive(Clone, Debug)]
@@ -39,17 +40,26 @@ impl Assets {
     }
 
     /// Tells whether this board is booted here: on a host with the interrupt controller that it
-    /// prefers. So each board boots once although there are two kinds of host VM.
+    /// prefers. So each board boots once although there are two kinds of host VM. Where there is one,
+    /// any that the board can have will do.
     pub(crate) fn is_host_of(&self, board: &Board) -> bool {
-        let preferred = board.machine.gic.versions.first();
-        self.host_vm()
-            .is_none_or(|host| preferred == Some(&host.gic))
+        let versions = &board.machine.gic.versions;
+        let wanted = match env::is_on(env::ANY_GIC) {
+            true => versions.as_slice(),
+            false => &versions[..versions.len().min(1)],
+        };
+        self.host_vm().is_none_or(|host| wanted.contains(&host.gic))
     }
 
     /// Why the board's kernel does not boot here, if that is so.
     pub(crate) fn cannot_boot(&self, board: &Board) -> Option<String> {
         if env::is_on(env::QUICK) {
             return Some("--quick leaves real kernels out".to_owned());
+        }
+        let cpu_interface = board.machine.gic.cpu.unwrap_or(0);
+        let is_v2 = self.host_vm().is_some_and(|host| host.gic == 2);
+        if is_v2 && !cpu_interface.is_multiple_of(host::page_size()) {
+            return Some("its GICv2 lies inside a page of this host's".to_owned());
         }
         // The kernel that the user chose has not what this board is about.
         std::fs::read_to_string(self.path(assets::skip(&board.name))).ok()

@@ -8,6 +8,11 @@ pub fn is_strict() -> bool {
     env::is_on(env::STRICT)
 }
 
+/// Bytes of the host's pages, of which all memory of a VM is made.
+pub fn page_size() -> u64 {
+    rustix::param::page_size() as u64
+}
+
 /// Tells whether KVM gives a blob the Arm architecture calls that it claims, which takes the
 /// monitor capability.
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]

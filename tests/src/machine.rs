@@ -17,9 +17,10 @@ use kvm_bindings::{
 use kvm_ioctls::{Kvm, VmFd};
 
 pub use crate::cpu::Cpu;
+pub use crate::host::page_size;
 pub use crate::log::{Access, Log};
 use crate::only_one_32bit::OnlyOne32Bit;
-pub use crate::ram::{RAM, RAM_SIZE, Ram, page_size};
+pub use crate::ram::{RAM, RAM_SIZE, Ram};
 pub use crate::stop::{END, REPORT, Stop};
 
 /// A guest VM with its monitor VM.

@@ -6,11 +6,6 @@ pub const RAM: u64 = 0x4000_0000;
 /// Bytes of RAM.
 pub const RAM_SIZE: u64 = 0x20_0000;
 
-/// Bytes of the host's pages, of which all memory of a VM is made.
-pub fn page_size() -> u64 {
-    rustix::param::page_size() as u64
-}
-
 /// The guest's RAM: an anonymous shared mapping that nobody refers to.
 #[derive(Debug)]
 pub struct Ram(*mut u8);

@@ -20,7 +20,7 @@ use crate::cache::Check;
 use crate::engine::Engines;
 use crate::machine::{Cpu, Machine, Stage};
 use crate::run::{Run, environment};
-use crate::supplies::Supplies;
+use crate::supplies::{HostKernel, Supplies};
 use crate::{blob, cargo, setup, this_machine, workspace};
 
 mod figures;
@@ -55,9 +55,10 @@ pub(crate) struct Bench {
     /// Processor of the emulated host.
     #[arg(long, value_enum, default_value = "max")]
     cpu: Cpu,
-    /// Kernel of the emulated host: a file, or `own` for the one of `cargo xtask kernel`.
-    #[arg(long, value_name = "FILE|own", default_value = "own")]
-    host_kernel: String,
+    /// Kernel of the emulated host: a file, `own` for the one of `cargo xtask kernel`, `64k` for that
+    /// one with pages of 64 KiB, or `16k` for Debian's with pages of 16 KiB.
+    #[arg(long, value_name = "FILE|own|16k|64k", default_value = "own")]
+    host_kernel: HostKernel,
     /// Who carries calls between guests and blobs.
     #[arg(long, value_enum, default_value = "all")]
     engine: Engines,
@@ -176,7 +177,7 @@ impl Bench {
         if self.newest {
             supplies.take_newest();
         }
-        supplies.choose_host_kernel(Some(&self.host_kernel), Engine::Auto)?;
+        supplies.choose_host_kernel(Some(&self.host_kernel), Engine::Auto, self.cpu)?;
         Ok((supplies, Stage::new(&workspace::target())?))
     }
 

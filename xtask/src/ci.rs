@@ -13,6 +13,7 @@ use crate::kernel::NO_SOURCE;
 use crate::machine::Cpu;
 use crate::stages::{Stages, succeeds};
 use crate::summary::Summary;
+use crate::supplies::HostKernel;
 use crate::test::{BARE_METAL, BOOTS, Test};
 use crate::{cargo, setup, this_machine, workspace};
 
@@ -47,8 +48,8 @@ const LINUX_PACKAGES: [&str; 5] = [
 /// target is in the crates that all share.
 const LINTED: &str = "virt";
 
-/// Check format, lints and documentation, then run all tests, some on the kernel engine too, and boot
-/// some boards with a newer kernel.
+/// Check format, lints and documentation, then run all tests, some on the kernel engine and on a host with
+/// pages of 16 KiB too, and boot some boards with a newer kernel.
 ///
 /// A table at the end shows how long each stage took. What nearly repeats another part is left out:
 /// calls race ten thousand times and not a hundred thousand, boards with the newer kernel boot once,
@@ -84,6 +85,12 @@ impl Ci {
         // What it could not fetch the tests miss, too, and say so.
         stages.run("waiting for packages", || supplies.wait_with_output())?;
         self.test_in_kvm(&mut summary, &mut stages)?;
+        if !native {
+            stages.run("kvm on max, pages of 16 KiB", || {
+                let test = Test::on(HostKernel::Pages16k).short(!self.full);
+                test.run_in_kvm(BARE_METAL, Cpu::Max, Engine::Userspace, &[], &mut summary)
+            })?;
+        }
         self.boot_newer_kernel(&mut summary, &mut stages)?;
         let engine = this_machine::engine()?.unwrap_or(Engine::Userspace);
         stages.run("demonstrations", || {

@@ -18,6 +18,8 @@ use crate::workspace;
 pub(crate) const LINUX: &str = "6.12";
 /// The kernel of the host VM: small, with KVM and the virtio console built in.
 const HOST_KERNEL: &str = "linux-image-cloud-arm64";
+/// The same with pages of 16 KiB, which has all of that built in as well.
+const KERNEL_16K: &str = "linux-image-arm64-16k";
 /// Processors for which Debian has a QEMU to fetch.
 const QEMU_HOSTS: [&str; 2] = ["amd64", "arm64"];
 
@@ -116,7 +118,7 @@ pub(crate) fn kernel_want(board: &Board, name: &str) -> Result<Want, String> {
     let arch = board.guest.arch;
     let package = match (flavour, arch) {
         (Flavour::Own, _) => board.guest.kernel.as_str(),
-        (Flavour::Pages16k, Arch::Arm64) => "linux-image-arm64-16k",
+        (Flavour::Pages16k, Arch::Arm64) => KERNEL_16K,
         (Flavour::RealTime, Arch::Arm64) => "linux-image-rt-arm64",
         (Flavour::RealTime, Arch::Armhf) => "linux-image-rt-armmp",
         (Flavour::Cloud, Arch::Arm64) => HOST_KERNEL,
@@ -128,6 +130,11 @@ pub(crate) fn kernel_want(board: &Board, name: &str) -> Result<Want, String> {
 /// The host VM's kernel.
 pub(crate) fn host_kernel() -> Want {
     kernel(HOST_KERNEL, "arm64", Release::Trixie)
+}
+
+/// A kernel of the host VM's with pages of 16 KiB.
+pub(crate) fn host_kernel_16k() -> Want {
+    kernel(KERNEL_16K, "arm64", Release::Trixie)
 }
 
 /// A QEMU that runs on a machine of Debian's architecture `host`.
@@ -155,7 +162,7 @@ pub(crate) fn kernel_source(version: &str) -> Want {
 /// Everything that is locked.
 pub(crate) fn all() -> Result<Vec<Want>> {
     let mut wants: Vec<Want> = QEMU_HOSTS.map(qemu).into();
-    wants.extend([host_kernel(), kernel_source(LINUX)]);
+    wants.extend([host_kernel(), host_kernel_16k(), kernel_source(LINUX)]);
     wants.extend([Arch::Arm64, Arch::Armhf].map(busybox));
     for board in workspace::boards()? {
         if board.test == TestKind::Replay {

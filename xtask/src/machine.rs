@@ -44,6 +44,18 @@ pub(crate) enum Cpu {
     /// An Armv8.0 core: the hypervisor runs in nVHE mode.
     #[value(name = "cortex-a57")]
     CortexA57,
+    /// An Armv8.0 core, with the interrupt controller of later ones.
+    #[value(name = "cortex-a72")]
+    CortexA72,
+    /// An Armv8.2 core.
+    #[value(name = "neoverse-n1")]
+    NeoverseN1,
+    /// An Armv8.4 core without 32-bit kernels.
+    #[value(name = "neoverse-v1")]
+    NeoverseV1,
+    /// An Armv8.2 core without any 32-bit code.
+    #[value(name = "a64fx")]
+    A64fx,
 }
 
 /// How many CPUs a host VM needs for a guest with `guest` CPUs.
@@ -64,14 +76,18 @@ impl Cpu {
         match self {
             Cpu::Max => "max",
             Cpu::CortexA57 => "cortex-a57",
+            Cpu::CortexA72 => "cortex-a72",
+            Cpu::NeoverseN1 => "neoverse-n1",
+            Cpu::NeoverseV1 => "neoverse-v1",
+            Cpu::A64fx => "a64fx",
         }
     }
 
     /// Version of the interrupt controller that goes with it in host VMs.
     pub(crate) fn gic(self) -> u8 {
         match self {
-            Cpu::Max => 3,
             Cpu::CortexA57 => 2,
+            _ => 3,
         }
     }
 

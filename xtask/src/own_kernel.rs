@@ -38,8 +38,8 @@ pub(crate) struct OwnKernel {
     /// The package with its source.
     source: Want,
     arch: Arch,
-    /// What `make allnoconfig` is to switch on.
-    config: PathBuf,
+    /// What `make allnoconfig` is to switch on, one file after the other.
+    configs: Vec<PathBuf>,
     /// Whether the patches of host-shim/kernel are part of it.
     patched: bool,
 }
@@ -52,8 +52,19 @@ impl OwnKernel {
             title: "the host VM's kernel".to_owned(),
             source: inputs::kernel_source(inputs::LINUX),
             arch: Arch::Arm64,
-            config: workspace::root().join("host-shim/kernel/kvm-host.config"),
+            configs: vec![config("kvm-host.config")],
             patched: true,
+        }
+    }
+
+    /// The same with pages of 64 KiB.
+    pub(crate) fn of_host_vm_with_64k() -> OwnKernel {
+        let of_host_vm = OwnKernel::of_host_vm();
+        OwnKernel {
+            name: format!("{}-64k", of_host_vm.name),
+            title: format!("{} with pages of 64 KiB", of_host_vm.title),
+            configs: vec![config("kvm-host.config"), config("pages-64k.config")],
+            ..of_host_vm
         }
     }
 
@@ -64,7 +75,7 @@ impl OwnKernel {
             title: format!("a kernel for the demonstration {}", demo.name),
             source: inputs::kernel_source(&demo.kernel.source),
             arch: board.guest.arch,
-            config: workspace::board_dir(&board.name).join(&demo.kernel.config),
+            configs: vec![workspace::board_dir(&board.name).join(&demo.kernel.config)],
             patched: false,
         }
     }
@@ -75,6 +86,11 @@ impl OwnKernel {
         }
         Ok(Series::default())
     }
+}
+
+/// A file of the host VM's kernels.
+fn config(name: &str) -> PathBuf {
+    workspace::root().join("host-shim/kernel").join(name)
 }
 
 /// There is no source that the patches apply to.

@@ -19,7 +19,7 @@ use fakemon_manifest::{Board, Demo, Size, TestKind, memory};
 use crate::cache::Check;
 use crate::inputs::GuestKernel;
 use crate::machine::{Cpu, Ended, Machine, Printed, Stage, host_cpus};
-use crate::supplies::Supplies;
+use crate::supplies::{HostKernel, Supplies};
 use crate::usage::Usage;
 use crate::{blob, cargo, demo, guest, replay, setup, this_machine, workspace};
 
@@ -72,10 +72,11 @@ pub(crate) struct Run {
     /// Processor of the emulated host.
     #[arg(long, value_enum, default_value = "max")]
     cpu: Cpu,
-    /// Kernel of the emulated host: a file, or `own` for the one of `cargo xtask kernel` [default:
-    /// Debian's, and `own` with --engine kernel].
-    #[arg(long, value_name = "FILE|own")]
-    host_kernel: Option<String>,
+    /// Kernel of the emulated host: a file, `own` for the one of `cargo xtask kernel`, `64k` for that
+    /// one with pages of 64 KiB, or `16k` for Debian's with pages of 16 KiB [default: Debian's with
+    /// 4 KiB, and `own` with --engine kernel].
+    #[arg(long, value_name = "FILE|own|16k|64k")]
+    host_kernel: Option<HostKernel>,
     /// Who carries calls between the guest and the blob.
     #[arg(long, value_enum, default_value_t)]
     engine: Engine,
@@ -95,6 +96,8 @@ pub(crate) struct Run {
     /// Kill a guest that runs longer; 0 is never [default: 1800, and 0 with --shell or --initrd].
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
+    #[arg(skip)]
+    gic: Option<u8>,
 }
 
 impl Run {
@@ -118,6 +121,7 @@ impl Run {
             demo: None,
             smc,
             timeout: None,
+            gic: None,
         }
     }
 
@@ -133,8 +137,32 @@ impl Run {
         }
     }
 
+    /// A boot of `board` as a test of its host, with everything but these at its default.
+    pub(crate) fn of_host(board: &str, smc: Policy, engine: Engine, append: &str) -> Run {
+        Run {
+            smp: None,
+            timeout: Some(BUSY_TIMEOUT),
+            ..Run::uniprocessor(board, smc, engine, append)
+        }
+    }
+
+    /// The same on a host VM with this processor and interrupt controller, and with so many vCPUs.
+    pub(crate) fn on_machine(self, cpu: Cpu, gic: u8, vcpus: Option<u32>) -> Run {
+        Run {
+            cpu,
+            gic: Some(gic),
+            smp: vcpus,
+            ..self
+        }
+    }
+
+    /// The board's name.
+    pub(crate) fn board(&self) -> &str {
+        &self.board
+    }
+
     /// The same on a host VM with this kernel, and perhaps with the newest packages.
-    pub(crate) fn on(self, host_kernel: Option<String>, newest: bool) -> Run {
+    pub(crate) fn on(self, host_kernel: Option<HostKernel>, newest: bool) -> Run {
         Run {
             host_kernel,
             newest,
@@ -201,7 +229,7 @@ impl Run {
         setup::rust_targets()?;
         let mut supplies = Supplies::open(Check::Quick)?;
         self.choose(&mut supplies)?;
-        supplies.choose_host_kernel(self.host_kernel.as_deref(), self.engine)?;
+        supplies.choose_host_kernel(self.host_kernel.as_ref(), self.engine, self.cpu)?;
         let mut stage = Stage::new(&workspace::target())?;
         let (machine, job) = self.job(board, &supplies, &mut stage)?;
         stage.run_and_listen(job, machine, supplies.host_files()?.as_ref(), printed)
@@ -235,7 +263,7 @@ impl Run {
                 .files
                 .push((option, stage.add(&staged, path.clone())));
         }
-        let gic = preferred_gic(board);
+        let gic = self.gic.unwrap_or_else(|| preferred_gic(board));
         launch.host_vm = (!stage.is_native()).then_some(HostVm { gic });
         launch.cpus = self.smp.unwrap_or(launch.cpus);
         launch.memory = self.mem.unwrap_or(launch.memory);

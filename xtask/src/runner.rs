@@ -29,7 +29,7 @@ const MEMORY: u64 = 2 << 30;
 /// Run a program for Arm Linux where KVM is (cargo's runner).
 #[derive(Debug, Args)]
 #[command(
-    after_help = "FAKEMON_CPU chooses the host VM's processor (max or cortex-a57), \
+    after_help = "FAKEMON_CPU chooses the host VM's processor as `test --cpu` does, \
     FAKEMON_HOST_CPUS its number of CPUs; FAKEMON_ENGINE the engine (userspace or kernel, else what \
     the host's kernel has); FAKEMON_KERNEL the guests' kernel as `run --kernel` does, FAKEMON_NEWEST=1 \
     the newest packages; FAKEMON_BOARDS the boards, with commas; FAKEMON_QUICK=1 leaves kernels out, \
@@ -47,9 +47,8 @@ impl Runner {
     pub(crate) fn run(&self) -> Result<ExitCode> {
         let variable = |name: &str| std::env::var(name).ok();
         let cpu = variable(env::CPU).unwrap_or_else(|| Cpu::Max.name().to_owned());
-        let cpu = Cpu::from_str(&cpu, false).map_err(|_| {
-            anyhow::anyhow!("{} is {cpu}, and it must be max or cortex-a57", env::CPU)
-        })?;
+        let cpu = Cpu::from_str(&cpu, false)
+            .map_err(|_| anyhow::anyhow!("{} is {cpu}, which is none of `test --cpu`", env::CPU))?;
         let engine = env::engine().map_err(Error::msg)?;
         let quick = env::is_on(env::QUICK);
         let seconds = match variable(env::TIMEOUT) {
@@ -61,7 +60,7 @@ impl Runner {
 
         setup::rust_targets()?;
         let mut supplies = Supplies::open(Check::Quick)?;
-        supplies.choose_host_kernel(None, engine)?;
+        supplies.choose_host_kernel(None, engine, cpu)?;
         let mut stage = Stage::new(&workspace::target())?;
         let boards = boards(variable(env::BOARDS).as_deref())?;
         add_assets(&mut stage, &supplies, &boards, cpu, quick)?;
@@ -96,6 +95,8 @@ impl Runner {
         if !stage.is_native() {
             set(env::CPU, cpu.name().to_owned());
             set(env::GIC, gic.to_string());
+            let any = !supplies.host_kernel_runs_on(Cpu::CortexA57);
+            set(env::ANY_GIC, env::switch(any).to_owned());
         }
         let timeout = Some(Duration::from_secs(seconds));
         let machine = Machine {

@@ -6,13 +6,15 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use fakemon_host::Engine;
 use fakemon_manifest::{Arch, TestKind};
 
 use crate::cache::{Cache, Check};
 use crate::debian::Packages;
+use crate::machine::Cpu;
 use crate::progress::Progress;
-use crate::supplies::Supplies;
-use crate::{cargo, inputs, workspace};
+use crate::supplies::{HostKernel, Supplies};
+use crate::{cargo, inputs, this_machine, workspace};
 
 /// Fetch what the other verbs need, and check what is there by its hashes
 ///
@@ -23,8 +25,8 @@ use crate::{cargo, inputs, workspace};
 ///
 /// Without apt, give the files by path:
 ///   FAKEMON_QEMU           the qemu-system-aarch64 program, 7.2 or newer (one in PATH is found)
-///   FAKEMON_HOST_KERNEL    an arm64 kernel with KVM, PL011 and virtio console built in; `own` is
-///                          the one that `cargo xtask kernel` builds
+///   FAKEMON_HOST_KERNEL    an arm64 kernel with KVM, PL011 and virtio console built in; or `own`,
+///                          `16k` or `64k`, as `test --host-kernel` takes them
 ///   FAKEMON_KERNELS        a directory with vmlinuz, dtbs/ and modules/ in one subdirectory for
 ///                          each kernel package that a board.toml names
 ///   FAKEMON_BUSYBOX_ARM64  static busybox programs
@@ -44,7 +46,7 @@ impl Setup {
         }
         rust_targets()?;
         rust_target(cargo::GNU)?;
-        let supplies = Supplies::open(Check::Full)?;
+        let mut supplies = Supplies::open(Check::Full)?;
         supplies.host_files()?;
         for board in workspace::boards()? {
             if board.test != TestKind::Replay {
@@ -53,6 +55,12 @@ impl Setup {
         }
         for arch in [Arch::Arm64, Arch::Armhf] {
             supplies.busybox(arch)?;
+        }
+        // The host of `ci` with larger pages.
+        if !this_machine::is_native()? {
+            let kernel = Some(&HostKernel::Pages16k);
+            supplies.choose_host_kernel(kernel, Engine::Userspace, Cpu::Max)?;
+            supplies.host_kernel()?;
         }
         eprintln!("everything is in {}", supplies.dir().display());
         Ok(ExitCode::SUCCESS)

@@ -3,7 +3,6 @@
 //! it, or from the paths that the user gives.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -21,22 +20,23 @@ use crate::machine::hostvm::HostFiles;
 use crate::machine::qemu::Qemu;
 use crate::own_kernel::OwnKernel;
 use crate::progress::Progress;
+use crate::usage::Usage;
 use crate::{own_kernel, this_machine, workspace};
 
 mod guest_kernel;
+mod host_kernel;
 
 pub(crate) use guest_kernel::Kernel;
 use guest_kernel::{Parts, given_kernel};
-
-/// In place of a file: the kernel that `cargo xtask kernel` builds.
-const OWN: &str = "own";
+pub(crate) use host_kernel::HostKernel;
 
 /// Finds things, and fetches what is missing.
 #[derive(Debug)]
 pub(crate) struct Supplies {
     packages: Packages,
     check: Check,
-    host_kernel: Option<OsString>,
+    /// What somebody has chosen.
+    host_kernel: Option<HostKernel>,
     guest_kernel: GuestKernel,
 }
 
@@ -51,10 +51,18 @@ impl Supplies {
                 .context(env::KERNEL)?,
             Err(_) => GuestKernel::default(),
         };
+        let host_kernel = match std::env::var(env::HOST_KERNEL) {
+            Ok(name) => Some(
+                name.parse()
+                    .map_err(anyhow::Error::msg)
+                    .context(env::HOST_KERNEL)?,
+            ),
+            Err(_) => None,
+        };
         Ok(Supplies {
             packages: Packages::new(Cache::open()?, newest)?,
             check,
-            host_kernel: std::env::var_os(env::HOST_KERNEL),
+            host_kernel,
             guest_kernel,
         })
     }
@@ -77,26 +85,42 @@ impl Supplies {
     /// Refuses the guests' kernel on a processor that it cannot run on.
     pub(crate) fn fits(&self, arch: Arch, cpu: Cpu) -> Result<()> {
         let pages_16k = self.guest_kernel == GuestKernel::Named("16k") && arch == Arch::Arm64;
-        if pages_16k && cpu == Cpu::CortexA57 {
-            let reason = "a Cortex-A57 has no pages of 16 KiB (ID_AA64MMFR0_EL1.TGran16)";
-            return Err(Lacks(reason.to_owned()).into());
+        if pages_16k && !HostKernel::Pages16k.runs_on(cpu) {
+            let reason = "has no pages of 16 KiB (ID_AA64MMFR0_EL1.TGran16)";
+            return Err(Lacks(format!("{} {reason}", cpu.name())).into());
         }
         Ok(())
     }
 
-    /// Has host VMs boot the kernel `choice`: a file, or `own`; the environment's choice otherwise.
+    /// Has host VMs with the processor `cpu` boot the kernel `choice`; the environment's choice otherwise.
     /// If nobody chooses and `engine` is KVM itself, it is our own, as no distribution's has that.
     pub(crate) fn choose_host_kernel(
         &mut self,
-        choice: Option<&str>,
+        choice: Option<&HostKernel>,
         engine: Engine,
+        cpu: Cpu,
     ) -> Result<()> {
         if let Some(choice) = choice {
-            self.host_kernel = Some(chosen_host_kernel(choice)?);
+            self.host_kernel = Some(choice.clone());
         } else if engine == Engine::Kernel {
-            self.host_kernel.get_or_insert_with(|| OWN.into());
+            self.host_kernel.get_or_insert(HostKernel::Own);
+        }
+        if let Some(kernel) = self
+            .host_kernel
+            .as_ref()
+            .filter(|kernel| !kernel.runs_on(cpu))
+        {
+            let cpu = cpu.name();
+            let message = format!("a host VM with --cpu {cpu} cannot boot the kernel {kernel}");
+            return Err(Usage(message).into());
         }
         Ok(())
+    }
+
+    /// Tells whether host VMs with this processor can have the kernel that has been chosen.
+    pub(crate) fn host_kernel_runs_on(&self, cpu: Cpu) -> bool {
+        let kernel = self.host_kernel.as_ref();
+        kernel.is_none_or(|kernel| kernel.runs_on(cpu))
     }
 
     /// The packages that all this comes from.
@@ -144,17 +168,17 @@ impl Supplies {
 
     /// The host VM's kernel.
     pub(crate) fn host_kernel(&self) -> Result<PathBuf> {
-        match &self.host_kernel {
-            Some(choice) if choice == OWN => {
-                own_kernel::build(&self.packages, &OwnKernel::of_host_vm(), self.check)
-            }
-            Some(path) => existing(env::HOST_KERNEL, path.into()),
-            None => {
-                let choice = self.packages.choose(&inputs::host_kernel())?;
-                let kernel =
-                    self.kernel(choice, Some(&inputs::host_kernel()), &Parts::default())?;
-                Ok(kernel.image())
-            }
+        let build = |kernel: OwnKernel| own_kernel::build(&self.packages, &kernel, self.check);
+        let debian = |want: Want| -> Result<PathBuf> {
+            let choice = self.packages.choose(&want)?;
+            Ok(self.kernel(choice, Some(&want), &Parts::default())?.image())
+        };
+        match self.host_kernel.clone().unwrap_or_default() {
+            HostKernel::Own => build(OwnKernel::of_host_vm()),
+            HostKernel::Pages64k => build(OwnKernel::of_host_vm_with_64k()),
+            HostKernel::Debian => debian(inputs::host_kernel()),
+            HostKernel::Pages16k => debian(inputs::host_kernel_16k()),
+            HostKernel::File(path) => Ok(path),
         }
     }
 
@@ -307,14 +331,6 @@ impl Supplies {
         })?;
         Ok((dir, choice))
     }
-}
-
-/// The user's choice of a host kernel as the variable takes it in any directory.
-pub(crate) fn chosen_host_kernel(choice: &str) -> Result<OsString> {
-    Ok(match choice {
-        OWN => choice.into(),
-        path => existing("--host-kernel", std::path::absolute(path)?)?.into(),
-    })
 }
 
 /// A path that the user gave by an environment variable.

@@ -16,10 +16,11 @@ use crate::inputs::GuestKernel;
 use crate::machine::Cpu;
 use crate::own_kernel::NoSource;
 use crate::summary::{Place, Summary};
-use crate::supplies::{Supplies, chosen_host_kernel};
+use crate::supplies::{HostKernel, Supplies};
 use crate::{cargo, setup, this_machine, workspace};
 
 mod demos;
+mod hosts;
 
 /// The test program with guests of a few instructions.
 pub(crate) const BARE_METAL: &str = "kvm";
@@ -49,20 +50,24 @@ const BOARDS: &str = "boards";
 /// `test NAME`, where NAME is a demonstration of a board's (`nmi`), takes that for a test, with the blob
 /// and without, and runs nothing else. Its kernel is built if it is not in the cache.
 ///
+/// `test hosts` boots the board virt on other kinds of host, once each: other processors, a GICv2 with
+/// VHE, and with 64 and 123 vCPUs; it takes a while.
+///
 /// Lines `drift: BOARD: CALL` name calls that a kernel made more than the board's golden.trace has,
 /// and that cannot matter: a function that the board does not serve, or a query.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Test {
-    /// Only tests whose name contains this; `boards` for the boots of all boards, or the name of a
-    /// demonstration.
+    /// Only tests whose name contains this; `boards` for the boots of all boards, `hosts` for other kinds
+    /// of host, or the name of a demonstration.
     filter: Option<String>,
     /// Only on a host VM with this processor.
     #[arg(long, value_enum)]
     cpu: Option<Cpu>,
-    /// Kernel of the host VMs: a file, or `own` for the one of `cargo xtask kernel` [default:
-    /// Debian's, and `own` for the kernel engine].
-    #[arg(long, value_name = "FILE|own")]
-    host_kernel: Option<String>,
+    /// Kernel of the host VMs: a file, `own` for the one of `cargo xtask kernel`, `64k` for that one
+    /// with pages of 64 KiB, or `16k` for Debian's with pages of 16 KiB [default: Debian's with 4 KiB,
+    /// and `own` for the kernel engine].
+    #[arg(long, value_name = "FILE|own|16k|64k")]
+    host_kernel: Option<HostKernel>,
     /// Who carries calls between guests and blobs [default: userspace; on an Arm machine with KVM
     /// what its kernel has].
     #[arg(long, value_enum)]
@@ -112,6 +117,14 @@ impl Test {
         Test { short, ..self }
     }
 
+    /// What runs on a host with this kernel.
+    pub(crate) fn on(host_kernel: HostKernel) -> Test {
+        Test {
+            host_kernel: Some(host_kernel),
+            ..Test::default()
+        }
+    }
+
     /// The boots of some boards with another kernel of Debian's.
     pub(crate) fn boots(boards: &[&str], kernel: GuestKernel) -> Test {
         Test {
@@ -123,10 +136,6 @@ impl Test {
 
     /// Runs the tests and adds their results to `summary`.
     pub(crate) fn run_into(&self, summary: &mut Summary) -> Result<()> {
-        // A wrong one is told now rather than after the tests that need none.
-        self.host_kernel
-            .as_deref()
-            .map_or(Ok(()), |kernel| chosen_host_kernel(kernel).map(drop))?;
         setup::rust_targets()?;
         for name in &self.boards {
             workspace::board(name)?;
@@ -138,7 +147,8 @@ impl Test {
             if self.newest {
                 supplies.take_newest();
             }
-            supplies.choose_host_kernel(self.host_kernel.as_deref(), Engine::Kernel)?;
+            let cpu = self.cpus()?[0];
+            supplies.choose_host_kernel(self.host_kernel.as_ref(), Engine::Kernel, cpu)?;
             match supplies.host_kernel() {
                 // It is the archive's doing, and the other engine has no part in it.
                 Err(error) if error.is::<NoSource>() => {
@@ -147,6 +157,11 @@ impl Test {
                 }
                 found => drop(found?),
             }
+        }
+        if self.filter.as_deref() == Some(hosts::NAME) && !this_machine::is_native()? {
+            return engines
+                .into_iter()
+                .try_for_each(|engine| hosts::run(self, engine, summary));
         }
         if let Some(name) = self.filter.as_deref()
             && demos::is_one(name)?
@@ -165,6 +180,7 @@ impl Test {
         if !boards_only {
             self.run_on_host(filter, summary)?;
         }
+        self.skip_boards_without_host(summary)?;
         for engine in engines {
             for cpu in self.cpus()? {
                 if !boards_only {
@@ -175,6 +191,25 @@ impl Test {
         }
         if self.filter.is_none() && !boards_only {
             demos::skip(summary)?;
+        }
+        Ok(())
+    }
+
+    /// Tells which boards have no host with an interrupt controller for them and this kernel.
+    fn skip_boards_without_host(&self, summary: &mut Summary) -> Result<()> {
+        let kernel = self.host_kernel.clone().unwrap_or_default();
+        let boots = self.filter.as_deref().is_none_or(|filter| filter == BOARDS);
+        if !boots || self.quick || kernel.runs_on(Cpu::CortexA57) || this_machine::is_native()? {
+            return Ok(());
+        }
+        for board in workspace::boards()? {
+            let wanted = self.boards.is_empty() || self.boards.contains(&board.name);
+            if wanted && !board.machine.gic.versions.contains(&Cpu::Max.gic()) {
+                summary.skip(format!(
+                    "boot: {} needs a GICv2, whose host VM cannot boot the kernel {kernel}",
+                    board.name
+                ));
+            }
         }
         Ok(())
     }
@@ -252,7 +287,7 @@ impl Test {
             .env(env::QUICK, env::switch(quick))
             .env(env::ENGINE, engine.to_string());
         if let Some(kernel) = &self.host_kernel {
-            command.env(env::HOST_KERNEL, chosen_host_kernel(kernel)?);
+            command.env(env::HOST_KERNEL, kernel.to_string());
         }
         // Without the option the environment's word stands.
         if self.strict {
@@ -276,6 +311,10 @@ impl Test {
         let host = match this_machine::is_native()? {
             true => "this machine",
             false => cpu.name(),
+        };
+        let host = match &self.host_kernel {
+            Some(kernel) => format!("{host}, host kernel {kernel}"),
+            None => host.to_owned(),
         };
         let place = Place {
             name: format!("{program} on {host}"),
@@ -301,12 +340,15 @@ impl Test {
 
     /// The processors of host VMs.
     pub(crate) fn cpus(&self) -> Result<Vec<Cpu>> {
-        Ok(match self.cpu {
-            Some(cpu) => vec![cpu],
+        let all = match self.cpu {
+            Some(cpu) => return Ok(vec![cpu]),
             // A real machine has the processor that it has.
-            None if self.quick || this_machine::is_native()? => vec![Cpu::Max],
-            None => vec![Cpu::Max, Cpu::CortexA57],
-        })
+            None if self.quick || this_machine::is_native()? => &[Cpu::Max][..],
+            None => &[Cpu::Max, Cpu::CortexA57],
+        };
+        let kernel = self.host_kernel.clone().unwrap_or_default();
+        let fitting = all.iter().filter(|cpu| kernel.runs_on(**cpu));
+        Ok(fitting.copied().collect())
     }
 }
 

@@ -5,6 +5,9 @@ use fakemon_host::Engine;
 
 /// The directory of the [assets](crate::assets); set for test programs.
 pub const ASSETS: &str = "FAKEMON_ASSETS";
+/// A [switch](is_on): boards boot on a host with an interrupt controller that they can have, though they
+/// prefer another; set for test programs where no host has that.
+pub const ANY_GIC: &str = "FAKEMON_ANY_GIC";
 /// The boards that are tested, with commas between their names.
 pub const BOARDS: &str = "FAKEMON_BOARDS";
 /// A static busybox for the guest; Debian's name of the architecture follows in capitals.

@@ -111,7 +111,7 @@ impl Qemu {
         let cpu = match machine.cpu {
             // QEMU's own pointer authentication hash is far quicker than the architected one.
             Cpu::Max => "max,pauth-impdef=on",
-            Cpu::CortexA57 => "cortex-a57",
+            other => other.name(),
         };
         let mut command = self.command();
         // Counting instructions takes a single thread. Where the machine sleeps its clock jumps.

@@ -104,7 +104,7 @@ impl Target {
 #[derive(Debug)]
 pub(crate) struct Recipe {
     title: String,
-    config: PathBuf,
+    configs: Vec<PathBuf>,
     series: Series,
     target: Target,
     /// The first line of the compiler's version.
@@ -128,7 +128,7 @@ impl Recipe {
         );
         Ok(Recipe {
             title: kernel.title.clone(),
-            config: kernel.config.clone(),
+            configs: kernel.configs.clone(),
             series: kernel.series()?,
             target,
             compiler: compiler.unwrap_or_default(),
@@ -143,7 +143,7 @@ impl Recipe {
     /// Names the kernel that comes of this and a source package.
     pub(crate) fn key(&self, source: &str) -> Result<String> {
         let mut parts = vec![source.to_owned(), self.compiler.clone()];
-        for file in [&self.config].into_iter().chain(self.series.patches()) {
+        for file in self.configs.iter().chain(self.series.patches()) {
             parts.push(sha256(file)?);
         }
         Ok(parts.join(", "))
@@ -169,20 +169,25 @@ impl Recipe {
         self.series.apply(&tree)?;
 
         let progress = Progress::start(&format!("building {}", self.title));
+        let texts = self.configs.iter().map(fs::read_to_string);
+        let wanted: String = texts.collect::<Result<_, _>>()?;
+        let objects = dir.join("objects");
+        fs::create_dir(&objects)?;
+        let given = objects.join("wanted.config");
+        fs::write(&given, &wanted)?;
         let mut configure = self.make(&tree, dir);
-        let given = format!("KCONFIG_ALLCONFIG={}", self.config.display());
+        let given = format!("KCONFIG_ALLCONFIG={}", given.display());
         finish(
             configure.arg(given).arg("allnoconfig"),
             "configure the kernel",
             &running,
         )?;
         let made = fs::read_to_string(dir.join("objects/.config"))?;
-        let wanted = fs::read_to_string(&self.config)?;
         let lost = lost_options(&wanted, &made);
         ensure!(
             lost.is_empty(),
-            "{} asks for what this kernel has not or needs more for: {}",
-            self.config.display(),
+            "{:?} ask for what this kernel has not or needs more for: {}",
+            self.configs,
             lost.join(" ")
         );
         let jobs = std::thread::available_parallelism()?;
