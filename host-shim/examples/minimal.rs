@@ -45,9 +45,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         0xb900_0020, // str w0, [x1]
     ];
     const RAM: u64 = 0x4000_0000;
-    #[repr(align(4096))]
-    struct Page([u32; 1024]);
-    let mut ram = Box::new(Page([0; 1024]));
+    // A page of any host's: the largest have 64 KiB.
+    const PAGE: usize = 0x1_0000;
+    #[repr(align(0x1_0000))]
+    struct Page([u32; PAGE / 4]);
+    let mut ram = Box::new(Page([0; PAGE / 4]));
     ram.0[..4].copy_from_slice(&GUEST);
     let host_addr = (&raw mut *ram).expose_provenance() as u64;
 
@@ -60,7 +62,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         slot: 0,
         flags: 0,
         guest_phys_addr: RAM,
-        memory_size: 4096,
+        memory_size: PAGE as u64,
         userspace_addr: host_addr,
     };
     // SAFETY: `ram` is a page that outlives the VM's only run, and nothing else uses it.

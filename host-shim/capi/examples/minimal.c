@@ -64,7 +64,8 @@ int main(int argc, char **argv)
     int kvm = sys(open("/dev/kvm", O_RDWR | O_CLOEXEC), "/dev/kvm");
     int vm = sys(ioctl(kvm, KVM_CREATE_VM, 0), "KVM_CREATE_VM");
     ok(fakemon_set_policy(vm, FAKEMON_POLICY_BLOB, blobs, 1));
-    static _Alignas(4096) uint32_t ram[1024];
+    /* A page of any host's: the largest have 64 KiB. */
+    static _Alignas(0x10000) uint32_t ram[0x10000 / sizeof(uint32_t)];
     memcpy(ram, guest, sizeof(guest));
     struct kvm_userspace_memory_region region = {
         .guest_phys_addr = RAM, .memory_size = sizeof(ram), .userspace_addr = (uintptr_t)ram};

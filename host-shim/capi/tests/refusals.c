@@ -81,7 +81,8 @@ static void policy(int vm, const struct fakemon_blob *const *blobs)
 
 static struct fakemon_world *world(int kvm, const struct fakemon_blob *const *blobs)
 {
-    static _Alignas(4096) char ram[4096];
+    /* A page of any host's: the largest have 64 KiB. */
+    static _Alignas(0x10000) char ram[0x10000];
     struct fakemon_world *world = UNTOUCHED;
     struct fakemon_config config;
     enum fakemon_engine engine;
