@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn a_text_shows_nothing_but_its_characters() {
         let hostile = "a\x1b[2J b\u{202e}c\u{2028}d\u{85}\u{200f}\te";
-        assert_eq!(shown(hostile.as_bytes()), "a [2J b c d    e");
+        assert_eq!(shown(hostile.as_bytes()), "a [2J b c d   e");
         let plain = "it's \"10 µs\" in C:\\größe";
         assert_eq!(shown(plain.as_bytes()), plain);
         assert_eq!(shown(b"a\xffb"), "a\u{fffd}b");

@@ -45,8 +45,9 @@ impl FromStr for HostKernel {
         if let Some((_, kernel)) = NAMES.into_iter().find(|(name, _)| *name == text) {
             return Ok(kernel);
         }
-        let path = std::path::absolute(text).map_err(|error| error.to_string())?;
-        if path.is_file() {
+        if let Ok(path) = std::path::absolute(text)
+            && path.is_file()
+        {
             return Ok(HostKernel::File(path));
         }
         let names = NAMES.map(|(name, _)| name).join(", ");
