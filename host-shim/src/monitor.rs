@@ -28,7 +28,7 @@ use crate::monitor::memory::Memory;
 use crate::monitor::slot::Slot;
 
 /// Bits of an address of a VM that asks for nothing else. No monitor needs more.
-const ADDRESS_BITS: u32 = 36;
+const ADDRESS_BITS: u32 = 40;
 
 /// What this host's VMs have for a stage 2.
 pub(crate) fn stage_2(kvm: &Kvm) -> Stage2 {
