@@ -13,6 +13,7 @@ use fakemon_abi::layout::{
     FRAME, GATE, MONITOR_BASE, TABLES_BASE, VCPU_STRIDE, VECTOR_LOWER_AARCH64, vcpu_block,
 };
 use fakemon_abi::note::GUEST_MEMORY_READ;
+use fakemon_host::regs::PC;
 use fakemon_host::{FaultReason, Limit, OnFault};
 use fakemon_tests::elf::{RODATA, blob, blob_with, note};
 use fakemon_tests::machine::{Machine, Options, RAM};
@@ -149,9 +150,15 @@ fn a_forged_return_that_changes_under_the_eyes_of_the_host_is_the_blobs_fault() 
     };
     std::thread::scope(|scope| {
         scope.spawn(|| assert!(second.ask(&[1, 0, 0, GOOD, BAD]).is_none()));
-        // Also when the first CPU's calls fail, or nobody would end the other thread.
-        let asked: Vec<_> = (0..500).map(|_| first.ask(&[0])).collect();
-        let ended = first.ask(&[2]);
+        // Also when the first CPU's calls fail, or nobody would end the other thread. They can return to
+        // anywhere: the blob's next call begins after the last one's return, in what fails there.
+        let start = first.get(PC);
+        let mut ask = |inputs: &[u64]| {
+            first.set(PC, start);
+            first.ask(inputs)
+        };
+        let asked: Vec<_> = (0..500).map(|_| ask(&[0])).collect();
+        let ended = ask(&[2]);
         assert!(ended.is_none(), "{ended:?}");
         for stop in asked {
             assert!(stop.is_none(), "{stop:?}");
