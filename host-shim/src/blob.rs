@@ -170,7 +170,7 @@ impl Blob {
     }
 
     /// Tells whether callers of this width may enter.
-    pub(crate) fn serves(&self, width: Width) -> bool {
+    pub fn serves(&self, width: Width) -> bool {
         self.note.callers & width.note_bit() != 0
     }
 

@@ -34,7 +34,8 @@ impl Lane {
     }
 
     /// Enters a payload that [is due](Self::is_due), with the guest where it is. A call that KVM has in
-    /// progress ends first, by the VMM's running the guest, and comes back here as [`trap`](Self::trap).
+    /// progress ends first, by the VMM's running the guest, and comes back here as [`trap`](Self::trap):
+    /// with nothing due, this is how a VMM has such a call end that is to do something else.
     ///
     /// The guest's vCPU must have left KVM_RUN with nothing to complete: after an exit for an access to
     /// a device, run it with `immediate_exit` set, which ends in EINTR.
