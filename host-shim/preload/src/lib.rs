@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Gives the guests of a VMM that knows nothing of it a blob as their secure firmware: a library that
+//! is loaded before the VMM's own (LD_PRELOAD), by `fakemon attach` or by environment variables alone.
+//!
+//! It stands where the VMM calls ioctl(2) in the C library (`hook.rs`), and knows which of its files
+//! are VMs and vCPUs (`table.rs`). What the VMM tells KVM of its guest's memory, CPUs and power states
+//! is passed on first and noted if KVM took it (`vm.rs`, `vm/vcpu.rs`, `slots.rs`). KVM_RUN alone is
+//! changed (`run.rs`): firmware calls are served within it, by `fakemon-host` as in any VMM, and the
+//! VMM never sees one. What a payload wants of the machine is answered from what was noted
+//! (`answers.rs`), or, where it is the bus, shown to the VMM as an access of the guest's own.
+//!
+//! The rules, which docs/attach.md tells its users:
+//! * An ioctl that is not KVM's costs one comparison.
+//! * The VMM never sees half a call, half a start of a CPU, or an exit that it did not ask for; it
+//!   always sees that KVM_RUN was interrupted.
+//! * A guest is served, or the VMM is told that it cannot run: never half of it.
+//! * The first KVM_ARM_VCPU_INIT after a run is a reset of the machine: the blob begins anew.
+
+// What needs KVM is there on an Arm Linux alone; what plain values decide is tested anywhere.
+#![cfg_attr(
+    not(all(target_arch = "aarch64", target_os = "linux")),
+    allow(dead_code)
+)]
+
+mod device_tree;
+mod slots;
+
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+mod answers;
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+mod errno;
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+pub mod hook;
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+mod kvm;
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+mod page;
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+mod patch;
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+mod run;
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+mod settings;
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+mod signals;
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+mod table;
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+mod trace;
+pub mod variables;
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+mod vm;
+
+/// Prints to standard error, which the VMM may have redirected, after `fakemon: `.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! say {
+    ($($text:tt)*) => { eprintln!("fakemon: {}", format_args!($($text)*)) };
+}

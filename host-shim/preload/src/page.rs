@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A vCPU's `struct kvm_run`, which this library shares with KVM and the VMM: a mapping of its own of
+//! the same page, in which every word is read and written by itself.
+
+use std::io;
+use std::mem::offset_of;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::ptr::NonNull;
+
+use fakemon_host::Trap;
+use kvm_bindings::{
+    KVM_EXIT_HYPERCALL, KVM_EXIT_INTERNAL_ERROR, KVM_EXIT_INTR, KVM_EXIT_MMIO,
+    KVM_EXIT_SYSTEM_EVENT, KVM_INTERNAL_ERROR_EMULATION, kvm_run,
+};
+
+/// The mapping. Only the vCPU's thread uses it, but for [`Page::set_immediate_exit`].
+#[derive(Debug)]
+pub(crate) struct Page(NonNull<kvm_run>);
+
+// SAFETY: the page belongs to no thread, and all accesses are volatile ones of plain numbers.
+unsafe impl Send for Page {}
+// SAFETY: as above; nothing makes a reference into the page.
+unsafe impl Sync for Page {}
+
+/// Bytes of it; KVM has a page.
+const SIZE: usize = size_of::<kvm_run>();
+/// Offsets of members that every exit reason has.
+const EXIT_REASON: usize = offset_of!(kvm_run, exit_reason);
+const IMMEDIATE_EXIT: usize = offset_of!(kvm_run, immediate_exit);
+/// Offsets of members that are there for one exit reason.
+const CALL_NR: usize = offset_of!(kvm_run, __bindgen_anon_1.hypercall.nr);
+const CALL_FLAGS: usize = offset_of!(kvm_run, __bindgen_anon_1.hypercall.__bindgen_anon_1.flags);
+const EVENT_TYPE: usize = offset_of!(kvm_run, __bindgen_anon_1.system_event.type_);
+const EVENT_NDATA: usize = offset_of!(kvm_run, __bindgen_anon_1.system_event.ndata);
+const EVENT_DATA: usize = offset_of!(kvm_run, __bindgen_anon_1.system_event.__bindgen_anon_1.data);
+const MMIO_ADDRESS: usize = offset_of!(kvm_run, __bindgen_anon_1.mmio.phys_addr);
+const MMIO_DATA: usize = offset_of!(kvm_run, __bindgen_anon_1.mmio.data);
+const MMIO_LENGTH: usize = offset_of!(kvm_run, __bindgen_anon_1.mmio.len);
+const MMIO_IS_WRITE: usize = offset_of!(kvm_run, __bindgen_anon_1.mmio.is_write);
+const SUBERROR: usize = offset_of!(kvm_run, __bindgen_anon_1.internal.suberror);
+const ERROR_NDATA: usize = offset_of!(kvm_run, __bindgen_anon_1.internal.ndata);
+
+/// Numbers, of which any bits are one.
+trait Number: Copy {}
+impl Number for u8 {}
+impl Number for u32 {}
+impl Number for u64 {}
+
+impl Page {
+    /// Maps the page of a vCPU.
+    pub(crate) fn new(vcpu: &OwnedFd) -> io::Result<Page> {
+        let access = libc::PROT_READ | libc::PROT_WRITE;
+        let fd = vcpu.as_raw_fd();
+        // SAFETY: a new mapping at an address of the kernel's choice touches no existing memory.
+        let page =
+            unsafe { libc::mmap(std::ptr::null_mut(), SIZE, access, libc::MAP_SHARED, fd, 0) };
+        match NonNull::new(page) {
+            Some(page) if page.as_ptr() != libc::MAP_FAILED => Ok(Page(page.cast())),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+
+    /// Why KVM_RUN has ended.
+    pub(crate) fn exit_reason(&self) -> u32 {
+        self.get(EXIT_REASON)
+    }
+
+    /// The call for which KVM_RUN has ended, if that is why.
+    pub(crate) fn trap(&self) -> Option<Trap> {
+        let is_call = self.exit_reason() == KVM_EXIT_HYPERCALL;
+        is_call.then(|| Trap::from_exit(self.get(CALL_NR), self.get(CALL_FLAGS)))
+    }
+
+    /// The kind of system event for which KVM_RUN has ended, if that is why.
+    pub(crate) fn system_event(&self) -> Option<u32> {
+        (self.exit_reason() == KVM_EXIT_SYSTEM_EVENT).then(|| self.get(EVENT_TYPE))
+    }
+
+    /// Has KVM_RUN return at once, or not; any thread may do that (KVM API, 5).
+    pub(crate) fn set_immediate_exit(&self, on: bool) {
+        self.set(IMMEDIATE_EXIT, u8::from(on));
+    }
+
+    /// Whether KVM_RUN is to return at once.
+    pub(crate) fn is_immediate_exit(&self) -> bool {
+        self.get::<u8>(IMMEDIATE_EXIT) != 0
+    }
+
+    /// Tells the VMM that it was interrupted: some look here and not at errno.
+    pub(crate) fn tell_interrupted(&self) {
+        self.set(EXIT_REASON, KVM_EXIT_INTR);
+    }
+
+    /// Tells the VMM that the guest has accessed its bus; `write` is the value of a store.
+    pub(crate) fn tell_access(&self, address: u64, size: usize, write: Option<u64>) {
+        self.set(MMIO_ADDRESS, address);
+        self.set(MMIO_DATA, write.unwrap_or(0).to_le());
+        self.set(MMIO_LENGTH, size as u32);
+        self.set(MMIO_IS_WRITE, u8::from(write.is_some()));
+        self.set(EXIT_REASON, KVM_EXIT_MMIO);
+    }
+
+    /// What the VMM has answered to such an access.
+    pub(crate) fn access_value(&self) -> u64 {
+        u64::from_le(self.get(MMIO_DATA))
+    }
+
+    /// Tells the VMM of a system event with one word, as KVM does for its own PSCI.
+    pub(crate) fn tell_system_event(&self, kind: u32, flags: u64) {
+        self.set(EVENT_TYPE, kind);
+        self.set(EVENT_NDATA, 1_u32);
+        self.set(EVENT_DATA, flags);
+        self.set(EXIT_REASON, KVM_EXIT_SYSTEM_EVENT);
+    }
+
+    /// Tells the VMM that the vCPU cannot go on.
+    pub(crate) fn tell_internal_error(&self) {
+        self.set(SUBERROR, KVM_INTERNAL_ERROR_EMULATION);
+        self.set(ERROR_NDATA, 0_u32);
+        self.set(EXIT_REASON, KVM_EXIT_INTERNAL_ERROR);
+    }
+
+    fn get<T: Number>(&self, offset: usize) -> T {
+        // SAFETY: `place` is mapped and aligned, and any bits are a number.
+        unsafe { self.place::<T>(offset).read_volatile() }
+    }
+
+    fn set<T: Number>(&self, offset: usize, value: T) {
+        // SAFETY: `place` is mapped and aligned, and no reference points there.
+        unsafe { self.place::<T>(offset).write_volatile(value) };
+    }
+
+    fn place<T>(&self, offset: usize) -> NonNull<T> {
+        assert!(offset.is_multiple_of(align_of::<T>()) && offset + size_of::<T>() <= SIZE);
+        // SAFETY: the assertion keeps it within the mapping.
+        unsafe { self.0.byte_add(offset) }.cast()
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        // SAFETY: this is the mapping that `new` made, and nothing borrows from it.
+        unsafe { libc::munmap(self.0.as_ptr().cast(), SIZE) };
+    }
+}

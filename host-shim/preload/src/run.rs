@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! KVM_RUN, within which firmware calls are served.
+//!
+//! Where a call stands that is not over is the lane's to know: what it has asked and not been answered.
+//! An access to the bus is with the VMM, which has been shown an exit for it; a payload that waits for an
+//! interrupt, or a guest that is suspended, has its vCPU in KVM_RUN, suspended.
+
+use std::io;
+
+use fakemon_host::{
+    Error, Lane, Policy, PowerEvent, Reply, Request, Start, Step, World, inject_undefined,
+};
+use kvm_bindings::{
+    KVM_EXIT_HYPERCALL, KVM_EXIT_SYSTEM_EVENT, KVM_MP_STATE_RUNNABLE, KVM_MP_STATE_STOPPED,
+    KVM_MP_STATE_SUSPENDED, KVM_SYSTEM_EVENT_RESET, KVM_SYSTEM_EVENT_RESET_FLAG_PSCI_RESET2,
+    KVM_SYSTEM_EVENT_SHUTDOWN, KVM_SYSTEM_EVENT_SUSPEND, KVM_SYSTEM_EVENT_WAKEUP,
+};
+use libc::c_int;
+
+use crate::answers::{Answer, answer};
+use crate::vm::vcpu::{Serving, Vcpu};
+use crate::{errno, kvm, patch, say, signals};
+
+/// What comes next.
+enum Next {
+    /// KVM_RUN.
+    Run,
+    /// The VMM, with the exit that `kvm_run` tells of.
+    Exit,
+    /// The VMM, which has been interrupted.
+    Interrupted,
+}
+
+/// Why a guest cannot go on.
+#[derive(Debug)]
+enum Failure {
+    Library(Error),
+    Host(io::Error),
+}
+
+impl<E: Into<Error>> From<E> for Failure {
+    fn from(error: E) -> Failure {
+        Failure::Library(error.into())
+    }
+}
+
+/// The VMM's KVM_RUN.
+pub(crate) fn run(vcpu: &Vcpu) -> io::Result<c_int> {
+    let mut serving = vcpu.serving();
+    vcpu.enter();
+    let result = prepare(vcpu, &mut serving).and_then(|()| serve(vcpu, &mut serving));
+    vcpu.leave();
+    // The VMM may look at the vCPU now: it is to see all of a start or nothing of it.
+    let result =
+        result.and_then(|result| vcpu.apply_start().map(|()| result).map_err(Failure::Host));
+    let why = match result {
+        Ok(result) => return result,
+        Err(Failure::Library(error)) => error.to_string(),
+        Err(Failure::Host(error)) => error.to_string(),
+    };
+    say!("CPU {} cannot go on: {why}", vcpu.id);
+    vcpu.page.tell_internal_error();
+    Ok(0)
+}
+
+/// Makes sure that this vCPU is served.
+fn prepare(vcpu: &Vcpu, serving: &mut Serving) -> Result<(), Failure> {
+    let thread = signals::this_thread();
+    if serving.thread != thread {
+        let signal = vcpu.vm.settings.config.kick_signal;
+        signals::let_through(signal).map_err(Failure::Host)?;
+        serving.thread = thread;
+    }
+    vcpu.vm.note_run();
+    if !serving.is_ready {
+        vcpu.note_mpidr();
+        serving.lane = match vcpu.vm.serve()? {
+            Some(world) => Some(lane(vcpu, &world)?),
+            None => None,
+        };
+        serving.is_ready = true;
+    }
+    if vcpu.vm.cpus.is_on(vcpu.number) && vcpu.vm.takes_device_tree() {
+        patch::device_tree(vcpu);
+    }
+    Ok(())
+}
+
+/// The vCPU's lane.
+fn lane(vcpu: &Vcpu, world: &World) -> Result<Lane, Failure> {
+    let (cpus, id) = (world.cpus(), vcpu.id);
+    if id >= cpus {
+        let why = format!(
+            "it came when the guest was running, and there is room for {cpus} CPUs: give \
+             --max-cpus {} or more",
+            id + 1
+        );
+        return Err(Failure::Host(io::Error::other(why)));
+    }
+    Ok(world.lane(id, &vcpu.fd, vcpu.width())?)
+}
+
+/// Runs the vCPU until there is something for the VMM.
+fn serve(vcpu: &Vcpu, serving: &mut Serving) -> Result<io::Result<c_int>, Failure> {
+    let mut is_interrupted = false;
+    loop {
+        vcpu.apply_start().map_err(Failure::Host)?;
+        let mut next = match &mut serving.lane {
+            Some(lane) => before_run(vcpu, lane)?,
+            None => Next::Run,
+        };
+        if matches!(next, Next::Run) {
+            next = match kvm::run(&vcpu.fd) {
+                Ok(_) => exit(vcpu, serving.lane.as_mut())?,
+                Err(error) if is_interruption(&error) => {
+                    vcpu.take_kick();
+                    match &mut serving.lane {
+                        Some(lane) => interrupted(vcpu, lane)?,
+                        None => return Ok(Err(error)),
+                    }
+                }
+                Err(error) => return Ok(Err(error)),
+            };
+        }
+        is_interrupted |= matches!(next, Next::Interrupted);
+        match next {
+            Next::Exit => return Ok(Ok(0)),
+            // First the call that KVM carries.
+            _ if is_interrupted && ends_here(vcpu, serving)? => {}
+            _ if is_interrupted => {
+                vcpu.page.tell_interrupted();
+                return Ok(errno::error(libc::EINTR));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Has the call in progress that KVM carries by itself end here, if there is one, and tells so.
+fn ends_here(vcpu: &Vcpu, serving: &mut Serving) -> Result<bool, Failure> {
+    let lane = serving.lane.as_mut();
+    let Some(lane) = lane.filter(|lane| lane.in_call() && lane.request().is_none()) else {
+        return Ok(false);
+    };
+    // What this is for the VMM learns when the call is over.
+    vcpu.page.set_immediate_exit(false);
+    let _run = lane.deliver()?;
+    Ok(true)
+}
+
+fn is_interruption(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EINTR | libc::EAGAIN))
+}
+
+/// What there is to do before the vCPU runs.
+fn before_run(vcpu: &Vcpu, lane: &mut Lane) -> Result<Next, Failure> {
+    match lane.request() {
+        // The VMM has carried the access out.
+        Some(Request::Read { .. } | Request::Write { .. }) => {
+            let step = lane.answer(Reply::value(vcpu.page.access_value()))?;
+            go_on(vcpu, lane, step)
+        }
+        Some(Request::WaitForInterrupt) if lane.is_raised() => woken(vcpu, lane),
+        Some(_) => {
+            // Again each time: a VMM that writes its state back takes it for one that runs.
+            vcpu.set_mp_state(KVM_MP_STATE_SUSPENDED)
+                .map_err(Failure::Host)?;
+            Ok(Next::Run)
+        }
+        None if lane.is_due() => deliver(vcpu, lane),
+        None => Ok(Next::Run),
+    }
+}
+
+/// Enters a payload without a call, when what the vCPU has exited for is complete.
+fn deliver(vcpu: &Vcpu, lane: &mut Lane) -> Result<Next, Failure> {
+    let wanted = vcpu.page.is_immediate_exit();
+    vcpu.page.set_immediate_exit(true);
+    let completed = kvm::run(&vcpu.fd);
+    vcpu.page.set_immediate_exit(wanted);
+    match completed {
+        Err(error) if is_interruption(&error) => {
+            let step = lane.deliver()?;
+            go_on(vcpu, lane, step)
+        }
+        Err(error) => Err(Failure::Host(error)),
+        Ok(_) => exit(vcpu, Some(lane)),
+    }
+}
+
+/// KVM_RUN has ended well: is it for us or for the VMM?
+fn exit(vcpu: &Vcpu, lane: Option<&mut Lane>) -> Result<Next, Failure> {
+    match (vcpu.page.exit_reason(), lane) {
+        (KVM_EXIT_HYPERCALL, _) if vcpu.vm.settings.policy == Policy::Undef => {
+            inject_undefined(&vcpu.fd, vcpu.width())?;
+            Ok(Next::Run)
+        }
+        (KVM_EXIT_HYPERCALL, Some(lane)) => {
+            let Some(trap) = vcpu.page.trap() else {
+                return Ok(Next::Exit);
+            };
+            let step = lane.trap(trap)?;
+            go_on(vcpu, lane, step)
+        }
+        (KVM_EXIT_SYSTEM_EVENT, Some(lane)) if lane.request().is_some() => {
+            match vcpu.page.system_event() {
+                Some(KVM_SYSTEM_EVENT_WAKEUP) => woken(vcpu, lane),
+                _ => Ok(Next::Exit),
+            }
+        }
+        _ => Ok(Next::Exit),
+    }
+}
+
+/// An interrupt is pending for a vCPU that has waited for one.
+fn woken(vcpu: &Vcpu, lane: &mut Lane) -> Result<Next, Failure> {
+    vcpu.set_mp_state(KVM_MP_STATE_RUNNABLE)
+        .map_err(Failure::Host)?;
+    match lane.request().cloned() {
+        Some(Request::Power(event)) => power(vcpu, lane, event),
+        Some(_) => {
+            let step = lane.answer(Reply::ok())?;
+            go_on(vcpu, lane, step)
+        }
+        None => Ok(Next::Run),
+    }
+}
+
+/// KVM_RUN was interrupted, which the VMM is to hear of with no call half done: it may be about to save
+/// the vCPU's state.
+fn interrupted(vcpu: &Vcpu, lane: &mut Lane) -> Result<Next, Failure> {
+    let next = match lane.request() {
+        // A payload that waits may be woken for nothing.
+        Some(Request::WaitForInterrupt) => woken(vcpu, lane)?,
+        // A guest that is suspended asks for it again.
+        Some(Request::Power(_)) => {
+            vcpu.set_mp_state(KVM_MP_STATE_RUNNABLE)
+                .map_err(Failure::Host)?;
+            again(vcpu, lane)?
+        }
+        _ => Next::Interrupted,
+    };
+    Ok(match next {
+        Next::Run => Next::Interrupted,
+        other => other,
+    })
+}
+
+/// Has the guest make its call again, and the VMM look what it wants.
+fn again(vcpu: &Vcpu, lane: &mut Lane) -> Result<Next, Failure> {
+    lane.abandon()?;
+    vcpu.rewind()?;
+    Ok(Next::Interrupted)
+}
+
+/// Does what a payload asks, until the call is over or somebody else has something to do.
+fn go_on(vcpu: &Vcpu, lane: &mut Lane, mut step: Step) -> Result<Next, Failure> {
+    let mut next = Next::Run;
+    loop {
+        step = match step {
+            Step::Run | Step::Left => break,
+            // First the call, then what it was interrupted for.
+            Step::Interrupted => {
+                next = Next::Interrupted;
+                lane.resume()?
+            }
+            Step::Fault(fault) => {
+                say!("{fault}");
+                break;
+            }
+            Step::Ask(Request::Read { address, size }) => {
+                vcpu.page.tell_access(address, size, None);
+                return Ok(Next::Exit);
+            }
+            Step::Ask(Request::Write {
+                address,
+                size,
+                value,
+            }) => {
+                vcpu.page.tell_access(address, size, Some(value));
+                return Ok(Next::Exit);
+            }
+            // It waits in KVM_RUN (`before_run`).
+            Step::Ask(Request::WaitForInterrupt) => return Ok(next),
+            Step::Ask(Request::Power(PowerEvent::SystemSuspend { .. })) if !vcpu.vm.suspends() => {
+                return Ok(next);
+            }
+            Step::Ask(Request::Power(event)) => return power(vcpu, lane, event),
+            Step::Ask(request) => match answer(vcpu, &request) {
+                Answer::Now(reply) => lane.answer(reply)?,
+                Answer::Again => return again(vcpu, lane),
+            },
+            other => {
+                let what = format!("the library wants something unknown: {other:?}");
+                return Err(Failure::Host(io::Error::other(what)));
+            }
+        };
+    }
+    trace(vcpu, lane);
+    Ok(next)
+}
+
+/// Ends a call that does not return to the guest, as it says.
+fn power(vcpu: &Vcpu, lane: &mut Lane, event: PowerEvent) -> Result<Next, Failure> {
+    let Step::Left = lane.answer(Reply::ok())? else {
+        return Err(Failure::Host(io::Error::other("a call has not ended")));
+    };
+    trace(vcpu, lane);
+    let off = |kind, flags| {
+        // As KVM does it: the VMM finds the vCPU off.
+        vcpu.vm.cpus.stop(vcpu.number);
+        vcpu.set_mp_state(KVM_MP_STATE_STOPPED)
+            .map_err(Failure::Host)?;
+        vcpu.page.tell_system_event(kind, flags);
+        Ok(Next::Exit)
+    };
+    match event {
+        PowerEvent::CpuOff => {
+            vcpu.vm.cpus.stop(vcpu.number);
+            vcpu.set_mp_state(KVM_MP_STATE_STOPPED)
+                .map_err(Failure::Host)?;
+            Ok(Next::Run)
+        }
+        PowerEvent::CpuResume { entry, context } => {
+            vcpu.wake_up(Start { entry, context })?;
+            Ok(Next::Run)
+        }
+        PowerEvent::SystemOff => off(KVM_SYSTEM_EVENT_SHUTDOWN, 0),
+        PowerEvent::SystemReset { kind: 0, .. } => off(KVM_SYSTEM_EVENT_RESET, 0),
+        PowerEvent::SystemReset { .. } => off(
+            KVM_SYSTEM_EVENT_RESET,
+            KVM_SYSTEM_EVENT_RESET_FLAG_PSCI_RESET2.into(),
+        ),
+        PowerEvent::SystemSuspend { entry, context } if vcpu.vm.suspends() => {
+            // Where KVM leaves them for its own PSCI.
+            let registers = vcpu.registers();
+            registers.set(fakemon_host::regs::x(1), entry)?;
+            registers.set(fakemon_host::regs::x(2), context)?;
+            vcpu.page.tell_system_event(KVM_SYSTEM_EVENT_SUSPEND, 0);
+            Ok(Next::Exit)
+        }
+        PowerEvent::SystemSuspend { entry, context } => {
+            vcpu.wake_up(Start { entry, context })?;
+            Ok(Next::Run)
+        }
+        other => {
+            let what = format!("the blob wants something unknown: {other:?}");
+            Err(Failure::Host(io::Error::other(what)))
+        }
+    }
+}
+
+fn trace(vcpu: &Vcpu, lane: &mut Lane) {
+    if let Some(trace) = &vcpu.vm.settings.trace {
+        lane.drain_log(|call| trace.call(vcpu.id, call));
+    }
+}
