@@ -32,7 +32,10 @@ struct Inside;
 impl Inside {
     /// [`None`] if it is marked already.
     fn enter() -> Option<Inside> {
-        (!INSIDE.replace(true)).then_some(Inside)
+        match INSIDE.replace(true) {
+            true => None,
+            false => Some(Inside),
+        }
     }
 }
 
