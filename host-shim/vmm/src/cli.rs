@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The command line: what `fakemon` accepts and how its `--help` reads.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
-use fakemon_host::{Engine, OnFault, Policy};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use fakemon_host::{Engine, Hvc, OnFault, Policy};
 use fakemon_manifest::Size;
 
 /// What `--help` says after the options; clap does not wrap it.
@@ -30,6 +31,69 @@ pub struct Cli {
 pub enum Command {
     /// Run a guest on a board.
     Run(RunArgs),
+    /// Give the guest of another VMM a board's firmware.
+    Attach(AttachArgs),
+}
+
+/// What `attach --help` says after the options; clap does not wrap it.
+const AFTER_ATTACH: &str = "\
+The VMM is started in place of this program, so its terminal, signals and exit
+status are its own. docs/attach.md says which VMMs this works with, and how to do
+without this program, by environment variables alone.
+
+Exit status, if the VMM is not started: 2 wrong usage or input, 3 the host, the
+VMM or the blob cannot do this.";
+
+/// Arguments of `fakemon attach`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = AFTER_ATTACH)]
+pub struct AttachArgs {
+    /// The board whose blob serves the guest, of those that are installed
+    /// beside this program or in the directory $FAKEMON_BLOBS
+    #[arg(long, value_name = "NAME", required_unless_present_any = ["blob", "policy"])]
+    pub board: Option<String>,
+    /// A blob; again for further blobs that serve other calls
+    #[arg(long, value_name = "FILE", conflicts_with = "board")]
+    pub blob: Vec<PathBuf>,
+    /// What calls by HVC are for the blob: smc, as if they were made by SMC, or
+    /// note, what its note says [default: smc for a blob that does not serve HVC]
+    #[arg(long, value_enum)]
+    pub hvc: Option<Hvc>,
+    /// Have the VMM's device tree say smc where it says hvc
+    #[arg(long, value_enum)]
+    pub dt: Option<DeviceTreeMethod>,
+    /// Who carries calls to the blob and back
+    #[arg(long, value_enum, default_value_t)]
+    pub engine: Engine,
+    /// Who answers the guest's firmware calls
+    #[arg(long, value_enum, default_value_t)]
+    pub policy: Policy,
+    /// Write each call to FILE as a JSON line
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+    /// CPU time that a blob may use in one call; if it uses none, as in WFI, it
+    /// has ten times that and at least 30 s
+    #[arg(long, value_name = "MS", default_value_t = 1000)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub watchdog: u32,
+    /// Room for this many CPUs, if the VMM makes more while the guest runs
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=512))]
+    pub max_cpus: u32,
+    /// The library that is loaded into the VMM [default: the one that is
+    /// installed beside this program]
+    #[arg(long, value_name = "FILE")]
+    pub library: Option<PathBuf>,
+    /// The VMM and its arguments, after --
+    #[arg(last = true, required = true, value_name = "VMM")]
+    pub vmm: Vec<OsString>,
+}
+
+/// By which instruction a device tree says that firmware is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DeviceTreeMethod {
+    /// SMC.
+    Smc,
 }
 
 /// Arguments of `fakemon run`.
@@ -118,9 +182,10 @@ mod tests {
     use super::*;
 
     fn parse(words: &str) -> RunArgs {
-        let Command::Run(args) = Cli::try_parse_from(words.split(' '))
-            .expect("valid")
-            .command;
+        let cli = Cli::try_parse_from(words.split(' ')).expect("valid");
+        let Command::Run(args) = cli.command else {
+            panic!("{cli:?} is no run");
+        };
         args
     }
 
@@ -136,6 +201,27 @@ mod tests {
         for line in texts.iter().flat_map(|text| text.lines()) {
             assert!(line.chars().count() <= 80, "{line:?}");
         }
+    }
+
+    #[test]
+    fn a_vmm_has_its_own_options() {
+        let words = "fakemon attach --board virt --dt smc -- qemu --engine x -- y";
+        let cli = Cli::try_parse_from(words.split(' ')).expect("valid");
+        let Command::Attach(args) = cli.command else {
+            panic!("{cli:?} is no attach");
+        };
+        assert_eq!(args.dt, Some(DeviceTreeMethod::Smc));
+        assert_eq!(args.vmm, ["qemu", "--engine", "x", "--", "y"]);
+        for wrong in [
+            "fakemon attach -- qemu",
+            "fakemon attach --board virt",
+            "fakemon attach --board virt --blob f -- qemu",
+        ] {
+            assert!(Cli::try_parse_from(wrong.split(' ')).is_err(), "{wrong}");
+        }
+        // Without a blob, nobody serves.
+        let words = "fakemon attach --policy deny -- qemu";
+        assert!(Cli::try_parse_from(words.split(' ')).is_ok());
     }
 
     #[test]
@@ -161,7 +247,10 @@ mod tests {
             "--append",
             "-- one two",
         ];
-        let Command::Run(args) = Cli::try_parse_from(line).expect("valid").command;
+        let cli = Cli::try_parse_from(line).expect("valid");
+        let Command::Run(args) = cli.command else {
+            panic!("{cli:?} is no run");
+        };
         assert_eq!(args.append, "-- one two");
         assert_eq!(args.watchdog(), Duration::from_secs(1));
         assert_eq!(args.watchdog_wall(), WALL);

@@ -10,8 +10,10 @@
 //!   [`control`], the reason to stop.
 //! * [`events`] is the main thread's loop meanwhile: [`console`], [`terminal`] and [`signals`]; what is
 //!   printed goes through an [`output`], so that nothing waits for who reads it.
+//! * [`attach`](mod@attach) is apart from all this: it starts another VMM with `fakemon-preload` in it.
 //! * [`run`] boots again after a reset, or ends; [`trace`] and [`summary`] tell of the calls.
 
+pub mod attach;
 pub mod cli;
 pub mod console;
 pub mod control;

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `fakemon`: parses the command line, runs the guest, prints how it ended.
+//! `fakemon`: parses the command line, runs the guest or starts another VMM, prints how it ended.
 
 use std::process::ExitCode;
 
 use clap::Parser;
+use fakemon::attach::attach;
 use fakemon::cli::{Cli, Command};
 use fakemon::run::{Ending, run};
 use fakemon::say;
 
 fn main() -> ExitCode {
-    let Command::Run(args) = Cli::parse().command;
-    let ending = run(&args);
+    let ending = match Cli::parse().command {
+        Command::Run(args) => run(&args),
+        Command::Attach(args) => attach(&args),
+    };
     match &ending {
         Ending::Off => {}
         Ending::Guest(why) | Ending::Usage(why) | Ending::Host(why) => say!("{why}"),
