@@ -26,3 +26,4 @@ mod ram;
 pub mod sched;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 mod stop;
+pub mod watched;

@@ -63,6 +63,27 @@ pub(crate) fn build(dir: &Path) -> Result<Result<Vec<(&'static str, PathBuf)>, S
     Ok(Ok(programs))
 }
 
+/// Builds the VMM of `tests/attach`, as [`build`] does; it is linked dynamically, as VMMs are.
+pub(crate) fn build_vmm(to: &Path) -> Result<Result<PathBuf, String>> {
+    let compiler = match compiler() {
+        Ok(compiler) => compiler,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let dynamic = OPTIONS.iter().filter(|option| **option != "-static");
+    let source = workspace::root().join("tests/attach/vmm.c");
+    fs::create_dir_all(to.parent().unwrap_or(to))?;
+    let mut command = Command::new(compiler);
+    command.args(dynamic).arg("-pthread").arg(source);
+    let output = command.arg("-o").arg(to).output();
+    let output = output.with_context(|| format!("cannot start {compiler}"))?;
+    let messages = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        output.status.success(),
+        "tests/attach/vmm.c could not be built by {compiler}:\n{messages}"
+    );
+    Ok(Ok(to.to_owned()))
+}
+
 /// The compiler for Arm Linux, if it is there with a C library.
 fn compiler() -> Result<&'static str, String> {
     let (compiler, packages) = match std::env::consts::ARCH {

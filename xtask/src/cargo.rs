@@ -85,6 +85,29 @@ pub(crate) fn build_c_library(linker: &str) -> Result<PathBuf> {
     Ok(workspace::target().join(GNU).join("release/libfakemon.a"))
 }
 
+/// Builds the library that is loaded into other VMMs, with the libraries in `link` under the names that a
+/// linker looks for.
+pub(crate) fn build_preload(link: &Path) -> Result<PathBuf> {
+    let arguments = ["--release", "--target", GNU, "--package", "fakemon-preload"];
+    let mut command = cargo(&["rustc"]);
+    command.args(arguments);
+    // The options of cargo come before those of rustc, which are for this one library.
+    command.args(["--quiet", "--", "-Clinker=rust-lld"]);
+    command.arg(format!("-Lnative={}", link.display()));
+    let progress = Progress::start("building the library for other VMMs");
+    let output = command.stdin(Stdio::null()).output();
+    let output = output.context("cannot start cargo")?;
+    if !output.status.success() {
+        progress.abandon();
+        let messages = String::from_utf8_lossy(&output.stderr);
+        bail!("the library for other VMMs could not be built:\n{messages}");
+    }
+    progress.finish();
+    Ok(workspace::target()
+        .join(GNU)
+        .join("release/libfakemon_preload.so"))
+}
+
 /// Builds the program that measures.
 pub(crate) fn build_bench() -> Result<PathBuf> {
     let arguments = [

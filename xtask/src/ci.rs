@@ -65,6 +65,7 @@ pub(crate) struct Ci {
 impl Ci {
     pub(crate) fn run(&self) -> Result<ExitCode> {
         setup::rust_targets()?;
+        setup::rust_target(cargo::GNU)?;
         let (mut summary, mut stages) = (Summary::default(), Stages::default());
         let native = this_machine::is_native()?;
         // The network has its own pace, and so has a large build.
@@ -93,6 +94,9 @@ impl Ci {
         }
         self.boot_newer_kernel(&mut summary, &mut stages)?;
         let engine = this_machine::engine()?.unwrap_or(Engine::Userspace);
+        stages.run(&format!("attach, {engine}"), || {
+            Test::default().run_attach(engine, &mut summary)
+        })?;
         stages.run("demonstrations", || {
             Test::default().run_demos(self.full, engine, &mut summary)
         })?;
@@ -190,6 +194,9 @@ impl Ci {
             })?;
         }
         if self.full {
+            stages.run("attach, kernel", || {
+                Test::default().run_attach(Engine::Kernel, summary)
+            })?;
             stages.run("demonstrations, kernel", || {
                 Test::default().run_demos(true, Engine::Kernel, summary)
             })?;
@@ -240,6 +247,9 @@ impl Ci {
             linux.args(["--package", package]);
         }
         linux.args(deny);
+        // It is there for a C library that can load it.
+        let mut gnu = cargo::cargo(&["clippy", "--target", cargo::GNU]);
+        gnu.args(["--package", "fakemon-preload"]).args(deny);
         let mut bare = cargo::cargo(&["clippy", "--lib", "--bins", "--target", cargo::BARE]);
         for package in [
             "fakemon-abi",
@@ -277,6 +287,7 @@ impl Ci {
             ("fmt", fmt),
             ("clippy for this machine", host),
             ("clippy for Arm Linux", linux),
+            ("clippy for other VMMs", gnu),
             ("clippy for blobs", bare),
             ("clippy for the replay program", bare_32),
             ("rustdoc for this machine", doc),

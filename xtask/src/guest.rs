@@ -26,6 +26,22 @@ pub(crate) fn initramfs(supplies: &Supplies, board: &Board, kernel: &Kernel) -> 
     content.archive(&format!("{}-{}", board.name, kernel.name()))
 }
 
+/// Builds the initramfs of `board` for another VMM's machine: with the board's modules and checks, but for
+/// what that machine does not have, and a script of its own.
+pub(crate) fn attach_initramfs(
+    supplies: &Supplies,
+    board: &Board,
+    kernel: &Kernel,
+) -> Result<PathBuf> {
+    let content = Content {
+        busybox: supplies.busybox(board.guest.arch)?,
+        script: Some(workspace::root().join("tests/attach/guest.sh")),
+        patterns: lines(board.guest.patterns()),
+        modules: modules::load(&kernel.modules(), &board.guest.modules)?,
+    };
+    content.archive(&format!("attach-{}", kernel.name()))
+}
+
 /// Builds the initramfs of a demonstration on `board`.
 pub(crate) fn demo_initramfs(supplies: &Supplies, board: &Board, demo: &Demo) -> Result<PathBuf> {
     let content = Content {

@@ -9,6 +9,7 @@ use own_kernel::NoSource;
 use usage::Usage;
 
 mod archive;
+mod attach;
 mod bench;
 mod blob;
 mod boards;

@@ -19,7 +19,8 @@ use crate::lacks::Lacks;
 use crate::machine::{Cpu, Machine, Stage, host_cpus};
 use crate::run::environment;
 use crate::supplies::Supplies;
-use crate::{blob, c_programs, cargo, guest, replay, setup, workspace};
+use crate::test::ATTACH;
+use crate::{attach, blob, c_programs, cargo, guest, replay, setup, workspace};
 
 /// Seconds that one test program may take.
 const TIMEOUT: u64 = 3600;
@@ -63,7 +64,11 @@ impl Runner {
         supplies.choose_host_kernel(None, engine, cpu)?;
         let mut stage = Stage::new(&workspace::target())?;
         let boards = boards(variable(env::BOARDS).as_deref())?;
-        add_assets(&mut stage, &supplies, &boards, cpu, quick)?;
+        let program = self.program.file_stem().unwrap_or_default();
+        match program.to_string_lossy().starts_with(ATTACH) {
+            true => attach::add_assets(&mut stage, &supplies)?,
+            false => add_assets(&mut stage, &supplies, &boards, cpu, quick)?,
+        }
         let name = self
             .program
             .file_name()

@@ -53,6 +53,7 @@ impl Setup {
                 supplies.guest_kernel(&board)?;
             }
         }
+        supplies.vmm()?;
         for arch in [Arch::Arm64, Arch::Armhf] {
             supplies.busybox(arch)?;
         }

@@ -25,10 +25,12 @@ use crate::{own_kernel, this_machine, workspace};
 
 mod guest_kernel;
 mod host_kernel;
+mod vmm;
 
 pub(crate) use guest_kernel::Kernel;
 use guest_kernel::{Parts, given_kernel};
 pub(crate) use host_kernel::HostKernel;
+pub(crate) use vmm::Vmm;
 
 /// Finds things, and fetches what is missing.
 #[derive(Debug)]
@@ -164,6 +166,13 @@ impl Supplies {
             Ok(())
         })?;
         Qemu::of_root(&root).with_context(|| format!("remove {}", root.display()))
+    }
+
+    /// Debian's QEMU as a VMM on Arm, and what goes with it.
+    pub(crate) fn vmm(&self) -> Result<Vmm> {
+        let want = inputs::qemu("arm64");
+        let (dir, _) = self.component("vmm", &want, Vmm::PARTS, Vmm::take)?;
+        Ok(Vmm::in_dir(dir))
     }
 
     /// The host VM's kernel.

@@ -26,6 +26,10 @@ mod hosts;
 pub(crate) const BARE_METAL: &str = "kvm";
 /// The test program that boots boards.
 pub(crate) const BOOTS: &str = "boot";
+/// The test program that attaches to other VMMs.
+pub(crate) const ATTACH: &str = "attach";
+/// The board that it attaches.
+pub(crate) const ATTACHED: &str = "virt";
 /// The packages of the boards, for cargo.
 const BOARD_PACKAGES: &str = "fakemon-board-*";
 /// Seconds that all boots on one kind of host may take, even on a busy machine.
@@ -47,6 +51,8 @@ const BOARDS: &str = "boards";
 /// table of the boots comes at the end, and the last line is the sum: `N passed, N failed, N skipped`. Exit code
 /// 1 if any test failed.
 ///
+/// `test attach` has Debian's QEMU run guests with `fakemon attach`, and without, and runs nothing else.
+///
 /// `test NAME`, where NAME is a demonstration of a board's (`nmi`), takes that for a test, with the blob
 /// and without, and runs nothing else. Its kernel is built if it is not in the cache.
 ///
@@ -58,7 +64,7 @@ const BOARDS: &str = "boards";
 #[derive(Debug, Default, Args)]
 pub(crate) struct Test {
     /// Only tests whose name contains this; `boards` for the boots of all boards, `hosts` for other kinds
-    /// of host, or the name of a demonstration.
+    /// of host, `attach` for other VMMs, or the name of a demonstration.
     filter: Option<String>,
     /// Only on a host VM with this processor.
     #[arg(long, value_enum)]
@@ -170,6 +176,11 @@ impl Test {
                 .into_iter()
                 .try_for_each(|engine| demos::run(self, Some(name), engine, summary));
         }
+        if self.filter.as_deref() == Some(ATTACH) {
+            return engines
+                .into_iter()
+                .try_for_each(|engine| self.run_attach(engine, summary));
+        }
         let all_boards = self.filter.as_deref() == Some(BOARDS);
         let boards_only = all_boards || !self.boards.is_empty();
         let filter = if all_boards {
@@ -212,6 +223,20 @@ impl Test {
             }
         }
         Ok(())
+    }
+
+    /// Attaches to other VMMs.
+    pub(crate) fn run_attach(&self, engine: Engine, summary: &mut Summary) -> Result<()> {
+        let test = Test {
+            boards: vec![ATTACHED.to_owned()],
+            host_kernel: self.host_kernel.clone(),
+            kernel: self.kernel.clone(),
+            newest: self.newest,
+            ..Test::default()
+        };
+        // What is particular to a processor the boots of the boards show.
+        let cpu = self.cpu.unwrap_or(Cpu::Max);
+        test.run_in_kvm(ATTACH, cpu, engine, &[], summary)
     }
 
     /// Runs all demonstrations, or leaves them out if they are not `wanted`.

@@ -5,6 +5,18 @@ use fakemon_manifest::Board;
 
 /// The reference VMM.
 pub const FAKEMON: &str = "bin/fakemon";
+/// The library that `fakemon attach` loads into other VMMs.
+pub const PRELOAD: &str = "lib/libfakemon_preload.so";
+/// Debian's QEMU as such a VMM, and the directory of the libraries that it needs.
+pub const VMM: &str = "vmm/qemu-system-aarch64";
+/// The libraries.
+pub const VMM_LIBRARIES: &str = "vmm/lib";
+/// A VMM in C that does one thing at a time, and why it is not there if that is so.
+pub const VMM_IN_C: &str = "vmm/scenarios";
+/// The reason.
+pub const VMM_IN_C_SKIP: &str = "skips/attach-c";
+/// The initramfs for its guests.
+pub const VMM_INITRD: &str = "initrd/attach.cpio";
 /// The embedder's example.
 pub const EXAMPLE: &str = "bin/minimal";
 /// The same in C.

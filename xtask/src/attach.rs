@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What the tests of `fakemon attach` need: its library, another VMM, and something for that to boot.
+
+use anyhow::Result;
+use fakemon_launch::assets;
+
+use crate::machine::Stage;
+use crate::supplies::Supplies;
+use crate::test::ATTACHED;
+use crate::{blob, c_programs, cargo, guest, setup, workspace};
+
+/// The blobs: the one that serves, and one of the other width.
+const BLOBS: [&str; 2] = [ATTACHED, "midway"];
+
+/// Puts it on the stage. On an Arm machine with KVM the VMM is that machine's own.
+pub(crate) fn add_assets(stage: &mut Stage, supplies: &Supplies) -> Result<()> {
+    setup::rust_target(cargo::GNU)?;
+    stage.add(assets::FAKEMON, cargo::build_vmm()?);
+    for blob in blob::build(&BLOBS.map(str::to_owned))? {
+        stage.add(&assets::blob(&blob.board), blob.path);
+    }
+    let vmm = supplies.vmm()?;
+    stage.add(assets::PRELOAD, cargo::build_preload(&vmm.link())?);
+    if !stage.is_native() {
+        stage.add(assets::VMM, vmm.program());
+        stage.add_dir(assets::VMM_LIBRARIES, &vmm.libraries())?;
+    }
+    match c_programs::build_vmm(&workspace::target().join("c/vmm/scenarios"))? {
+        Ok(program) => drop(stage.add(assets::VMM_IN_C, program)),
+        Err(reason) => drop(stage.add_text(assets::VMM_IN_C_SKIP, &reason)?),
+    }
+    let board = workspace::board(ATTACHED)?;
+    let kernel = supplies.guest_kernel(&board)?;
+    let initrd = guest::attach_initramfs(supplies, &board, &kernel)?;
+    stage.add(assets::VMM_INITRD, initrd);
+    stage.add(&assets::kernel(&board), kernel.image());
+    stage.add_dir(
+        &assets::board_dir(ATTACHED),
+        &workspace::board_dir(ATTACHED),
+    )?;
+    Ok(())
+}
