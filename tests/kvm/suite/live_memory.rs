@@ -216,12 +216,12 @@ fn a_load_never_misses_a_region_that_changes() {
 }
 
 fn pages_that_were_written_before_a_region_changed_are_told() {
-    let mut machine = machine();
+    let (mut machine, page) = (machine(), page_size());
     world(&machine).log_dirty_pages(true).expect("a log");
-    store(&mut machine, RAM + 0x5000, 1);
+    store(&mut machine, RAM + 5 * page, 1);
     world(&machine).set_read_only(RAM, true).expect("read-only");
     world(&machine).set_read_only(RAM, false).expect("writable");
-    store(&mut machine, RAM + 0x6000, 1);
+    store(&mut machine, RAM + 6 * page, 1);
     let pages = |machine: &Machine| world(machine).dirty_pages(RAM).expect("pages");
     assert_eq!(pages(&machine)[0], 1 << 5 | 1 << 6);
     assert_eq!(pages(&machine)[0], 0);
