@@ -19,14 +19,14 @@
 use fakemon_abi::mpidr;
 
 use crate::call::Call;
-use crate::context::Context;
 use crate::error::Code;
 use crate::function_id::{FunctionId, functions, owner};
 use crate::lock::Lock;
-use crate::platform::{Platform, PowerState};
+use crate::platform::Platform;
 use crate::power::PowerChange;
 use crate::service::Service;
 
+mod delivery;
 mod event;
 mod handler;
 mod interrupted;
@@ -34,7 +34,6 @@ mod state;
 
 pub use event::{Event, Priority};
 use handler::{Handler, Route};
-use interrupted::Interrupted;
 use state::State;
 
 // DEN 0054, 5.1; all of the 64-bit convention.
@@ -243,64 +242,6 @@ impl<const PRIVATE: usize, const SHARED: usize> Sdei<PRIVATE, SHARED> {
         self.raise_private(platform, 0, target)
     }
 
-    /// Makes private event `index` occur on CPU number `target`.
-    fn raise_private(
-        &self,
-        platform: &mut dyn Platform,
-        index: usize,
-        target: u32,
-    ) -> Result<(), Error> {
-        let own = target == platform.cpu();
-        if !own && platform.cpu_affinity(mpidr::kvm(target), 0)? != PowerState::On {
-            return Err(Error::InvalidParameters);
-        }
-        let set = |pending| {
-            self.state.with(|state| -> Result<(), Error> {
-                state.handler(target, index)?.set_pending(pending);
-                Ok(())
-            })
-        };
-        set(true)?;
-        if own {
-            return Ok(());
-        }
-        platform.interrupt(mpidr::kvm(target)).map_err(|error| {
-            // Nobody will come for it.
-            let _ = set(false);
-            error.into()
-        })
-    }
-
-    /// Makes an event of the board's occur, in the course of a call or an interrupt: a private one on
-    /// the calling CPU. The caller finds itself in the handler if it is the one to take the event.
-    ///
-    /// # Errors
-    /// [`Error::InvalidParameters`] if there is no such event; what keeps the platform from
-    /// interrupting the CPU that would take it.
-    pub fn raise(&self, context: &mut Context<'_>, number: u32) -> Result<(), Error> {
-        let index = self.find(number.into())?;
-        let cpu = context.platform().cpu();
-        self.state.with(|state| -> Result<(), Error> {
-            state.handler(cpu, index)?.set_pending(true);
-            Ok(())
-        })?;
-        self.interrupt(context);
-        self.pass_on(context.platform())
-    }
-
-    /// Has each shared event that is due delivered by a CPU that can take it.
-    fn pass_on(&self, platform: &mut dyn Platform) -> Result<(), Error> {
-        let cpus = platform.cpus();
-        for index in PRIVATE..PRIVATE + SHARED {
-            let priority = self.event(index).priority;
-            let taker = self.state.with(|state| state.taker(index, priority, cpus));
-            if let Some(cpu) = taker {
-                platform.interrupt(mpidr::kvm(cpu))?;
-            }
-        }
-        Ok(())
-    }
-
     /// EVENT_CONTEXT: x0 to x17 of what was interrupted.
     fn context(&self, call: &mut Call<'_>) -> Result<u64, Error> {
         let (cpu, register) = (call.platform().cpu(), call.arg(1));
@@ -315,20 +256,6 @@ impl<const PRIVATE: usize, const SHARED: usize> Sdei<PRIVATE, SHARED> {
         };
         let elsewhere = (call.id() == EVENT_COMPLETE_AND_RESUME).then(|| call.arg(1));
         interrupted.restore(call.context(), elsewhere);
-    }
-
-    /// Sends the CPU into a handler if an event is due. A board does this where its firmware was
-    /// entered without a call.
-    pub fn interrupt(&self, context: &mut Context<'_>) {
-        let cpu = context.platform().cpu();
-        let interrupted = Interrupted::of(context);
-        let events = |index| self.event(index);
-        let due = self
-            .state
-            .with(|state| state.begin(cpu, &events, &interrupted));
-        if let Some((index, entry, argument)) = due {
-            interrupted.enter(context, self.event(index).number, entry, argument);
-        }
     }
 }
 
@@ -406,15 +333,6 @@ impl<const PRIVATE: usize, const SHARED: usize> Service for Sdei<PRIVATE, SHARED
         // A shared event that this CPU had taken may have occurred again, and is another's now. If it
         // is the platform that cannot tell that CPU, the event stays pending.
         let _ = self.pass_on(platform);
-    }
-}
-
-impl<const PRIVATE: usize, const SHARED: usize> Sdei<PRIVATE, SHARED> {
-    /// Delivers what a call has made deliverable, here and elsewhere.
-    fn deliver(&self, call: &mut Call<'_>) {
-        self.interrupt(call.context());
-        // It is the platform that could not; the event stays pending.
-        let _ = self.pass_on(call.platform());
     }
 }
 

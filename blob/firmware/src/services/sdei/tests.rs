@@ -6,6 +6,7 @@ use fakemon_abi::frame::REGS;
 
 use super::*;
 use crate::board::Board;
+use crate::context::Context;
 use crate::context::Resume;
 use crate::dispatch;
 use crate::fake::{Asked, FakePlatform};
