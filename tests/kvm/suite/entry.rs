@@ -2,27 +2,23 @@
 //! A blob that is entered without a call (docs/abi.md, "Entry without a call"): wherever the guest is,
 //! it finds nothing changed but what the blob has changed on purpose.
 
-use std::mem::offset_of;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use fakemon::timers::Timers;
-use fakemon_abi::frame::Frame;
-use fakemon_abi::hostcall::{self, HostCall};
-use fakemon_abi::layout::FRAME;
-use fakemon_abi::status::SUCCESS;
 use fakemon_abi::version;
 use fakemon_host::regs::{PSTATE, x};
-use fakemon_host::{Config, Lane, Width, World, boottime_ns};
+use fakemon_host::{Config, Lane, Width, World};
 use fakemon_launch::env;
 use fakemon_tests::elf::{DATA, blob, blob_with, note};
 use fakemon_tests::machine::{Cpu, END, Machine, Options, REPORT, Stop};
 use fakemon_tests::program::caller;
-use fakemon_tests::{assets, program, trials, trials_with_assets};
+use fakemon_tests::{program, trials};
 use libtest_mimic::Trial;
 
 mod calls;
+mod sdei;
 mod storm;
+mod timer;
 
 use storm::four_cpus_have_the_blob_entered_on_each_other_while_all_make_calls;
 
@@ -45,31 +41,6 @@ program!(
     ".endr",
     "cmp x20, x20",
     "eret",
-);
-
-// A call asks for an entry at the time in x1; the entry counts as above.
-program!(
-    ask_for_time,
-    "9: mrs x9, tpidr_el1",
-    "mov x10, #{TIMER}",
-    "str x10, [x9, #{NR}]",
-    "str x1, [x9, #{ARGS}]",
-    "sub x10, x9, #{FRAME}",
-    "ldr wzr, [x10, #8]",
-    "ldr x0, [x9, #{STATUS}]",
-    "eret",
-    ".space 0x100 - (. - 9b)",
-    "movz x19, #0x7f, lsl #32",
-    "movk x19, #0x2000",
-    "ldr x20, [x19]",
-    "add x20, x20, #1",
-    "str x20, [x19]",
-    "eret";
-    TIMER = hostcall::TIMER,
-    NR = offset_of!(Frame, call) + offset_of!(HostCall, nr),
-    ARGS = offset_of!(Frame, call) + offset_of!(HostCall, args),
-    STATUS = offset_of!(Frame, call) + offset_of!(HostCall, status),
-    FRAME = FRAME
 );
 
 // Checks all that it has, again and again, and ends when it has found x28 rounds good. What is wrong
@@ -244,39 +215,6 @@ fn enter(cpu: &mut Cpu) {
     }
 }
 
-fn asks_for(cpu: &mut Cpu, deadline: u64) {
-    let stop = cpu.ask(&[deadline]);
-    assert!(stop.is_none(), "{stop:?}");
-    assert_eq!(cpu.x()[0], 0, "the host has it");
-    let asked = std::mem::take(&mut cpu.log.timers);
-    assert_eq!(asked, [(deadline, 0)]);
-}
-
-/// By fakemon's own timers, which another thread of a VMM waits for.
-fn a_blob_is_entered_at_the_time_that_it_has_asked_for() {
-    let mut machine = Machine::new(&blob(ask_for_time()), caller(), &Options::default());
-    let timers = Timers::new().expect("timers");
-    for round in 1..=3 {
-        let deadline = boottime_ns() + 20_000_000;
-        asks_for(&mut machine.cpus[0], deadline);
-        timers.set((0, 0), deadline).expect("a time");
-        let mut come = Vec::new();
-        while come.is_empty() {
-            std::thread::sleep(Duration::from_millis(1));
-            come = timers.take().expect("times");
-        }
-        assert_eq!(come, [(0, 0)]);
-        assert!(boottime_ns() >= deadline);
-        assert_eq!(entries(&machine), round - 1, "not before");
-        world(&machine).interrupt(0, 0);
-        let cpu = &mut machine.cpus[0];
-        assert!(cpu.deliver().is_none());
-        // The next call finds it done; it takes its time back.
-        asks_for(cpu, 0);
-        assert_eq!(entries(&machine), round);
-    }
-}
-
 /// Wherever the guest is, with all its interrupts masked.
 fn entered_in(program: &[u8], width: Width) {
     let options = Options {
@@ -372,83 +310,6 @@ fn a_blob_of_an_older_version_is_left_alone() {
     assert_eq!(entries(&machine), 0);
 }
 
-// CPU 1 registers a handler for event 0 and spins with all masked; CPU 0, of number x0, signals.
-program!(
-    signal_another,
-    "ldr x28, ={REPORT}",
-    "ldr x29, ={END}",
-    "cbz x0, 3f",
-    "mov x26, #0", // Before an event can come.
-    "ldr x0, =0xc4000021", // SDEI_EVENT_REGISTER
-    "mov x1, #0",
-    "adr x2, 2f",
-    "mov x3, #0x77",
-    "mov x4, #0",
-    "mov x5, #0",
-    "smc #0",
-    "str x0, [x28]",
-    "ldr x0, =0xc4000022", // SDEI_EVENT_ENABLE
-    "mov x1, #0",
-    "smc #0",
-    "str x0, [x28, #0x08]",
-    "ldr x0, =0xc400002c", // SDEI_PE_UNMASK
-    "smc #0",
-    "str x0, [x28, #0x10]",
-    "msr daifset, #0xf",
-    "1: cbz x26, 1b",
-    "str x26, [x28, #0x20]",
-    "str xzr, [x29]",
-    "b .",
-    // The handler.
-    "2: str x1, [x28, #0x18]",
-    "mov x26, #0x99",
-    "ldr x0, =0xc4000025", // SDEI_EVENT_COMPLETE
-    "mov x1, #0",
-    "smc #0",
-    "b .",
-    "3: ldr x0, =0xc400002f", // SDEI_EVENT_SIGNAL
-    "mov x1, #0",
-    "mov x2, #1",
-    "smc #0",
-    "str x0, [x28]",
-    "str xzr, [x29]",
-    "b .",
-    ".ltorg";
-    REPORT = REPORT,
-    END = END,
-);
-
-fn an_sdei_event_reaches_another_cpu_that_has_all_interrupts_masked() {
-    let options = Options {
-        cpus: 2,
-        ..Options::default()
-    };
-    let mut machine = Machine::new(&assets::blob("virt"), signal_another(), &options);
-    let world = world(&machine);
-    let [first, second] = &mut machine.cpus[..] else {
-        panic!("two CPUs")
-    };
-    under_signals(|| {
-        while second.log.reports.len() < 3 {
-            assert!(second.run_on().is_none());
-        }
-        assert_eq!(second.log.reports, [(0, 0), (8, 0), (0x10, 0)]);
-        first.log.all_on = true;
-        let stop = first.run();
-        assert!(matches!(stop, Stop::Ended), "{stop:?}");
-        assert_eq!(first.log.reports, [(0, SUCCESS as u64)]);
-        assert_eq!(first.log.interrupts, [(1, 0)], "{}", hostcall::INTERRUPT);
-        world.interrupt(1, 0);
-        let stop = loop {
-            if let Some(stop) = second.run_on() {
-                break stop;
-            }
-        };
-        assert!(matches!(stop, Stop::Ended), "{stop:?}");
-        assert_eq!(second.log.reports[3..], [(0x18, 0x77), (0x20, 0x99)]);
-    });
-}
-
 pub(crate) fn tests() -> Vec<Trial> {
     let mut tests = trials![
         a_guest_that_checks_all_its_state_notices_nothing_of_entries,
@@ -458,13 +319,11 @@ pub(crate) fn tests() -> Vec<Trial> {
         a_guest_is_entered_in_its_own_exception_handler,
         an_aarch32_guest_is_entered_in_a_loop_and_in_wfi,
         an_entry_waits_for_the_end_of_a_call,
-        a_blob_is_entered_at_the_time_that_it_has_asked_for,
         four_cpus_have_the_blob_entered_on_each_other_while_all_make_calls,
         a_blob_of_an_older_version_is_left_alone,
     ];
+    tests.extend(timer::tests());
     tests.extend(calls::tests());
-    tests.extend(trials_with_assets![
-        an_sdei_event_reaches_another_cpu_that_has_all_interrupts_masked
-    ]);
+    tests.extend(sdei::tests());
     tests
 }
