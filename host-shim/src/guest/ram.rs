@@ -121,6 +121,10 @@ impl Ram {
     /// Carries out a store of a payload's, of up to 8 bytes, at an address that its VM has not got at the
     /// moment; tells whether there is RAM that payloads may write.
     pub(crate) fn write(&self, address: u64, size: usize, value: u64) -> bool {
+        // Nearly all such stores are to devices, and keep nobody else from theirs.
+        if !self.holds(address) {
+            return false;
+        }
         let mut regions = self.change();
         let Some(&region) = regions.at(address).filter(|region| !region.read_only) else {
             return false;
