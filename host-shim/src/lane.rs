@@ -27,12 +27,11 @@ use crate::fd::AsKvmFd;
 use crate::guest::vcpu::Guest;
 use crate::monitor::kick::KickHandle;
 use crate::payload::blob::cpu::BlobCpu;
-use crate::policy::Hvc;
 use crate::record::CallRecord;
 use crate::regs;
 use crate::request::{Reply, Request};
 use crate::step::{Step, Trap};
-use crate::width::{Conduit, Width};
+use crate::width::Width;
 
 mod end;
 mod entry;
@@ -61,15 +60,6 @@ enum State {
 enum Place {
     HostCall,
     Access,
-}
-
-/// The conduit by which the payloads have a call that the guest makes by this one.
-#[inline(always)]
-fn served_as(hvc: Hvc, conduit: Conduit) -> Conduit {
-    match hvc {
-        Hvc::AsNote => conduit,
-        Hvc::AsSmc => Conduit::Smc,
-    }
 }
 
 /// The secure half of one of the guest's vCPUs: carries its calls to the payloads and back.
@@ -154,7 +144,7 @@ impl Lane {
 
     fn enter(&mut self, trap: Trap) -> Result<Step, Error> {
         let trap = Trap {
-            conduit: served_as(self.world.config.hvc, trap.conduit),
+            conduit: self.world.config.hvc.served_as(trap.conduit),
             ..trap
         };
         if let Some(seat) = self.bound_in_call() {

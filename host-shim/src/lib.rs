@@ -42,6 +42,8 @@ mod filter;
 mod guest;
 mod hostcall;
 #[cfg(kvm)]
+mod kvm_run;
+#[cfg(kvm)]
 mod lane;
 mod layout;
 mod limits;

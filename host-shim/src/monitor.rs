@@ -9,7 +9,6 @@
 
 pub(crate) mod kick;
 pub(crate) mod memory;
-pub(crate) mod run;
 pub(crate) mod signal;
 pub(crate) mod slot;
 pub(crate) mod vcpu;

@@ -6,6 +6,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::width::Conduit;
+
 /// Who answers a guest's SMC and HVC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
@@ -126,6 +128,17 @@ pub enum Hvc {
     AsSmc,
 }
 
+impl Hvc {
+    /// The conduit by which a blob has a call that the guest makes by this one.
+    #[inline(always)]
+    pub(crate) fn served_as(self, conduit: Conduit) -> Conduit {
+        match self {
+            Hvc::AsNote => conduit,
+            Hvc::AsSmc => Conduit::Smc,
+        }
+    }
+}
+
 const HVCS: [(&str, Hvc); 2] = [("note", Hvc::AsNote), ("smc", Hvc::AsSmc)];
 
 impl fmt::Display for Hvc {
@@ -175,8 +188,8 @@ pub struct Config {
     pub watchdog_wall: Duration,
     /// The signal that interrupts a vCPU thread in KVM_RUN when the watchdog fires. Its handler
     /// must be installed without SA_RESTART and may do nothing; if the signal has its default
-    /// action, the library installs one, and if it is ignored, that is an error. A thread that blocks it is interrupted as well: the monitor's
-    /// vCPU lets it through. With the kernel engine the guest's vCPU has to, if the VMM has given that
+    /// action, the library installs one, and if it is ignored, that is an error. A thread that blocks it
+    /// is interrupted as well: the monitor's vCPU lets it through. With the kernel engine the guest's vCPU has to, if the VMM has given that
     /// a mask (KVM_SET_SIGNAL_MASK).
     pub kick_signal: i32,
     /// How many calls that are over are kept for `Lane::drain_log` before the kernel engine

@@ -4,8 +4,8 @@
 use fakemon_abi::frame::REGS;
 use fakemon_abi::note::Range;
 
+use super::Lane;
 use super::seat::Switch;
-use super::{Lane, served_as};
 use crate::clock::monotonic_ns;
 use crate::record::CallRecord;
 use crate::regs::{self, RegisterError, x};
@@ -30,7 +30,7 @@ impl Lane {
                 continue;
             };
             while let Some(mut record) = binding.take() {
-                record.conduit = served_as(self.world.config.hvc, record.conduit);
+                record.conduit = self.world.config.hvc.served_as(record.conduit);
                 each(&record);
                 if !self.unread {
                     self.record = record;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::monitor::run::Cause;
+use crate::kvm_run::Cause;
 use crate::monitor::slot::Slot;
 
 /// Interrupts the calls of a [`Lane`](crate::Lane), as setting `immediate_exit` does for the guest's
@@ -30,10 +30,9 @@ impl KickHandle {
         KickHandle { slots }
     }
 
-    /// Makes a call in progress, or else the next one, return at its next entry into the payload; also the next
-    /// one if that in progress fails or is abandoned. A
-    /// payload that is running this very moment is interrupted by the signal that the VMM then sends
-    /// to the vCPU's thread.
+    /// Makes a call in progress, or else the next one, return at its next entry into the payload; also
+    /// the next one if that in progress fails or is abandoned. A payload that is running this very moment
+    /// is interrupted by the signal that the VMM then sends to the vCPU's thread.
     pub fn kick(&self) {
         self.slots.iter().for_each(|slot| slot.kick(Cause::Kick));
     }

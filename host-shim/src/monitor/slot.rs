@@ -12,8 +12,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::engine::status::Status;
+use crate::kvm_run::{Cause, RunPage};
 use crate::limits::{Limit, Sample};
-use crate::monitor::run::{Cause, RunPage};
 
 thread_local! {
     /// The thread's number, or 0 until it has been asked for.
@@ -152,13 +152,9 @@ impl Slot {
         self.due.load(Ordering::Acquire)
     }
 
-    /// Notes where the vCPU is; `bound` if KVM carries its calls, or will.
-    ///
-    /// # Safety
-    /// `run` stays mapped until [`detach`](Self::detach) has returned.
-    pub(crate) unsafe fn attach(&self, run: RunPage, bound: bool) {
-        // SAFETY: it is used through `attached` alone, which `detach` empties.
-        let status = bound.then(|| unsafe { Status::of(run.as_ptr()) });
+    /// Notes where the vCPU is, until [`detach`](Self::detach); `bound` if KVM carries its calls, or will.
+    pub(crate) fn attach(&self, run: RunPage, bound: bool) {
+        let status = bound.then(|| Status::of(run));
         *self.attached() = Some(Attached { run, status });
     }
 

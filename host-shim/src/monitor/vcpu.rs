@@ -15,8 +15,8 @@ use rustix::ioctl::{NoArg, Opcode, ioctl, opcode};
 
 use crate::error::Error;
 use crate::fd::AsKvmFd;
+use crate::kvm_run::{Cause, Mmio, RunPage};
 use crate::monitor::Vm;
-use crate::monitor::run::{Cause, Mmio, RunPage};
 use crate::monitor::signal::KickSignal;
 use crate::monitor::slot::Slot;
 use crate::regs::Registers;
@@ -69,10 +69,10 @@ impl Vcpu {
             .create_vcpu(u64::from(number))
             .map_err(Error::kvm("create a monitor vCPU"))?;
         // SAFETY: kvm_run stays mapped as long as `fd`, nobody asks that for a reference again, and whoever
-        // has a copy is gone first: `Binding`, which a `Seat` drops before this, and the slot.
+        // has a copy is gone first: `Binding`, which a `Seat` drops before this, and the slot, which Drop
+        // makes forget it.
         let run = unsafe { RunPage::new(NonNull::from(fd.get_kvm_run())) };
-        // SAFETY: Drop detaches it before `fd` goes.
-        unsafe { vm.slot(number).attach(run, vm.is_bound()) };
+        vm.slot(number).attach(run, vm.is_bound());
         Ok(Vcpu {
             fd,
             run,

@@ -17,14 +17,14 @@ use crate::engine::binding::{Binding, EntryPoints};
 use crate::engine::status::Status;
 use crate::error::Error;
 use crate::guest::vcpu::Guest;
+use crate::kvm_run::Cause;
 use crate::monitor::memory::Memory;
-use crate::monitor::run::Cause;
 use crate::monitor::slot::Verdict;
 use crate::monitor::vcpu::{Exit, Vcpu};
 use crate::payload::Payload;
 use crate::payload::blob::frame::{FramePtr, MEMORY};
 use crate::payload::blob::{gate, image};
-use crate::policy::{Config, Hvc};
+use crate::policy::Config;
 use crate::regs;
 use crate::tables;
 use crate::width::Conduit;
@@ -145,14 +145,16 @@ impl BlobCpu {
         let blob = self.payload.blob();
         let note = blob.note();
         let vectors = blob.vectors();
-        let served = |conduit, table| (note.conduits & conduit != 0).then_some(vectors + table);
-        let smc_vectors = served(CONDUIT_SMC, 0);
+        let vectors_for = |conduit| {
+            let (bit, table) = match config.hvc.served_as(conduit) {
+                Conduit::Smc => (CONDUIT_SMC, 0),
+                Conduit::Hvc => (CONDUIT_HVC, HYP_VECTORS),
+            };
+            (note.conduits & bit != 0).then_some(vectors + table)
+        };
         let entry_points = EntryPoints {
-            smc_vectors,
-            hvc_vectors: match config.hvc {
-                Hvc::AsNote => served(CONDUIT_HVC, HYP_VECTORS),
-                Hvc::AsSmc => smc_vectors,
-            },
+            smc_vectors: vectors_for(Conduit::Smc),
+            hvc_vectors: vectors_for(Conduit::Hvc),
             sp: self.stack_top(),
             tpidr: self.block() + FRAME,
             with_immediate: match note.window {
@@ -161,8 +163,7 @@ impl BlobCpu {
                 _ => (REGS as u8, REGS as u8),
             },
         };
-        // SAFETY: a binding goes before the monitor's vCPU (`Seat` declares it first).
-        let status = unsafe { Status::of(self.vcpu.run_page().as_ptr()) };
+        let status = Status::of(self.vcpu.run_page());
         let (vcpu, memory) = (self.vcpu.fd(), self.payload.vm().memory().clone());
         let log = config.log;
         let bound = Binding::new(guest.fd(), vcpu, status, memory, &entry_points, log);

@@ -18,6 +18,8 @@ pub(crate) enum Cause {
     Verdict = 1 << 1,
     /// All that is wanted is what KVM_RUN does first.
     Completion = 1 << 2,
+    /// KVM could not be told to enter the vCPU no more by itself.
+    End = 1 << 3,
 }
 
 /// A load or store for which the vCPU has left.
@@ -42,10 +44,6 @@ impl RunPage {
     /// reference to it meanwhile.
     pub(crate) unsafe fn new(run: NonNull<kvm_run>) -> Self {
         RunPage(run)
-    }
-
-    pub(crate) fn as_ptr(self) -> NonNull<kvm_run> {
-        self.0
     }
 
     /// Makes the next KVM_RUN return at once.
@@ -108,7 +106,8 @@ impl RunPage {
         ))
     }
 
-    fn place<T>(self, offset: usize) -> *mut T {
+    /// Where something is in the page, all of which is inside.
+    pub(crate) fn place<T>(self, offset: usize) -> *mut T {
         assert!(offset + size_of::<T>() <= size_of::<kvm_run>());
         self.0.as_ptr().wrapping_byte_add(offset).cast()
     }
