@@ -21,6 +21,7 @@ use crate::{cargo, setup, this_machine, workspace};
 
 mod demos;
 mod hosts;
+mod verdict;
 
 /// The test program with guests of a few instructions.
 pub(crate) const BARE_METAL: &str = "kvm";

@@ -9,7 +9,7 @@ use fakemon_host::{Engine, Policy};
 use fakemon_manifest::{Board, Demo};
 
 use super::Test;
-use crate::machine::Printed;
+use super::verdict::{self, CONSOLE};
 use crate::own_kernel::NoSource;
 use crate::run::Run;
 use crate::summary::{Place, Summary};
@@ -86,31 +86,17 @@ fn run_one(
         engine: Some(engine),
         kernel: None,
     };
-    // As the user of a test wants it: the console is for what went wrong.
-    let kept = Printed {
-        shown: false,
-        kept: true,
-    };
-    let ended = match run.boot(board, kept) {
+    let ended = match run.boot(board, CONSOLE) {
         Err(error) if error.is::<NoSource>() => {
             summary.skip(format!("{place}: {name}: {error:#}"));
             return Ok(());
         }
         ended => ended?,
     };
-    let failure = match ended.report.code() {
+    let objection = match ended.report.code() {
         0 | 1 => objection(demo, &ended.printed)?,
         code => Some(format!("fakemon ended with {code}")),
     };
-    match failure {
-        None => {
-            println!("test {name} ... ok");
-            summary.pass();
-        }
-        Some(why) => {
-            println!("{}\ntest {name} ... FAILED: {why}", ended.printed);
-            summary.fail(format!("{place}: {name}: {why}"));
-        }
-    }
+    verdict::tell(&place, &name, &ended.printed, objection, summary);
     Ok(())
 }

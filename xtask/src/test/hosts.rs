@@ -8,7 +8,8 @@ use anyhow::Result;
 use fakemon_host::{Engine, Policy};
 
 use super::Test;
-use crate::machine::{Cpu, Printed};
+use super::verdict::{self, CONSOLE};
+use crate::machine::Cpu;
 use crate::run::Run;
 use crate::summary::{Place, Summary};
 use crate::workspace;
@@ -98,21 +99,8 @@ fn judge(
     };
     let run = run.on(test.host_kernel.clone(), test.newest);
     let board = workspace::board(run.board())?;
-    // As the user of a test wants it: the console is for what went wrong.
-    let kept = Printed {
-        shown: false,
-        kept: true,
-    };
-    let ended = run.boot(&board, kept)?;
-    match objection(ended.report.code(), &ended.printed) {
-        None => {
-            println!("test {name} ... ok");
-            summary.pass();
-        }
-        Some(why) => {
-            println!("{}\ntest {name} ... FAILED: {why}", ended.printed);
-            summary.fail(format!("{place}: {name}: {why}"));
-        }
-    }
+    let ended = run.boot(&board, CONSOLE)?;
+    let objection = objection(ended.report.code(), &ended.printed);
+    verdict::tell(&place, name, &ended.printed, objection, summary);
     Ok(())
 }
