@@ -91,6 +91,11 @@ impl Cpu {
         }
     }
 
+    /// Tells whether it has pages of 16 KiB, which the Armv8.0 ones have not.
+    pub(crate) fn has_pages_of_16k(self) -> bool {
+        !matches!(self, Cpu::CortexA57 | Cpu::CortexA72)
+    }
+
     /// Tells whether the boot tests boot `board` on a host VM with this processor: the one with the
     /// interrupt controller that the board prefers.
     pub(crate) fn is_host_of(self, board: &Board) -> bool {

@@ -87,7 +87,7 @@ impl Supplies {
     /// Refuses the guests' kernel on a processor that it cannot run on.
     pub(crate) fn fits(&self, arch: Arch, cpu: Cpu) -> Result<()> {
         let pages_16k = self.guest_kernel == GuestKernel::Named("16k") && arch == Arch::Arm64;
-        if pages_16k && !HostKernel::Pages16k.runs_on(cpu) {
+        if pages_16k && !cpu.has_pages_of_16k() {
             let reason = "has no pages of 16 KiB (ID_AA64MMFR0_EL1.TGran16)";
             return Err(Lacks(format!("{} {reason}", cpu.name())).into());
         }

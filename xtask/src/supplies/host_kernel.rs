@@ -31,10 +31,9 @@ const NAMES: [(&str, HostKernel); 3] = [
 ];
 
 impl HostKernel {
-    /// Tells whether it runs on a processor: the Armv8.0 ones have no pages of 16 KiB.
+    /// Tells whether it runs on a processor.
     pub(crate) fn runs_on(&self, cpu: Cpu) -> bool {
-        let armv8_0 = matches!(cpu, Cpu::CortexA57 | Cpu::CortexA72);
-        !(armv8_0 && *self == HostKernel::Pages16k)
+        *self != HostKernel::Pages16k || cpu.has_pages_of_16k()
     }
 }
 
