@@ -3,6 +3,7 @@
 //!
 //! They are linked statically with the C library that the compiler brings, as the host VM has none.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -21,14 +22,13 @@ const PROGRAMS: [(&str, &str); 2] = [
     (assets::C_REFUSALS, "tests/refusals.c"),
 ];
 /// A warning is a fault of the header or of an example that others copy.
-const OPTIONS: [&str; 7] = [
+const OPTIONS: [&str; 6] = [
     "-std=gnu11",
     "-Wall",
     "-Wextra",
     "-Wpedantic",
     "-Werror",
     "-O2",
-    "-static",
 ];
 
 /// Builds all of them, in `dir`, and returns their names with where they are; or why they cannot be
@@ -40,23 +40,14 @@ pub(crate) fn build(dir: &Path) -> Result<Result<Vec<(&'static str, PathBuf)>, S
     };
     setup::rust_target(cargo::GNU)?;
     let library = cargo::build_c_library(compiler)?;
-    let package = workspace::root().join(DIR);
+    let include = workspace::root().join(DIR).join("include");
+    let options = ["-static".as_ref(), "-I".as_ref(), include.as_os_str()];
+    let options = [options.as_slice(), &[library.as_os_str()]].concat();
     let progress = Progress::start("building the programs in C");
     let mut programs = Vec::new();
     for (name, source) in PROGRAMS {
         let program = dir.join(name);
-        fs::create_dir_all(program.parent().unwrap_or(dir))?;
-        let mut command = Command::new(compiler);
-        command.args(OPTIONS).arg("-I").arg(package.join("include"));
-        command.arg(package.join(source)).arg(&library);
-        let output = command.arg("-o").arg(&program).output();
-        let output = output.with_context(|| format!("cannot start {compiler}"))?;
-        // Of a build that went well the linker says what glibc cannot do statically, and nobody uses.
-        let messages = String::from_utf8_lossy(&output.stderr);
-        ensure!(
-            output.status.success(),
-            "{source} could not be built by {compiler}:\n{messages}"
-        );
+        compile(compiler, &format!("{DIR}/{source}"), &options, &program)?;
         programs.push((name, program));
     }
     progress.finish();
@@ -69,19 +60,24 @@ pub(crate) fn build_vmm(to: &Path) -> Result<Result<PathBuf, String>> {
         Ok(compiler) => compiler,
         Err(reason) => return Ok(Err(reason)),
     };
-    let dynamic = OPTIONS.iter().filter(|option| **option != "-static");
-    let source = workspace::root().join("tests/attach/vmm.c");
+    compile(compiler, "tests/attach/vmm.c", &["-pthread".as_ref()], to)?;
+    Ok(Ok(to.to_owned()))
+}
+
+/// Has the compiler build the program `to` of a source in this workspace, with [`OPTIONS`] and more.
+fn compile(compiler: &str, source: &str, more: &[&OsStr], to: &Path) -> Result<()> {
     fs::create_dir_all(to.parent().unwrap_or(to))?;
     let mut command = Command::new(compiler);
-    command.args(dynamic).arg("-pthread").arg(source);
-    let output = command.arg("-o").arg(to).output();
+    command.args(OPTIONS).arg(workspace::root().join(source));
+    let output = command.args(more).arg("-o").arg(to).output();
     let output = output.with_context(|| format!("cannot start {compiler}"))?;
+    // Of a build that went well the linker says what glibc cannot do statically, and nobody uses.
     let messages = String::from_utf8_lossy(&output.stderr);
     ensure!(
         output.status.success(),
-        "tests/attach/vmm.c could not be built by {compiler}:\n{messages}"
+        "{source} could not be built by {compiler}:\n{messages}"
     );
-    Ok(Ok(to.to_owned()))
+    Ok(())
 }
 
 /// The compiler for Arm Linux, if it is there with a C library.

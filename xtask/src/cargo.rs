@@ -94,15 +94,7 @@ pub(crate) fn build_preload(link: &Path) -> Result<PathBuf> {
     // The options of cargo come before those of rustc, which are for this one library.
     command.args(["--quiet", "--", "-Clinker=rust-lld"]);
     command.arg(format!("-Lnative={}", link.display()));
-    let progress = Progress::start("building the library for other VMMs");
-    let output = command.stdin(Stdio::null()).output();
-    let output = output.context("cannot start cargo")?;
-    if !output.status.success() {
-        progress.abandon();
-        let messages = String::from_utf8_lossy(&output.stderr);
-        bail!("the library for other VMMs could not be built:\n{messages}");
-    }
-    progress.finish();
+    run("the library for other VMMs", &mut command)?;
     Ok(workspace::target()
         .join(GNU)
         .join("release/libfakemon_preload.so"))
@@ -140,12 +132,16 @@ pub(crate) fn build_host_vm_init() -> Result<PathBuf> {
     )?)
 }
 
-/// Runs a build and lists the programs that it is about; errors of the compiler are shown as they
-/// come.
+/// Runs a build and lists the programs that it is about.
 pub(crate) fn build(what: &str, command: &mut Command) -> Result<Vec<Program>> {
+    let messages = ["--quiet", "--message-format=json-render-diagnostics"];
+    programs(&run(what, command.args(messages))?)
+}
+
+/// Runs a build and returns what it prints; errors of the compiler are shown as they come.
+fn run(what: &str, command: &mut Command) -> Result<String> {
     let progress = Progress::start(&format!("building {what}"));
     let output = command
-        .args(["--quiet", "--message-format=json-render-diagnostics"])
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()
@@ -155,7 +151,7 @@ pub(crate) fn build(what: &str, command: &mut Command) -> Result<Vec<Program>> {
         bail!("{what} could not be built");
     }
     progress.finish();
-    programs(&String::from_utf8_lossy(&output.stdout))
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 fn one(programs: Vec<Program>) -> Result<PathBuf> {

@@ -17,13 +17,8 @@ use crate::{modules, workspace};
 /// loading.
 pub(crate) fn initramfs(supplies: &Supplies, board: &Board, kernel: &Kernel) -> Result<PathBuf> {
     let script = workspace::board_dir(&board.name).join("guest.sh");
-    let content = Content {
-        busybox: supplies.busybox(board.guest.arch)?,
-        script: script.is_file().then_some(script),
-        patterns: lines(board.guest.patterns()),
-        modules: modules::load(&kernel.modules(), &board.guest.modules)?,
-    };
-    content.archive(&format!("{}-{}", board.name, kernel.name()))
+    let script = script.is_file().then_some(script);
+    driver_initramfs(supplies, board, kernel, script, &board.name)
 }
 
 /// Builds the initramfs of `board` for another VMM's machine: with the board's modules and checks, but for
@@ -33,13 +28,25 @@ pub(crate) fn attach_initramfs(
     board: &Board,
     kernel: &Kernel,
 ) -> Result<PathBuf> {
+    let script = workspace::root().join("tests/attach/guest.sh");
+    driver_initramfs(supplies, board, kernel, Some(script), "attach")
+}
+
+/// Builds an initramfs called `name` for the drivers that a board is about.
+fn driver_initramfs(
+    supplies: &Supplies,
+    board: &Board,
+    kernel: &Kernel,
+    script: Option<PathBuf>,
+    name: &str,
+) -> Result<PathBuf> {
     let content = Content {
         busybox: supplies.busybox(board.guest.arch)?,
-        script: Some(workspace::root().join("tests/attach/guest.sh")),
+        script,
         patterns: lines(board.guest.patterns()),
         modules: modules::load(&kernel.modules(), &board.guest.modules)?,
     };
-    content.archive(&format!("attach-{}", kernel.name()))
+    content.archive(&format!("{name}-{}", kernel.name()))
 }
 
 /// Builds the initramfs of a demonstration on `board`.
