@@ -7,13 +7,14 @@
 //! would be built with the sources of this one. Here they are unpacked side by side in a workspace that
 //! puts them in the registry's place.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::{fs, io};
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
+use crate::cache::remove_dir;
 use crate::stages::{Stages, succeeds};
 use crate::summary::Summary;
 use crate::{cargo, workspace};
@@ -120,12 +121,7 @@ fn pack(packages: &[Package]) -> Result<bool> {
         return Ok(false);
     }
     let dir = unpacked();
-    match fs::remove_dir_all(&dir) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(error).with_context(|| format!("cannot remove {}", dir.display()));
-        }
-        _ => {}
-    }
+    remove_dir(&dir)?;
     fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
     for package in packages {
         let file = workspace::target().join("package").join(package.stem());
