@@ -170,23 +170,6 @@ fn a_bad_machine_is_refused() {
         "machine.uart: lies on machine.gic.redist",
     );
     refused("irq = 1", "irq = 960", "machine.uart.irq");
-    refused("irq = 2", "irq = 960", "machine.rtc.irq");
-    refused("irq = 2", "irq = 1", "machine.rtc.irq: is the console's");
-    refused(
-        "base = 0x09020000",
-        "base = 0x09020800",
-        "machine.rtc.base: is a multiple of 4096",
-    );
-    refused(
-        "base = 0x09020000",
-        "base = 0x09000000",
-        "machine.rtc: lies on machine.uart",
-    );
-    refused(
-        "base = 0x09020000, irq = 2",
-        "base = 0x09020000",
-        "missing field `irq`",
-    );
     refused(
         "mpidr = [0, 1, 2, 0x100]",
         "mpidr = [0, 1]",
@@ -207,6 +190,31 @@ fn a_bad_machine_is_refused() {
         "ram-base = 0x00000000",
         "machine.gic.dist: lies on machine.memory",
     );
+}
+
+#[test]
+fn a_bad_clock_is_refused() {
+    for (bad, words) in [
+        (
+            "base = 0x09020000, irq = 960",
+            "machine.rtc.irq: is a number",
+        ),
+        (
+            "base = 0x09020000, irq = 1",
+            "machine.rtc.irq: is the console's",
+        ),
+        (
+            "base = 0x09020800, irq = 2",
+            "machine.rtc.base: is a multiple of 4096",
+        ),
+        (
+            "base = 0x09000000, irq = 2",
+            "machine.rtc: lies on machine.uart",
+        ),
+        ("base = 0x09020000", "missing field `irq`"),
+    ] {
+        refused("base = 0x09020000, irq = 2", bad, words);
+    }
 }
 
 #[test]
