@@ -191,6 +191,11 @@ impl Region {
     }
 }
 
+impl PrimeCell {
+    /// Bytes of address space that each takes.
+    pub const SIZE: u64 = 0x1000;
+}
+
 impl Machine {
     /// The most bytes of RAM that fit between [`Machine::ram_base`] and the next device above it.
     pub fn memory_limit(&self) -> u64 {
@@ -265,6 +270,15 @@ impl Machine {
         })
     }
 
+    /// Where RAM is.
+    pub(crate) fn ram(&self) -> Region {
+        Region {
+            name: "machine.memory".to_owned(),
+            base: self.ram_base,
+            size: self.memory.0,
+        }
+    }
+
     /// Those that have a page and an interrupt, with the keys that describe them.
     pub(crate) fn primecells(&self) -> impl Iterator<Item = (&'static str, PrimeCell)> {
         let rtc = self.rtc.map(|rtc| ("machine.rtc", rtc));
@@ -301,7 +315,7 @@ impl Machine {
             ),
         ];
         let others = self.primecells();
-        let others = others.map(|(name, device)| (name, Some(device.base), 0x1000));
+        let others = others.map(|(name, device)| (name, Some(device.base), PrimeCell::SIZE));
         controller
             .into_iter()
             .chain(others)

@@ -7,7 +7,7 @@ use fakemon_abi::layout::{MAX_VCPUS, MONITOR_BASE};
 use fakemon_abi::mpidr::AFFINITY;
 
 use super::{Fault, ensure, listed_once};
-use crate::machine::{Gic, Machine, Page, PageKind, Region};
+use crate::machine::{Gic, Machine, Page, PageKind, PrimeCell, Region};
 use crate::text::is_name;
 
 /// The largest SPI, counted from 0, of a GIC in KVM: one has 992 interrupts at most, private ones
@@ -38,7 +38,7 @@ pub(super) fn machine(machine: &Machine) -> Result<(), Fault> {
     gic(&machine.gic)?;
     for (key, device) in machine.primecells() {
         ensure(
-            device.base.is_multiple_of(0x1000),
+            device.base.is_multiple_of(PrimeCell::SIZE),
             format!("{key}.base"),
             "is a multiple of 4096",
         )?;
@@ -169,12 +169,7 @@ fn page(page: &Page) -> Result<(), Fault> {
 /// Refuses anything that lies on RAM or half on something else; a page may lie inside a larger
 /// page.
 fn overlaps(machine: &Machine) -> Result<(), Fault> {
-    let ram = Region {
-        name: "machine.memory".into(),
-        base: machine.ram_base,
-        size: machine.memory.0,
-    };
-    let mut taken = vec![ram];
+    let mut taken = vec![machine.ram()];
     for device in machine.devices() {
         ensure(
             device.base <= MONITOR_BASE && device.size <= MONITOR_BASE - device.base,

@@ -4,6 +4,7 @@
 use super::{Fault, ensure};
 use crate::board::{Board, TestKind};
 use crate::guest::{Arch, Guest};
+use crate::machine::Page;
 use crate::replay::{Replay, ReplayCall};
 
 /// Registers that a call carries: r0 to r12.
@@ -54,12 +55,11 @@ pub(super) fn guest(board: &Board) -> Result<(), Fault> {
     )?;
     // The image hides what is at its addresses.
     let (base, size) = (u64::from(Replay::IMAGE), SECTION);
-    let regions = machine.pages.iter().map(|page| (page.base, page.size));
-    let devices = machine.primecells();
-    let hidden = regions
-        .chain([(machine.ram_base, machine.memory.0)])
-        .chain(devices.map(|(_, device)| (device.base, 0x1000)))
-        .any(|(other, length)| other < base + size && base < other.saturating_add(length));
+    let pages = machine.pages.iter().map(Page::region);
+    let hidden = pages
+        .chain([machine.ram()])
+        .chain(machine.devices())
+        .any(|region| region.overlaps(base, size));
     ensure(
         !hidden && machine.uart.base <= u64::from(u32::MAX),
         "machine",

@@ -6,6 +6,7 @@
 
 use dtoolkit::model::{DeviceTree, DeviceTreeNode};
 use fakemon_host::Width;
+use fakemon_manifest::PrimeCell;
 
 use super::Description;
 use super::tree::{cells, empty, node, pair, strings};
@@ -54,7 +55,7 @@ pub(super) fn tree(what: &Description<'_>) -> DeviceTree {
         &console[1..],
         [
             strings("compatible", &["arm,pl011", "arm,primecell"]),
-            reg(&[(uart.base, 0x1000)]),
+            reg(&[(uart.base, PrimeCell::SIZE)]),
             cells("interrupts", &[SPI, uart.irq, LEVEL_HIGH]),
             cells("clocks", &[CLOCK, CLOCK]),
             strings("clock-names", &["uartclk", "apb_pclk"]),
@@ -65,7 +66,7 @@ pub(super) fn tree(what: &Description<'_>) -> DeviceTree {
             &format!("rtc@{:x}", rtc.base),
             [
                 strings("compatible", &["arm,pl031", "arm,primecell"]),
-                reg(&[(rtc.base, 0x1000)]),
+                reg(&[(rtc.base, PrimeCell::SIZE)]),
                 cells("interrupts", &[SPI, rtc.irq, LEVEL_HIGH]),
                 cells("clocks", &[CLOCK]),
                 strings("clock-names", &["apb_pclk"]),

@@ -59,6 +59,11 @@ fn a_replay_on_an_unsuitable_board_is_refused() {
             "base = 0xc2000000",
             "where a replay puts itself",
         ),
+        (
+            "dist = 0x08000000",
+            "dist = 0xc2000000",
+            "where a replay puts itself",
+        ),
         ("base = 0x09000000", "base = 0x100000000", "above 4 GiB"),
     ] {
         let good = replaying();
