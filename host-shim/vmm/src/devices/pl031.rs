@@ -85,16 +85,16 @@ impl Pl031 {
         self.is_unmasked && self.due.is_some()
     }
 
-    fn count(&self) -> u32 {
+    /// The count in a second of the host's.
+    fn count(&self, second: u64) -> u32 {
         // 32 bits are what the device has.
-        ((self.seconds)() as u32).wrapping_add(self.ahead)
+        (second as u32).wrapping_add(self.ahead)
     }
 
     /// Works out when the count is the match register: now, or when it comes there next.
     fn aim(&mut self) {
         let now = (self.seconds)();
-        let count = (now as u32).wrapping_add(self.ahead);
-        let left = self.matched.wrapping_sub(count);
+        let left = self.matched.wrapping_sub(self.count(now));
         self.due = Some(now.saturating_add(left.into()));
     }
 
@@ -116,7 +116,7 @@ impl Device for Pl031 {
         self.tick();
         let register = access.offset & !3;
         let value = match register {
-            DR => self.count(),
+            DR => self.count((self.seconds)()),
             MR => self.matched,
             LR => self.loaded,
             CR => START,

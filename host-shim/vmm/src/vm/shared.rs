@@ -2,7 +2,7 @@
 //! What the vCPUs' threads share: the bus, the power states, the trace, and how it all ends.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use fakemon_host::{BlobFault, Cpus, World};
 use fakemon_manifest::Board;
@@ -176,18 +176,19 @@ impl Shared {
 
     /// Has the guest's clock look at its alarm.
     pub(super) fn tick(&self) {
-        if let Some(rtc) = &self.devices.rtc {
-            rtc.lock().unwrap_or_else(PoisonError::into_inner).tick();
+        if let Some(mut rtc) = self.rtc() {
+            rtc.tick();
         }
     }
 
     /// Tells whether the guest's clock will interrupt it by itself.
     pub(super) fn has_alarm(&self) -> bool {
-        self.devices.rtc.as_ref().is_some_and(|rtc| {
-            rtc.lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .has_alarm()
-        })
+        self.rtc().is_some_and(|rtc| rtc.has_alarm())
+    }
+
+    fn rtc(&self) -> Option<MutexGuard<'_, Pl031>> {
+        let rtc = self.devices.rtc.as_ref()?;
+        Some(rtc.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Shows a line that the blob has written to its console.
