@@ -44,11 +44,16 @@ impl Assets {
     /// any that the board can have will do.
     pub(crate) fn is_host_of(&self, board: &Board) -> bool {
         let versions = &board.machine.gic.versions;
-        let wanted = match env::is_on(env::ANY_GIC) {
+        let wanted = match self.is_only_host() {
             true => versions.as_slice(),
             false => &versions[..versions.len().min(1)],
         };
         self.host_vm().is_none_or(|host| wanted.contains(&host.gic))
+    }
+
+    /// Tells whether no other host has another interrupt controller.
+    pub(crate) fn is_only_host(&self) -> bool {
+        env::is_on(env::ANY_GIC)
     }
 
     /// Why the board's kernel does not boot here, if that is so.
@@ -56,9 +61,14 @@ impl Assets {
         if env::is_on(env::QUICK) {
             return Some("--quick leaves real kernels out".to_owned());
         }
-        let cpu_interface = board.machine.gic.cpu.unwrap_or(0);
-        let is_v2 = self.host_vm().is_some_and(|host| host.gic == 2);
-        if is_v2 && !cpu_interface.is_multiple_of(host::page_size()) {
+        let (host, gic) = (self.host_vm(), &board.machine.gic);
+        if host.is_some_and(|host| !gic.versions.contains(&host.gic)) {
+            return Some("no host with its interrupt controller has this kernel".to_owned());
+        }
+        let cpu_interface = gic.cpu.unwrap_or(0);
+        if host.is_some_and(|host| host.gic == 2)
+            && !cpu_interface.is_multiple_of(host::page_size())
+        {
             return Some("its GICv2 lies inside a page of this host's".to_owned());
         }
         // The kernel that the user chose has not what this board is about.

@@ -26,8 +26,9 @@ fn main() {
     arguments.test_threads.get_or_insert(2);
     let assets = Assets::find();
     let boards = assets.boards().into_iter();
-    let here = boards.filter(|board| assets.is_host_of(board));
-    let (wide, narrow): (Vec<_>, Vec<_>) = here.partition(|board| board.guest.arch == Arch::Arm64);
+    let (here, others): (Vec<_>, Vec<_>) = boards.partition(|board| assets.is_host_of(board));
+    let is_wide = |board: &Board| board.guest.arch == Arch::Arm64;
+    let (wide, narrow): (Vec<_>, Vec<_>) = here.into_iter().partition(is_wide);
     let first = wide.iter().find(|board| board.test == TestKind::Driver);
     let unread = first.map(|board| {
         let check: Check = unread::ends_by_a_signal;
@@ -38,9 +39,13 @@ fn main() {
             check,
         )
     });
-    let trials = |boards: Vec<Board>| boards.into_iter().flat_map(|board| trials(&assets, board));
-    let mut trials = alternate(trials(wide), trials(narrow));
+    let of = |boards: Vec<Board>| boards.into_iter().flat_map(|board| trials(&assets, board));
+    let mut trials = alternate(of(wide), of(narrow));
     trials.extend(unread);
+    if assets.is_only_host() {
+        // They say why not, as no other run will.
+        trials.extend(of(others));
+    }
     libtest_mimic::run(&arguments, trials).exit();
 }
 

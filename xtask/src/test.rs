@@ -150,7 +150,6 @@ impl Test {
         if !boards_only {
             self.run_on_host(filter, summary)?;
         }
-        self.skip_boards_without_host(summary)?;
         for engine in engines {
             for cpu in self.cpus()? {
                 if !boards_only {
@@ -178,25 +177,6 @@ impl Test {
             }
             _ => None,
         })
-    }
-
-    /// Tells which boards have no host with an interrupt controller for them and this kernel.
-    fn skip_boards_without_host(&self, summary: &mut Summary) -> Result<()> {
-        let kernel = self.host_kernel.clone().unwrap_or_default();
-        let boots = self.filter.as_deref().is_none_or(|filter| filter == BOARDS);
-        if !boots || self.quick || kernel.runs_on(Cpu::CortexA57) || this_machine::is_native()? {
-            return Ok(());
-        }
-        for board in workspace::boards()? {
-            let wanted = self.boards.is_empty() || self.boards.contains(&board.name);
-            if wanted && !board.machine.gic.versions.contains(&Cpu::Max.gic()) {
-                summary.skip(format!(
-                    "boot: {} needs a GICv2, whose host VM cannot boot the kernel {kernel}",
-                    board.name
-                ));
-            }
-        }
-        Ok(())
     }
 
     /// Runs all demonstrations, or leaves them out if they are not `wanted`.
