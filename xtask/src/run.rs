@@ -128,12 +128,10 @@ impl Run {
     /// A demonstration of `board` as a test, with everything but these at its default.
     pub(crate) fn demo(board: &Board, demo: &Demo, smc: Policy, cpu: Cpu, engine: Engine) -> Run {
         Run {
-            smp: None,
             append: None,
             demo: Some(demo.name.clone()),
             cpu,
-            timeout: Some(BUSY_TIMEOUT),
-            ..Run::uniprocessor(&board.name, smc, engine, "")
+            ..Run::of_host(&board.name, smc, engine, "")
         }
     }
 

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use anyhow::{Context, Result, bail, ensure};
 use fakemon_host::Engine;
@@ -46,26 +47,11 @@ impl Supplies {
     /// Opens the cache. The environment chooses as the options of a verb would.
     pub(crate) fn open(check: Check) -> Result<Supplies> {
         let newest = env::is_on(env::NEWEST);
-        let guest_kernel = match std::env::var(env::KERNEL) {
-            Ok(name) => name
-                .parse()
-                .map_err(anyhow::Error::msg)
-                .context(env::KERNEL)?,
-            Err(_) => GuestKernel::default(),
-        };
-        let host_kernel = match std::env::var(env::HOST_KERNEL) {
-            Ok(name) => Some(
-                name.parse()
-                    .map_err(anyhow::Error::msg)
-                    .context(env::HOST_KERNEL)?,
-            ),
-            Err(_) => None,
-        };
         Ok(Supplies {
             packages: Packages::new(Cache::open()?, newest)?,
             check,
-            host_kernel,
-            guest_kernel,
+            host_kernel: chosen(env::HOST_KERNEL)?,
+            guest_kernel: chosen(env::KERNEL)?.unwrap_or_default(),
         })
     }
 
@@ -340,6 +326,13 @@ impl Supplies {
         })?;
         Ok((dir, choice))
     }
+}
+
+/// What the user chose by an environment variable.
+fn chosen<T: FromStr<Err = String>>(variable: &'static str) -> Result<Option<T>> {
+    let name = std::env::var(variable).ok();
+    let choice = name.map(|name| name.parse()).transpose();
+    choice.map_err(anyhow::Error::msg).context(variable)
 }
 
 /// A path that the user gave by an environment variable.
