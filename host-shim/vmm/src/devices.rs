@@ -17,3 +17,23 @@ pub trait IrqLine: Send {
     /// Drives the line.
     fn set(&self, high: bool);
 }
+
+/// An interrupt line, low at first, that is driven only when its level changes.
+struct Driven {
+    line: Box<dyn IrqLine>,
+    is_high: bool,
+}
+
+impl Driven {
+    fn new(line: Box<dyn IrqLine>) -> Self {
+        let is_high = false;
+        Driven { line, is_high }
+    }
+
+    fn set(&mut self, high: bool) {
+        if high != self.is_high {
+            self.is_high = high;
+            self.line.set(high);
+        }
+    }
+}

@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 
-use super::{Access, Device, Effect, IrqLine};
+use super::{Access, Device, Driven, Effect, IrqLine};
 
 const DR: u64 = 0x000; // data
 const FR: u64 = 0x018; // flags
@@ -61,9 +61,8 @@ pub trait Window: Send {
 pub struct Pl011 {
     received: VecDeque<u8>,
     sink: Box<dyn Sink>,
-    irq: Box<dyn IrqLine>,
+    irq: Driven,
     window: Option<Box<dyn Window>>,
-    irq_is_high: bool,
     tx_interrupt: bool,
     /// The last byte that was sent has not left.
     is_full: bool,
@@ -92,9 +91,8 @@ impl Pl011 {
         Pl011 {
             received: VecDeque::new(),
             sink,
-            irq,
+            irq: Driven::new(irq),
             window: None,
-            irq_is_high: false,
             tx_interrupt: false,
             is_full: false,
             mask: 0,
@@ -130,7 +128,7 @@ impl Pl011 {
     }
 
     fn update(&mut self) {
-        self.update_irq();
+        self.irq.set(self.raw_interrupts() & self.mask != 0);
         let Some(mut window) = self.window.take() else {
             return;
         };
@@ -147,14 +145,6 @@ impl Pl011 {
             window.close();
         }
         self.window = Some(window);
-    }
-
-    fn update_irq(&mut self) {
-        let high = self.raw_interrupts() & self.mask != 0;
-        if high != self.irq_is_high {
-            self.irq_is_high = high;
-            self.irq.set(high);
-        }
     }
 
     /// The value of a register that can be read without a change.

@@ -8,7 +8,7 @@
 
 use std::fmt;
 
-use super::{Access, Device, Effect, IrqLine};
+use super::{Access, Device, Driven, Effect, IrqLine};
 
 const DR: u64 = 0x000; // data: the count
 const MR: u64 = 0x004; // match: the count that interrupts
@@ -33,7 +33,7 @@ pub type Seconds = Box<dyn Fn() -> u64 + Send>;
 /// The clock.
 pub struct Pl031 {
     seconds: Seconds,
-    irq: Box<dyn IrqLine>,
+    irq: Driven,
     /// What the count is ahead of the host's seconds.
     ahead: u32,
     matched: u32,
@@ -43,7 +43,6 @@ pub struct Pl031 {
     due: Option<u64>,
     raw: bool,
     is_unmasked: bool,
-    irq_is_high: bool,
 }
 
 impl fmt::Debug for Pl031 {
@@ -60,14 +59,13 @@ impl Pl031 {
     pub fn new(seconds: Seconds, irq: Box<dyn IrqLine>) -> Self {
         Pl031 {
             seconds,
-            irq,
+            irq: Driven::new(irq),
             ahead: 0,
             matched: 0,
             loaded: 0,
             due: None,
             raw: false,
             is_unmasked: false,
-            irq_is_high: false,
         }
     }
 
@@ -77,7 +75,7 @@ impl Pl031 {
             self.due = None;
             self.raw = true;
         }
-        self.update_irq();
+        self.irq.set(self.masked());
     }
 
     /// Tells whether an interrupt will come by itself.
@@ -100,14 +98,6 @@ impl Pl031 {
 
     fn masked(&self) -> bool {
         self.raw && self.is_unmasked
-    }
-
-    fn update_irq(&mut self) {
-        let high = self.masked();
-        if high != self.irq_is_high {
-            self.irq_is_high = high;
-            self.irq.set(high);
-        }
     }
 }
 
