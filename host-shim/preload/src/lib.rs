@@ -23,6 +23,7 @@
 )]
 
 mod device_tree;
+mod say;
 mod slots;
 
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
@@ -50,10 +51,3 @@ mod trace;
 pub mod variables;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 mod vm;
-
-/// Prints to standard error, which the VMM may have redirected, after `fakemon: `.
-#[macro_export]
-#[doc(hidden)]
-macro_rules! say {
-    ($($text:tt)*) => { eprintln!("fakemon: {}", format_args!($($text)*)) };
-}
