@@ -5,15 +5,16 @@
 //! An access to the bus is with the VMM, which has been shown an exit for it; a payload that waits for an
 //! interrupt, or a guest that is suspended, has its vCPU in KVM_RUN, suspended.
 
+use std::error::Error;
 use std::io;
 
 use fakemon_host::{
-    Error, Lane, Policy, PowerEvent, Reply, Request, Start, Step, World, inject_undefined,
+    Lane, Policy, PowerEvent, Reply, Request, Start, Step, World, inject_undefined,
 };
 use kvm_bindings::{
-    KVM_EXIT_HYPERCALL, KVM_EXIT_SYSTEM_EVENT, KVM_MP_STATE_RUNNABLE, KVM_MP_STATE_STOPPED,
-    KVM_MP_STATE_SUSPENDED, KVM_SYSTEM_EVENT_RESET, KVM_SYSTEM_EVENT_RESET_FLAG_PSCI_RESET2,
-    KVM_SYSTEM_EVENT_SHUTDOWN, KVM_SYSTEM_EVENT_SUSPEND, KVM_SYSTEM_EVENT_WAKEUP,
+    KVM_EXIT_HYPERCALL, KVM_EXIT_SYSTEM_EVENT, KVM_MP_STATE_RUNNABLE, KVM_MP_STATE_SUSPENDED,
+    KVM_SYSTEM_EVENT_RESET, KVM_SYSTEM_EVENT_RESET_FLAG_PSCI_RESET2, KVM_SYSTEM_EVENT_SHUTDOWN,
+    KVM_SYSTEM_EVENT_SUSPEND, KVM_SYSTEM_EVENT_WAKEUP,
 };
 use libc::c_int;
 
@@ -31,18 +32,8 @@ enum Next {
     Interrupted,
 }
 
-/// Why a guest cannot go on.
-#[derive(Debug)]
-enum Failure {
-    Library(Error),
-    Host(io::Error),
-}
-
-impl<E: Into<Error>> From<E> for Failure {
-    fn from(error: E) -> Failure {
-        Failure::Library(error.into())
-    }
-}
+/// Why a guest cannot go on: an error of the library's, of the host's, or a text.
+type Failure = Box<dyn Error>;
 
 /// The VMM's KVM_RUN.
 pub(crate) fn run(vcpu: &Vcpu) -> io::Result<c_int> {
@@ -51,12 +42,10 @@ pub(crate) fn run(vcpu: &Vcpu) -> io::Result<c_int> {
     let result = prepare(vcpu, &mut serving).and_then(|()| serve(vcpu, &mut serving));
     vcpu.leave();
     // The VMM may look at the vCPU now: it is to see all of a start or nothing of it.
-    let result =
-        result.and_then(|result| vcpu.apply_start().map(|()| result).map_err(Failure::Host));
+    let result = result.and_then(|result| Ok(vcpu.apply_start().map(|()| result)?));
     let why = match result {
         Ok(result) => return result,
-        Err(Failure::Library(error)) => error.to_string(),
-        Err(Failure::Host(error)) => error.to_string(),
+        Err(why) => why,
     };
     say!("CPU {} cannot go on: {why}", vcpu.id);
     vcpu.page.tell_internal_error();
@@ -68,7 +57,7 @@ fn prepare(vcpu: &Vcpu, serving: &mut Serving) -> Result<(), Failure> {
     let thread = signals::this_thread();
     if serving.thread != thread {
         let signal = vcpu.vm.settings.config.kick_signal;
-        signals::let_through(signal).map_err(Failure::Host)?;
+        signals::let_through(signal)?;
         serving.thread = thread;
     }
     vcpu.vm.note_run();
@@ -95,7 +84,7 @@ fn lane(vcpu: &Vcpu, world: &World) -> Result<Lane, Failure> {
              --max-cpus {} or more",
             id + 1
         );
-        return Err(Failure::Host(io::Error::other(why)));
+        return Err(why.into());
     }
     Ok(world.lane(id, &vcpu.fd, vcpu.width())?)
 }
@@ -104,7 +93,7 @@ fn lane(vcpu: &Vcpu, world: &World) -> Result<Lane, Failure> {
 fn serve(vcpu: &Vcpu, serving: &mut Serving) -> Result<io::Result<c_int>, Failure> {
     let mut is_interrupted = false;
     loop {
-        vcpu.apply_start().map_err(Failure::Host)?;
+        vcpu.apply_start()?;
         let mut next = match &mut serving.lane {
             Some(lane) => before_run(vcpu, lane)?,
             None => Next::Run,
@@ -163,8 +152,7 @@ fn before_run(vcpu: &Vcpu, lane: &mut Lane) -> Result<Next, Failure> {
         Some(Request::WaitForInterrupt) if lane.is_raised() => woken(vcpu, lane),
         Some(_) => {
             // Again each time: a VMM that writes its state back takes it for one that runs.
-            vcpu.set_mp_state(KVM_MP_STATE_SUSPENDED)
-                .map_err(Failure::Host)?;
+            vcpu.set_mp_state(KVM_MP_STATE_SUSPENDED)?;
             Ok(Next::Run)
         }
         None if lane.is_due() => deliver(vcpu, lane),
@@ -183,7 +171,7 @@ fn deliver(vcpu: &Vcpu, lane: &mut Lane) -> Result<Next, Failure> {
             let step = lane.deliver()?;
             go_on(vcpu, lane, step)
         }
-        Err(error) => Err(Failure::Host(error)),
+        Err(error) => Err(error.into()),
         Ok(_) => exit(vcpu, Some(lane)),
     }
 }
@@ -214,8 +202,7 @@ fn exit(vcpu: &Vcpu, lane: Option<&mut Lane>) -> Result<Next, Failure> {
 
 /// An interrupt is pending for a vCPU that has waited for one.
 fn woken(vcpu: &Vcpu, lane: &mut Lane) -> Result<Next, Failure> {
-    vcpu.set_mp_state(KVM_MP_STATE_RUNNABLE)
-        .map_err(Failure::Host)?;
+    vcpu.set_mp_state(KVM_MP_STATE_RUNNABLE)?;
     match lane.request().cloned() {
         Some(Request::Power(event)) => power(vcpu, lane, event),
         Some(_) => {
@@ -234,8 +221,7 @@ fn interrupted(vcpu: &Vcpu, lane: &mut Lane) -> Result<Next, Failure> {
         Some(Request::WaitForInterrupt) => woken(vcpu, lane)?,
         // A guest that is suspended asks for it again.
         Some(Request::Power(_)) => {
-            vcpu.set_mp_state(KVM_MP_STATE_RUNNABLE)
-                .map_err(Failure::Host)?;
+            vcpu.set_mp_state(KVM_MP_STATE_RUNNABLE)?;
             again(vcpu, lane)?
         }
         _ => Next::Interrupted,
@@ -291,8 +277,7 @@ fn go_on(vcpu: &Vcpu, lane: &mut Lane, mut step: Step) -> Result<Next, Failure> 
                 Answer::Again => return again(vcpu, lane),
             },
             other => {
-                let what = format!("the library wants something unknown: {other:?}");
-                return Err(Failure::Host(io::Error::other(what)));
+                return Err(format!("the library wants something unknown: {other:?}").into());
             }
         };
     }
@@ -303,26 +288,17 @@ fn go_on(vcpu: &Vcpu, lane: &mut Lane, mut step: Step) -> Result<Next, Failure> 
 /// Ends a call that does not return to the guest, as it says.
 fn power(vcpu: &Vcpu, lane: &mut Lane, event: PowerEvent) -> Result<Next, Failure> {
     let Step::Left = lane.answer(Reply::ok())? else {
-        return Err(Failure::Host(io::Error::other("a call has not ended")));
+        return Err("a call has not ended".into());
     };
     trace(vcpu, lane);
     let off = |kind, flags| {
-        // As KVM does it: the VMM finds the vCPU off.
-        vcpu.vm.cpus.stop(vcpu.number);
-        vcpu.set_mp_state(KVM_MP_STATE_STOPPED)
-            .map_err(Failure::Host)?;
+        vcpu.stop()?;
         vcpu.page.tell_system_event(kind, flags);
         Ok(Next::Exit)
     };
     match event {
         PowerEvent::CpuOff => {
-            vcpu.vm.cpus.stop(vcpu.number);
-            vcpu.set_mp_state(KVM_MP_STATE_STOPPED)
-                .map_err(Failure::Host)?;
-            Ok(Next::Run)
-        }
-        PowerEvent::CpuResume { entry, context } => {
-            vcpu.wake_up(Start { entry, context })?;
+            vcpu.stop()?;
             Ok(Next::Run)
         }
         PowerEvent::SystemOff => off(KVM_SYSTEM_EVENT_SHUTDOWN, 0),
@@ -339,14 +315,11 @@ fn power(vcpu: &Vcpu, lane: &mut Lane, event: PowerEvent) -> Result<Next, Failur
             vcpu.page.tell_system_event(KVM_SYSTEM_EVENT_SUSPEND, 0);
             Ok(Next::Exit)
         }
-        PowerEvent::SystemSuspend { entry, context } => {
+        PowerEvent::CpuResume { entry, context } | PowerEvent::SystemSuspend { entry, context } => {
             vcpu.wake_up(Start { entry, context })?;
             Ok(Next::Run)
         }
-        other => {
-            let what = format!("the blob wants something unknown: {other:?}");
-            Err(Failure::Host(io::Error::other(what)))
-        }
+        other => Err(format!("the blob wants something unknown: {other:?}").into()),
     }
 }
 

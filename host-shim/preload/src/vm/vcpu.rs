@@ -133,6 +133,12 @@ impl Vcpu {
         kvm::set_mp_state(&self.fd, state)
     }
 
+    /// Switches it off, as KVM does it for its own PSCI: that is how the VMM finds it.
+    pub(crate) fn stop(&self) -> io::Result<()> {
+        self.vm.cpus.stop(self.number);
+        self.set_mp_state(KVM_MP_STATE_STOPPED)
+    }
+
     /// Starts it, if that was asked for: as PSCI starts a CPU, from nothing.
     pub(crate) fn apply_start(&self) -> io::Result<()> {
         let Some(start) = self.vm.cpus.take_start(self.number) else {
@@ -187,11 +193,10 @@ impl Vcpu {
     pub(crate) fn kick(&self, signal: i32) {
         self.kicked.store(true, Ordering::SeqCst);
         self.page.set_immediate_exit(true);
-        let lane = match self.thread.load(Ordering::SeqCst) {
-            0 => return,
-            thread => thread,
-        };
-        signals::send(lane, signal);
+        let thread = self.thread.load(Ordering::SeqCst);
+        if thread != 0 {
+            signals::send(thread, signal);
+        }
     }
 
     /// KVM_RUN was interrupted: takes back what a kick has set, which the VMM does not know of.
