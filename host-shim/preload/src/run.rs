@@ -155,7 +155,8 @@ fn before_run(vcpu: &Vcpu, lane: &mut Lane) -> Result<Next, Failure> {
             vcpu.set_mp_state(KVM_MP_STATE_SUSPENDED)?;
             Ok(Next::Run)
         }
-        None if lane.is_due() => deliver(vcpu, lane),
+        // Who has asked for an entry may have found this CPU on just before it went off.
+        None if lane.is_due() && vcpu.vm.cpus.is_on(vcpu.number) => deliver(vcpu, lane),
         None => Ok(Next::Run),
     }
 }
