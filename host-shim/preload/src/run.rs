@@ -38,8 +38,9 @@ type Failure = Box<dyn Error>;
 /// The VMM's KVM_RUN.
 pub(crate) fn run(vcpu: &Vcpu) -> io::Result<c_int> {
     let mut serving = vcpu.serving();
-    vcpu.enter();
-    let result = prepare(vcpu, &mut serving).and_then(|()| serve(vcpu, &mut serving));
+    let thread = signals::this_thread();
+    vcpu.enter(thread);
+    let result = prepare(vcpu, thread, &mut serving).and_then(|()| serve(vcpu, &mut serving));
     vcpu.leave();
     // The VMM may look at the vCPU now: it is to see all of a start or nothing of it.
     let result = result.and_then(|result| Ok(vcpu.apply_start().map(|()| result)?));
@@ -53,8 +54,7 @@ pub(crate) fn run(vcpu: &Vcpu) -> io::Result<c_int> {
 }
 
 /// Makes sure that this vCPU is served.
-fn prepare(vcpu: &Vcpu, serving: &mut Serving) -> Result<(), Failure> {
-    let thread = signals::this_thread();
+fn prepare(vcpu: &Vcpu, thread: c_int, serving: &mut Serving) -> Result<(), Failure> {
     if serving.thread != thread {
         let signal = vcpu.vm.settings.config.kick_signal;
         signals::let_through(signal)?;
@@ -69,7 +69,7 @@ fn prepare(vcpu: &Vcpu, serving: &mut Serving) -> Result<(), Failure> {
         };
         serving.is_ready = true;
     }
-    if vcpu.vm.cpus.is_on(vcpu.number) && vcpu.vm.takes_device_tree() {
+    if vcpu.vm.takes_device_tree(vcpu) {
         patch::device_tree(vcpu);
     }
     Ok(())

@@ -171,11 +171,13 @@ impl Vm {
         Ok(Some(world))
     }
 
-    /// Whether the guest's device tree is to be changed before this run, of which this tells once in
-    /// each life.
-    pub(crate) fn takes_device_tree(&self) -> bool {
+    /// Whether the guest's device tree is to be changed before this run of a vCPU that is on, of which
+    /// this tells once in each life.
+    pub(crate) fn takes_device_tree(&self, vcpu: &Vcpu) -> bool {
+        // This is asked at every run, and what all vCPUs share comes last.
         self.settings.patches_device_tree
             && !self.device_tree_done.load(Ordering::SeqCst)
+            && self.cpus.is_on(vcpu.number)
             && !self.device_tree_done.swap(true, Ordering::SeqCst)
     }
 

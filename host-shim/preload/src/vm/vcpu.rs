@@ -173,9 +173,9 @@ impl Vcpu {
         self.registers().set(regs::PC, pc.wrapping_sub(4))
     }
 
-    /// This thread is in KVM_RUN with it from now on.
-    pub(crate) fn enter(&self) {
-        self.thread.store(signals::this_thread(), Ordering::SeqCst);
+    /// This thread, the caller's, is in KVM_RUN with it from now on.
+    pub(crate) fn enter(&self, thread: i32) {
+        self.thread.store(thread, Ordering::SeqCst);
     }
 
     /// It is no longer. A start that somebody asks for from now on is refused or seen by the caller,
