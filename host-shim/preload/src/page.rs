@@ -6,6 +6,7 @@ use std::io;
 use std::mem::offset_of;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use fakemon_host::Trap;
 use kvm_bindings::{
@@ -13,13 +14,24 @@ use kvm_bindings::{
     KVM_EXIT_SYSTEM_EVENT, KVM_INTERNAL_ERROR_EMULATION, kvm_run,
 };
 
-/// The mapping. Only the vCPU's thread uses it, but for [`Page::set_immediate_exit`].
+/// Why KVM_RUN is to return at once, as far as this library wants it to: a bit of `immediate_exit`, of
+/// which KVM only looks whether it is zero. VMMs have 1 and 0 there for what they want, which stays theirs.
+#[derive(Clone, Copy, Debug)]
+#[repr(u8)]
+pub(crate) enum Return {
+    /// Another thread has something for this vCPU.
+    Kicked = 1 << 1,
+    /// KVM_RUN is to complete what it has exited for, and nothing else.
+    Completing = 1 << 2,
+}
+
+/// The mapping. Only the vCPU's thread uses it, but for what is atomic: `immediate_exit`.
 #[derive(Debug)]
 pub(crate) struct Page(NonNull<kvm_run>);
 
 // SAFETY: the page belongs to no thread, and all accesses are volatile ones of plain numbers.
 unsafe impl Send for Page {}
-// SAFETY: as above; nothing makes a reference into the page.
+// SAFETY: as above; nothing makes a reference into the page but to an atomic number.
 unsafe impl Sync for Page {}
 
 /// Bytes of it; KVM has a page.
@@ -76,14 +88,20 @@ impl Page {
         (self.exit_reason() == KVM_EXIT_SYSTEM_EVENT).then(|| self.get(EVENT_TYPE))
     }
 
-    /// Has KVM_RUN return at once, or not; any thread may do that (KVM API, 5).
-    pub(crate) fn set_immediate_exit(&self, on: bool) {
-        self.set(IMMEDIATE_EXIT, u8::from(on));
+    /// Has KVM_RUN return at once; any thread may do that (KVM API, 5).
+    pub(crate) fn want_return(&self, why: Return) {
+        self.immediate_exit().fetch_or(why as u8, Ordering::SeqCst);
     }
 
-    /// Whether KVM_RUN is to return at once.
-    pub(crate) fn is_immediate_exit(&self) -> bool {
-        self.get::<u8>(IMMEDIATE_EXIT) != 0
+    /// Takes that back, unless the VMM or somebody else wants it, too.
+    pub(crate) fn take_back_return(&self, why: Return) {
+        self.immediate_exit()
+            .fetch_and(!(why as u8), Ordering::SeqCst);
+    }
+
+    /// Has KVM_RUN go on, whoever wants it to return.
+    pub(crate) fn forget_returns(&self) {
+        self.immediate_exit().store(0, Ordering::SeqCst);
     }
 
     /// Tells the VMM that it was interrupted: some look here and not at errno.
@@ -118,6 +136,13 @@ impl Page {
         self.set(SUBERROR, KVM_INTERNAL_ERROR_EMULATION);
         self.set(ERROR_NDATA, 0_u32);
         self.set(EXIT_REASON, KVM_EXIT_INTERNAL_ERROR);
+    }
+
+    fn immediate_exit(&self) -> &AtomicU8 {
+        let byte = self.place(IMMEDIATE_EXIT);
+        // SAFETY: `place` is mapped as long as the mapping is borrowed, and KVM and the VMM access this
+        // member as one byte.
+        unsafe { AtomicU8::from_ptr(byte.as_ptr()) }
     }
 
     fn get<T: Number>(&self, offset: usize) -> T {

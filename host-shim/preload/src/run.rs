@@ -19,6 +19,7 @@ use kvm_bindings::{
 use libc::c_int;
 
 use crate::answers::{Answer, answer};
+use crate::page::Return;
 use crate::vm::vcpu::{Serving, Vcpu};
 use crate::{errno, kvm, patch, say, signals};
 
@@ -102,7 +103,7 @@ fn serve(vcpu: &Vcpu, serving: &mut Serving) -> Result<io::Result<c_int>, Failur
             next = match kvm::run(&vcpu.fd) {
                 Ok(_) => exit(vcpu, serving.lane.as_mut())?,
                 Err(error) if is_interruption(&error) => {
-                    vcpu.take_kick();
+                    vcpu.page.take_back_return(Return::Kicked);
                     match &mut serving.lane {
                         Some(lane) => interrupted(vcpu, lane)?,
                         None => return Ok(Err(error)),
@@ -132,7 +133,7 @@ fn ends_here(vcpu: &Vcpu, serving: &mut Serving) -> Result<bool, Failure> {
         return Ok(false);
     };
     // What this is for the VMM learns when the call is over.
-    vcpu.page.set_immediate_exit(false);
+    vcpu.page.forget_returns();
     let _run = lane.deliver()?;
     Ok(true)
 }
@@ -163,10 +164,9 @@ fn before_run(vcpu: &Vcpu, lane: &mut Lane) -> Result<Next, Failure> {
 
 /// Enters a payload without a call, when what the vCPU has exited for is complete.
 fn deliver(vcpu: &Vcpu, lane: &mut Lane) -> Result<Next, Failure> {
-    let wanted = vcpu.page.is_immediate_exit();
-    vcpu.page.set_immediate_exit(true);
+    vcpu.page.want_return(Return::Completing);
     let completed = kvm::run(&vcpu.fd);
-    vcpu.page.set_immediate_exit(wanted);
+    vcpu.page.take_back_return(Return::Completing);
     match completed {
         Err(error) if is_interruption(&error) => {
             let step = lane.deliver()?;

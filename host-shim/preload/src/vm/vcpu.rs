@@ -3,7 +3,7 @@
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fakemon_host::abi::mpidr::AFFINITY;
@@ -14,7 +14,7 @@ use kvm_bindings::{
     kvm_vcpu_init,
 };
 
-use crate::page::Page;
+use crate::page::{Page, Return};
 use crate::vm::Vm;
 use crate::{kvm, signals};
 
@@ -35,8 +35,6 @@ pub(crate) struct Vcpu {
     reset: Mutex<Reset>,
     /// The thread that is in KVM_RUN with it, or 0.
     thread: AtomicI32,
-    /// It was this library that has set `immediate_exit`.
-    kicked: AtomicBool,
     stolen_time: AtomicU64,
     serving: Mutex<Serving>,
 }
@@ -70,7 +68,6 @@ impl Vcpu {
             number: vm.cpus.add(fakemon_host::abi::mpidr::kvm(id), false),
             reset: Mutex::default(),
             thread: AtomicI32::new(0),
-            kicked: AtomicBool::new(false),
             stolen_time: AtomicU64::new(NOWHERE),
             serving: Mutex::default(),
         })
@@ -191,18 +188,10 @@ impl Vcpu {
 
     /// Makes it come out of KVM_RUN, with EINTR, as the VMM's own kicks do.
     pub(crate) fn kick(&self, signal: i32) {
-        self.kicked.store(true, Ordering::SeqCst);
-        self.page.set_immediate_exit(true);
+        self.page.want_return(Return::Kicked);
         let thread = self.thread.load(Ordering::SeqCst);
         if thread != 0 {
             signals::send(thread, signal);
-        }
-    }
-
-    /// KVM_RUN was interrupted: takes back what a kick has set, which the VMM does not know of.
-    pub(crate) fn take_kick(&self) {
-        if self.kicked.swap(false, Ordering::SeqCst) {
-            self.page.set_immediate_exit(false);
         }
     }
 
