@@ -4,9 +4,9 @@
 //!
 //! It stands where the VMM calls ioctl(2) in the C library (`hook.rs`), and knows which of its files
 //! are VMs and vCPUs (`table.rs`). What the VMM tells KVM of its guest's memory, CPUs and power states
-//! is passed on first and noted if KVM took it (`vm.rs`, `vm/vcpu.rs`, `slots.rs`). KVM_RUN alone is
-//! changed (`run.rs`): firmware calls are served within it, by `fakemon-host` as in any VMM, and the
-//! VMM never sees one. What a payload wants of the machine is answered from what was noted
+//! is passed on first (`ioctls.rs`), and noted if KVM took it (`vm.rs`, `vm/vcpu.rs`, `slots.rs`).
+//! KVM_RUN alone is changed (`run.rs`): firmware calls are served within it, by `fakemon-host` as in any
+//! VMM, and the VMM never sees one. What a payload wants of the machine is answered from what was noted
 //! (`answers.rs`), or, where it is the bus, shown to the VMM as an access of the guest's own.
 //!
 //! The rules, which docs/attach.md tells its users:
@@ -32,6 +32,8 @@ mod answers;
 mod errno;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 pub mod hook;
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+mod ioctls;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 mod kvm;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
