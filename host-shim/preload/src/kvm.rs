@@ -4,33 +4,31 @@
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 
-use kvm_bindings::{kvm_mp_state, kvm_vcpu_init};
+pub(crate) use kvm_bindings::KVMIO;
+use kvm_bindings::{
+    kvm_device_attr, kvm_dirty_log, kvm_enable_cap, kvm_mp_state, kvm_userspace_memory_region,
+    kvm_userspace_memory_region2, kvm_vcpu_init,
+};
 use libc::{c_int, c_ulong, c_void};
+use rustix::ioctl::opcode::{none, write};
 
 use crate::errno;
 
 /// The byte that all of KVM's requests have as their type.
-pub(crate) const KVMIO: u32 = 0xae;
+const TYPE: u8 = KVMIO as u8;
 
-/// `_IO`, `_IOW` and `_IOWR` of <asm-generic/ioctl.h>.
-const fn io(number: u32) -> u32 {
-    KVMIO << 8 | number
-}
-const fn iow(number: u32, size: usize) -> u32 {
-    1 << 30 | (size as u32) << 16 | io(number)
-}
-
-pub(crate) const CREATE_VM: u32 = io(0x01);
-pub(crate) const CREATE_VCPU: u32 = io(0x41);
-pub(crate) const GET_DIRTY_LOG: u32 = iow(0x42, 16);
-pub(crate) const SET_USER_MEMORY_REGION: u32 = iow(0x46, 32);
-pub(crate) const SET_USER_MEMORY_REGION2: u32 = iow(0x49, 160);
-pub(crate) const RUN: u32 = io(0x80);
-pub(crate) const SET_SIGNAL_MASK: u32 = iow(0x8b, 4);
-pub(crate) const SET_MP_STATE: u32 = iow(0x99, size_of::<kvm_mp_state>());
-pub(crate) const ENABLE_CAP: u32 = iow(0xa3, 104);
-pub(crate) const ARM_VCPU_INIT: u32 = iow(0xae, size_of::<kvm_vcpu_init>());
-pub(crate) const SET_DEVICE_ATTR: u32 = iow(0xe1, 24);
+pub(crate) const CREATE_VM: u32 = none(TYPE, 0x01);
+pub(crate) const CREATE_VCPU: u32 = none(TYPE, 0x41);
+pub(crate) const GET_DIRTY_LOG: u32 = write::<kvm_dirty_log>(TYPE, 0x42);
+pub(crate) const SET_USER_MEMORY_REGION: u32 = write::<kvm_userspace_memory_region>(TYPE, 0x46);
+pub(crate) const SET_USER_MEMORY_REGION2: u32 = write::<kvm_userspace_memory_region2>(TYPE, 0x49);
+pub(crate) const RUN: u32 = none(TYPE, 0x80);
+/// `struct kvm_signal_mask` ends with an array that has no length.
+pub(crate) const SET_SIGNAL_MASK: u32 = write::<u32>(TYPE, 0x8b);
+pub(crate) const SET_MP_STATE: u32 = write::<kvm_mp_state>(TYPE, 0x99);
+pub(crate) const ENABLE_CAP: u32 = write::<kvm_enable_cap>(TYPE, 0xa3);
+pub(crate) const ARM_VCPU_INIT: u32 = write::<kvm_vcpu_init>(TYPE, 0xae);
+pub(crate) const SET_DEVICE_ATTR: u32 = write::<kvm_device_attr>(TYPE, 0xe1);
 
 /// The system call.
 ///
