@@ -33,10 +33,7 @@ pub(crate) fn device_tree(vcpu: &Vcpu) {
 
 /// Changes the tree at this address, and tells in how many places; [`None`] if there is none.
 fn change(slots: &Slots, address: u64) -> Option<usize> {
-    let slot = slots.ram().find(|slot| {
-        let offset = address.checked_sub(slot.guest);
-        offset.is_some_and(|offset| offset < slot.size)
-    })?;
+    let slot = slots.find(address)?;
     let offset = address - slot.guest;
     let size = device_tree::size(&read(slot, offset, HEAD)?)?;
     let methods = device_tree::methods(&read(slot, offset, size)?)?;

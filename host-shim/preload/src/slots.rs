@@ -74,11 +74,16 @@ impl Slots {
         self.0.get(&number).filter(|slot| slot.is_ram())
     }
 
+    /// The RAM that this address is in.
+    pub(crate) fn find(&self, address: u64) -> Option<&Slot> {
+        let offset = |slot: &Slot| address.checked_sub(slot.guest);
+        self.ram()
+            .find(|slot| offset(slot).is_some_and(|offset| offset < slot.size))
+    }
+
     /// Whether this address is RAM.
     pub(crate) fn holds(&self, address: u64) -> bool {
-        let offset = |slot: &Slot| address.checked_sub(slot.guest);
-        let mut ram = self.ram();
-        ram.any(|slot| offset(slot).is_some_and(|offset| offset < slot.size))
+        self.find(address).is_some()
     }
 
     /// Whether the VMM wants to know which pages of some slot are written.
