@@ -17,39 +17,36 @@
 //! * The first KVM_ARM_VCPU_INIT after a run is a reset of the machine: the blob begins anew.
 
 // What needs KVM is there on an Arm Linux alone; what plain values decide is tested anywhere.
-#![cfg_attr(
-    not(all(target_arch = "aarch64", target_os = "linux")),
-    allow(dead_code)
-)]
+#![cfg_attr(not(kvm), allow(dead_code))]
 
 mod device_tree;
 mod say;
 mod slots;
 
-#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+#[cfg(kvm)]
 mod answers;
-#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+#[cfg(kvm)]
 mod errno;
-#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+#[cfg(kvm)]
 pub mod hook;
-#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+#[cfg(kvm)]
 mod ioctls;
-#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+#[cfg(kvm)]
 mod kvm;
-#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+#[cfg(kvm)]
 mod page;
-#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+#[cfg(kvm)]
 mod patch;
-#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+#[cfg(kvm)]
 mod run;
-#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+#[cfg(kvm)]
 mod settings;
-#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+#[cfg(kvm)]
 mod signals;
-#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+#[cfg(kvm)]
 mod table;
-#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+#[cfg(kvm)]
 mod trace;
 pub mod variables;
-#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+#[cfg(kvm)]
 mod vm;
