@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! KVM_RUN, within which firmware calls are served.
+//! KVM_RUN, within which firmware calls are served (`run/calls.rs`).
 //!
 //! Where a call stands that is not over is the lane's to know: what it has asked and not been answered.
 //! An access to the bus is with the VMM, which has been shown an exit for it; a payload that waits for an
@@ -8,20 +8,19 @@
 use std::error::Error;
 use std::io;
 
-use fakemon_host::{
-    Lane, Policy, PowerEvent, Reply, Request, Start, Step, World, inject_undefined,
-};
+use fakemon_host::{Lane, Policy, Reply, Request, World, inject_undefined};
 use kvm_bindings::{
     KVM_EXIT_HYPERCALL, KVM_EXIT_SYSTEM_EVENT, KVM_MP_STATE_RUNNABLE, KVM_MP_STATE_SUSPENDED,
-    KVM_SYSTEM_EVENT_RESET, KVM_SYSTEM_EVENT_RESET_FLAG_PSCI_RESET2, KVM_SYSTEM_EVENT_SHUTDOWN,
-    KVM_SYSTEM_EVENT_SUSPEND, KVM_SYSTEM_EVENT_WAKEUP,
+    KVM_SYSTEM_EVENT_WAKEUP,
 };
 use libc::c_int;
 
-use crate::answers::{Answer, answer};
+use self::calls::{again, go_on, woken};
 use crate::page::Return;
 use crate::vm::vcpu::{Serving, Vcpu};
 use crate::{errno, kvm, patch, say, signals};
+
+mod calls;
 
 /// What comes next.
 enum Next {
@@ -201,19 +200,6 @@ fn exit(vcpu: &Vcpu, lane: Option<&mut Lane>) -> Result<Next, Failure> {
     }
 }
 
-/// An interrupt is pending for a vCPU that has waited for one.
-fn woken(vcpu: &Vcpu, lane: &mut Lane) -> Result<Next, Failure> {
-    vcpu.set_mp_state(KVM_MP_STATE_RUNNABLE)?;
-    match lane.request().cloned() {
-        Some(Request::Power(event)) => power(vcpu, lane, event),
-        Some(_) => {
-            let step = lane.answer(Reply::ok())?;
-            go_on(vcpu, lane, step)
-        }
-        None => Ok(Next::Run),
-    }
-}
-
 /// KVM_RUN was interrupted, which the VMM is to hear of with no call half done: it may be about to save
 /// the vCPU's state.
 fn interrupted(vcpu: &Vcpu, lane: &mut Lane) -> Result<Next, Failure> {
@@ -231,101 +217,4 @@ fn interrupted(vcpu: &Vcpu, lane: &mut Lane) -> Result<Next, Failure> {
         Next::Run => Next::Interrupted,
         other => other,
     })
-}
-
-/// Has the guest make its call again, and the VMM look what it wants.
-fn again(vcpu: &Vcpu, lane: &mut Lane) -> Result<Next, Failure> {
-    lane.abandon()?;
-    vcpu.rewind()?;
-    Ok(Next::Interrupted)
-}
-
-/// Does what a payload asks, until the call is over or somebody else has something to do.
-fn go_on(vcpu: &Vcpu, lane: &mut Lane, mut step: Step) -> Result<Next, Failure> {
-    let mut next = Next::Run;
-    loop {
-        step = match step {
-            Step::Run | Step::Left => break,
-            // First the call, then what it was interrupted for.
-            Step::Interrupted => {
-                next = Next::Interrupted;
-                lane.resume()?
-            }
-            Step::Fault(fault) => {
-                say!("{fault}");
-                break;
-            }
-            Step::Ask(Request::Read { address, size }) => {
-                vcpu.page.tell_access(address, size, None);
-                return Ok(Next::Exit);
-            }
-            Step::Ask(Request::Write {
-                address,
-                size,
-                value,
-            }) => {
-                vcpu.page.tell_access(address, size, Some(value));
-                return Ok(Next::Exit);
-            }
-            // It waits in KVM_RUN (`before_run`).
-            Step::Ask(Request::WaitForInterrupt) => return Ok(next),
-            Step::Ask(Request::Power(PowerEvent::SystemSuspend { .. })) if !vcpu.vm.suspends() => {
-                return Ok(next);
-            }
-            Step::Ask(Request::Power(event)) => return power(vcpu, lane, event),
-            Step::Ask(request) => match answer(vcpu, &request) {
-                Answer::Now(reply) => lane.answer(reply)?,
-                Answer::Again => return again(vcpu, lane),
-            },
-            other => {
-                return Err(format!("the library wants something unknown: {other:?}").into());
-            }
-        };
-    }
-    trace(vcpu, lane);
-    Ok(next)
-}
-
-/// Ends a call that does not return to the guest, as it says.
-fn power(vcpu: &Vcpu, lane: &mut Lane, event: PowerEvent) -> Result<Next, Failure> {
-    let Step::Left = lane.answer(Reply::ok())? else {
-        return Err("a call has not ended".into());
-    };
-    trace(vcpu, lane);
-    let off = |kind, flags| {
-        vcpu.stop()?;
-        vcpu.page.tell_system_event(kind, flags);
-        Ok(Next::Exit)
-    };
-    match event {
-        PowerEvent::CpuOff => {
-            vcpu.stop()?;
-            Ok(Next::Run)
-        }
-        PowerEvent::SystemOff => off(KVM_SYSTEM_EVENT_SHUTDOWN, 0),
-        PowerEvent::SystemReset { kind: 0, .. } => off(KVM_SYSTEM_EVENT_RESET, 0),
-        PowerEvent::SystemReset { .. } => off(
-            KVM_SYSTEM_EVENT_RESET,
-            KVM_SYSTEM_EVENT_RESET_FLAG_PSCI_RESET2.into(),
-        ),
-        PowerEvent::SystemSuspend { entry, context } if vcpu.vm.suspends() => {
-            // Where KVM leaves them for its own PSCI.
-            let registers = vcpu.registers();
-            registers.set(fakemon_host::regs::x(1), entry)?;
-            registers.set(fakemon_host::regs::x(2), context)?;
-            vcpu.page.tell_system_event(KVM_SYSTEM_EVENT_SUSPEND, 0);
-            Ok(Next::Exit)
-        }
-        PowerEvent::CpuResume { entry, context } | PowerEvent::SystemSuspend { entry, context } => {
-            vcpu.wake_up(Start { entry, context })?;
-            Ok(Next::Run)
-        }
-        other => Err(format!("the blob wants something unknown: {other:?}").into()),
-    }
-}
-
-fn trace(vcpu: &Vcpu, lane: &mut Lane) {
-    if let Some(trace) = &vcpu.vm.settings.trace {
-        lane.drain_log(|call| trace.call(vcpu.id, call));
-    }
 }
