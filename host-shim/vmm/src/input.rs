@@ -223,7 +223,8 @@ fn device_tree(path: &Path) -> Result<DeviceTree, InputError> {
     )?)
 }
 
-fn blob(path: &Path) -> Result<Blob, InputError> {
+/// A blob that may be any board's.
+pub(crate) fn blob(path: &Path) -> Result<Blob, InputError> {
     let bytes = file("blob", path, MAX_BLOB)?;
     Blob::parse(&bytes).map_err(|source| InputError::Blob {
         path: path.into(),

@@ -16,6 +16,7 @@ use kvm_ioctls::Kvm;
 
 use super::{AttachError, Installed, preload, program, variables_of};
 use crate::cli::AttachArgs;
+use crate::input;
 
 /// As much of a program as its headers are in.
 const START: u64 = 1 << 20;
@@ -72,11 +73,10 @@ fn whole(paths: &[PathBuf]) -> Result<Vec<PathBuf>, AttachError> {
 }
 
 fn blob(path: &Path) -> Result<Blob, AttachError> {
-    let bytes = std::fs::read(path).map_err(|error| {
-        AttachError::Usage(format!("cannot read blob {}: {error}", path.display()))
-    })?;
-    Blob::parse(&bytes)
-        .map_err(|error| AttachError::Host(format!("blob {}: {error}", path.display())))
+    input::blob(path).map_err(|error| match error.is_blob() {
+        true => AttachError::Host(error.to_string()),
+        false => AttachError::Usage(error.to_string()),
+    })
 }
 
 /// Whether the library can be loaded into the program.
