@@ -45,14 +45,12 @@ pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: *mut c_voi
         kvm::KVMIO => Inside::enter(),
         _ => None,
     };
-    if inside.is_none() {
+    let result = match inside {
         // SAFETY: the caller's arguments, handed on.
-        return errno::returned(errno::result(unsafe {
-            libc::syscall(libc::SYS_ioctl, fd, request, argument)
-        }));
-    }
-    // SAFETY: the caller's arguments, handed on.
-    let result = unsafe { ioctls::on_kvm(fd, number, argument) };
+        Some(_) => unsafe { ioctls::on_kvm(fd, number, argument) },
+        // SAFETY: the caller's arguments, handed on; the kernel takes as many bits of the request.
+        None => unsafe { kvm::ioctl(fd, number, argument) },
+    };
     drop(inside);
     errno::returned(result)
 }
