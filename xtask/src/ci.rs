@@ -49,7 +49,7 @@ const LINUX_PACKAGES: [&str; 5] = [
 const LINTED: &str = "virt";
 
 /// Check format, lints and documentation, then run all tests, some on the kernel engine and on a host with
-/// pages of 16 KiB too, and boot some boards with a newer kernel.
+/// pages of 16 KiB too, boot some boards with a newer kernel, and attach to other VMMs.
 ///
 /// A table at the end shows how long each stage took. What nearly repeats another part is left out:
 /// calls race ten thousand times and not a hundred thousand, boards with the newer kernel boot once,

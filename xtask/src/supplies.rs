@@ -21,7 +21,6 @@ use crate::machine::hostvm::HostFiles;
 use crate::machine::qemu::Qemu;
 use crate::own_kernel::OwnKernel;
 use crate::progress::Progress;
-use crate::usage::Usage;
 use crate::{own_kernel, this_machine, workspace};
 
 mod guest_kernel;
@@ -93,16 +92,8 @@ impl Supplies {
         } else if engine == Engine::Kernel {
             self.host_kernel.get_or_insert(HostKernel::Own);
         }
-        if let Some(kernel) = self
-            .host_kernel
-            .as_ref()
-            .filter(|kernel| !kernel.runs_on(cpu))
-        {
-            let cpu = cpu.name();
-            let message = format!("a host VM with --cpu {cpu} cannot boot the kernel {kernel}");
-            return Err(Usage(message).into());
-        }
-        Ok(())
+        let kernel = self.host_kernel.as_ref();
+        kernel.map_or(Ok(()), |kernel| kernel.check(cpu))
     }
 
     /// Tells whether host VMs with this processor can have the kernel that has been chosen.

@@ -3,15 +3,17 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 use fakemon_host::Engine;
+use fakemon_launch::env;
 
 use crate::engine::Engines;
 use crate::inputs::GuestKernel;
 use crate::machine::Cpu;
 use crate::summary::Summary;
 use crate::supplies::HostKernel;
+use crate::usage::Usage;
 use crate::{setup, this_machine, workspace};
 
 mod attach;
@@ -60,7 +62,7 @@ pub(crate) struct Test {
     /// Kernel of the host VMs: a file, `own` for the one of `cargo xtask kernel`, `64k` for that one
     /// with pages of 64 KiB, or `16k` for Debian's with pages of 16 KiB [default: Debian's with 4 KiB,
     /// and `own` for the kernel engine].
-    #[arg(long, value_name = "FILE|own|16k|64k")]
+    #[arg(long, value_name = "FILE|own|16k|64k", env = env::HOST_KERNEL)]
     host_kernel: Option<HostKernel>,
     /// Who carries calls between guests and blobs [default: userspace; on an Arm machine with KVM
     /// what its kernel has].
@@ -134,6 +136,7 @@ impl Test {
         for name in &self.boards {
             workspace::board(name)?;
         }
+        let cpus = self.cpus()?;
         let engines = self.ready_engines(summary)?;
         if let Some(run) = self.named()? {
             return engines
@@ -151,7 +154,7 @@ impl Test {
             self.run_on_host(filter, summary)?;
         }
         for engine in engines {
-            for cpu in self.cpus()? {
+            for &cpu in &cpus {
                 if !boards_only {
                     self.run_in_kvm(BARE_METAL, cpu, engine, filter, summary)?;
                 }
@@ -167,7 +170,11 @@ impl Test {
     /// What runs in place of everything, if the filter names such.
     fn named(&self) -> Result<Option<Named<'_>>> {
         Ok(match self.filter.as_deref() {
-            Some(hosts::NAME) if !this_machine::is_native()? => Some(Box::new(hosts::run)),
+            Some(hosts::NAME) if this_machine::is_native()? => bail!(Usage(
+                "`test hosts` is for machines that emulate hosts: this one is an Arm host itself"
+                    .to_owned()
+            )),
+            Some(hosts::NAME) => Some(Box::new(hosts::run)),
             Some(ATTACH) => Some(Box::new(Test::run_attach)),
             Some(name) if demos::is_one(name)? => {
                 let run = |test: &Test, engine, summary: &mut Summary| {

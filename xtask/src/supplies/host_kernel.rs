@@ -5,7 +5,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use anyhow::Result;
+
 use crate::machine::Cpu;
+use crate::usage::Usage;
 
 /// Which kernel host VMs boot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,12 +38,22 @@ impl HostKernel {
     pub(crate) fn runs_on(&self, cpu: Cpu) -> bool {
         *self != HostKernel::Pages16k || cpu.has_pages_of_16k()
     }
+
+    /// Refuses a processor that it does not run on.
+    pub(crate) fn check(&self, cpu: Cpu) -> Result<()> {
+        if self.runs_on(cpu) {
+            return Ok(());
+        }
+        let cpu = cpu.name();
+        let message = format!("a host VM with --cpu {cpu} cannot boot the kernel {self}");
+        Err(Usage(message).into())
+    }
 }
 
 impl FromStr for HostKernel {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<HostKernel, String> {
+    fn from_str(text: &str) -> Result<HostKernel, Self::Err> {
         if let Some((_, kernel)) = NAMES.into_iter().find(|(name, _)| *name == text) {
             return Ok(kernel);
         }

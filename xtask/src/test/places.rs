@@ -59,13 +59,16 @@ impl Test {
 
     /// The processors of host VMs.
     pub(crate) fn cpus(&self) -> Result<Vec<Cpu>> {
+        let kernel = self.host_kernel.clone().unwrap_or_default();
         let all = match self.cpu {
-            Some(cpu) => return Ok(vec![cpu]),
+            Some(cpu) => {
+                kernel.check(cpu)?;
+                return Ok(vec![cpu]);
+            }
             // A real machine has the processor that it has.
             None if self.quick || this_machine::is_native()? => &[Cpu::Max][..],
             None => &[Cpu::Max, Cpu::CortexA57],
         };
-        let kernel = self.host_kernel.clone().unwrap_or_default();
         let fitting = all.iter().filter(|cpu| kernel.runs_on(**cpu));
         Ok(fitting.copied().collect())
     }
