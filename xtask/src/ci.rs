@@ -8,7 +8,6 @@ use clap::Args;
 use fakemon_host::Engine;
 
 use crate::engine::Engines;
-use crate::inputs::GuestKernel;
 use crate::kernel::NO_SOURCE;
 use crate::machine::Cpu;
 use crate::stages::{Stages, succeeds};
@@ -17,6 +16,8 @@ use crate::supplies::HostKernel;
 use crate::test::{BARE_METAL, BOOTS, Test};
 use crate::{cargo, setup, this_machine, workspace};
 
+mod boots;
+mod lints;
 mod published;
 
 /// What runs on the kernel engine in host VMs: a test program, the processor, and a filter of tests.
@@ -29,32 +30,13 @@ const ON_KERNEL_ENGINE: [(&str, Cpu, Option<&str>); 4] = [
     (BOOTS, Cpu::CortexA57, Some("midway_serves")),
 ];
 
-/// Boards that boot Debian's newer kernel, too: the standards, the largest golden trace, and the drivers
-/// that change most.
-const ON_NEWER_KERNEL: [&str; 3] = ["virt", "zynqmp", "x13s"];
-/// That kernel.
-const NEWER_KERNEL: &str = "7.3";
-/// What such a boot can show that one of the boards' own kernel does not.
-const SERVES: &str = "from_its_blob";
-/// What is linted for Arm Linux.
-const LINUX_PACKAGES: [&str; 5] = [
-    "fakemon",
-    "fakemon-c",
-    "fakemon-host",
-    "fakemon-hostvm",
-    "fakemon-tests",
-];
-/// The board whose program is linted for bare metal. No other differs there: what depends on the
-/// target is in the crates that all share.
-const LINTED: &str = "virt";
-
 /// Check format, lints and documentation, then run all tests, some on the kernel engine and on a host with
 /// pages of 16 KiB too, boot some boards with a newer kernel, and attach to other VMMs.
 ///
 /// A table at the end shows how long each stage took. What nearly repeats another part is left out:
-/// calls race ten thousand times and not a hundred thousand, boards with the newer kernel boot once,
-/// one board stands for all in the lints for bare metal, and demonstrations, whose kernels take minutes
-/// to build, are not shown.
+/// calls race ten thousand times and not a hundred thousand, two boards boot without their blobs and not
+/// all, those with the newer kernel boot once, one board stands for all in the lints for bare metal, and
+/// demonstrations, whose kernels take minutes to build, are not shown.
 #[derive(Debug, Args)]
 pub(crate) struct Ci {
     /// Leave nothing out.
@@ -76,7 +58,7 @@ impl Ci {
             Some(beside("kernel", 19)?)
         };
         // All steps run, so that one look at the log shows all that is wrong.
-        for (name, command) in self.steps()? {
+        for (name, command) in lints::steps(self.full)? {
             summary.require(name, stages.run(name, || succeeds(command))?);
         }
         published::check(&mut summary, &mut stages)?;
@@ -92,7 +74,7 @@ impl Ci {
                 test.run_in_kvm(BARE_METAL, Cpu::Max, Engine::Userspace, &[], &mut summary)
             })?;
         }
-        self.boot_newer_kernel(&mut summary, &mut stages)?;
+        boots::on_newer_kernel(self.full, &mut summary, &mut stages)?;
         let engine = this_machine::engine()?.unwrap_or(Engine::Userspace);
         stages.run(&format!("attach, {engine}"), || {
             Test::default().run_attach(engine, &mut summary)
@@ -118,45 +100,21 @@ impl Ci {
     fn test_in_kvm(&self, summary: &mut Summary, stages: &mut Stages) -> Result<()> {
         let native = this_machine::is_native()?;
         let all = Test::all(native.then_some(Engines::All));
+        let fewer = if self.full {
+            Vec::new()
+        } else {
+            boots::fewer()?
+        };
         for engine in all.engines(summary)? {
             for cpu in all.cpus()? {
                 let test = Test::all(None).short(!self.full);
-                for program in [BARE_METAL, BOOTS] {
+                for (program, filter) in [(BARE_METAL, &[][..]), (BOOTS, &fewer)] {
                     let name = format!("{program} on {}, {}", cpu.name(), engine);
                     stages.run(&name, || {
-                        test.run_in_kvm(program, cpu, engine, &[], summary)
+                        test.run_in_kvm(program, cpu, engine, filter, summary)
                     })?;
                 }
             }
-        }
-        Ok(())
-    }
-
-    /// Boots [`ON_NEWER_KERNEL`], each board on the kind of host that it wants.
-    fn boot_newer_kernel(&self, summary: &mut Summary, stages: &mut Stages) -> Result<()> {
-        let engine = this_machine::engine()?.unwrap_or(Engine::Userspace);
-        let filter = [SERVES.to_owned()];
-        let filter = if self.full { &[] } else { filter.as_slice() };
-        for cpu in Test::default().cpus()? {
-            let mut names = Vec::new();
-            for name in ON_NEWER_KERNEL {
-                let board = workspace::board(name)?;
-                if this_machine::is_native()? || cpu.is_host_of(&board) {
-                    names.push(name);
-                }
-            }
-            if names.is_empty() {
-                continue;
-            }
-            let test = Test::boots(&names, GuestKernel::Named(NEWER_KERNEL));
-            let name = format!(
-                "Linux {NEWER_KERNEL} on {}: {}",
-                cpu.name(),
-                names.join(", ")
-            );
-            stages.run(&name, || {
-                test.run_in_kvm(BOOTS, cpu, engine, filter, summary)
-            })?;
         }
         Ok(())
     }
@@ -233,66 +191,4 @@ fn check_series(summary: &mut Summary) -> Result<()> {
         }
     }
     Ok(())
-}
-
-impl Ci {
-    /// What needs nothing but compilers.
-    fn steps(&self) -> Result<Vec<(&'static str, Command)>> {
-        let deny = ["--", "-D", "warnings"];
-        let fmt = cargo::cargo(&["fmt", "--all", "--check"]);
-        let mut host = cargo::cargo(&["clippy", "--workspace", "--all-targets"]);
-        host.args(deny);
-        let mut linux = cargo::cargo(&["clippy", "--all-targets", "--target", cargo::LINUX]);
-        for package in LINUX_PACKAGES {
-            linux.args(["--package", package]);
-        }
-        linux.args(deny);
-        // It is there for a C library that can load it.
-        let mut gnu = cargo::cargo(&["clippy", "--target", cargo::GNU]);
-        gnu.args(["--package", "fakemon-preload"]).args(deny);
-        let mut bare = cargo::cargo(&["clippy", "--lib", "--bins", "--target", cargo::BARE]);
-        for package in [
-            "fakemon-abi",
-            "fakemon-blob",
-            "fakemon-firmware",
-            "fakemon-halves",
-        ] {
-            bare.args(["--package", package]);
-        }
-        for board in workspace::boards()? {
-            if self.full || board.name == LINTED {
-                bare.args(["--package", &format!("fakemon-board-{}", board.name)]);
-            }
-        }
-        bare.args(deny);
-        let mut bare_32 = cargo::cargo(&["clippy", "--lib", "--bins", "--target", cargo::BARE_32]);
-        bare_32.args(["--package", "fakemon-replay"]).args(deny);
-        // The half of these that talks to KVM exists for Arm Linux alone, so that is where they are
-        // documented.
-        let mut doc = cargo::cargo(&["doc", "--workspace", "--no-deps"]);
-        let mut doc_linux = cargo::cargo(&["doc", "--no-deps", "--lib", "--target", cargo::LINUX]);
-        for package in ["fakemon-host", "fakemon"] {
-            doc.args(["--exclude", package]);
-            doc_linux.args(["--package", package]);
-        }
-        doc.env("RUSTDOCFLAGS", "-D warnings");
-        doc_linux.env("RUSTDOCFLAGS", "-D warnings");
-        let mut examples = cargo::cargo(&["test", "--quiet", "--doc", "--target", cargo::LINUX]);
-        examples.args(["--package", "fakemon-host"]);
-        if !this_machine::is_native()? {
-            // They are compiled alone: a program of no effect runs them.
-            examples.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_RUNNER", "true");
-        }
-        Ok(vec![
-            ("fmt", fmt),
-            ("clippy for this machine", host),
-            ("clippy for Arm Linux", linux),
-            ("clippy for other VMMs", gnu),
-            ("clippy for blobs", bare),
-            ("clippy for the replay program", bare_32),
-            ("rustdoc for this machine", doc),
-            ("rustdoc for Arm Linux", doc_linux),
-            ("examples for Arm Linux", examples),
-        ])
-    }
 }
