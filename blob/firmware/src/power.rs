@@ -9,4 +9,6 @@ pub enum PowerChange {
     /// It loses its registers and goes on elsewhere when it wakes up; what the firmware has promised
     /// it stands.
     PowerDown,
+    /// The machine has refused what was told last: the CPU goes on as it was.
+    Refused,
 }

@@ -42,7 +42,8 @@ pub trait Service: Sync {
 
     /// Hears that the power of the calling CPU is about to change: whoever keeps something for each CPU
     /// brings it up to date. Nothing runs here after the change, so this comes before the platform is
-    /// asked; a CPU whose platform refuses goes on without what it has lost so.
+    /// asked, and [`PowerChange::Refused`] comes if that says no: what the CPU is about to lose has to be
+    /// there until it is on again.
     fn cpu_power(&self, platform: &mut dyn Platform, change: PowerChange) {
         let _ = (platform, change);
     }

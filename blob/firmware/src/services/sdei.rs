@@ -279,6 +279,7 @@ impl<const PRIVATE: usize, const SHARED: usize> Service for Sdei<PRIVATE, SHARED
 
     fn handle(&self, call: &mut Call<'_>) {
         let cpu = call.platform().cpu();
+        self.state.with(|state| state.arrive(cpu));
         let done: Result<u64, Error> = match call.id() {
             VERSION => Ok(VERSION_1_0),
             EVENT_REGISTER => self.register(call).map(|()| 0),
@@ -326,10 +327,7 @@ impl<const PRIVATE: usize, const SHARED: usize> Service for Sdei<PRIVATE, SHARED
 
     fn cpu_power(&self, platform: &mut dyn Platform, change: PowerChange) {
         let cpu = platform.cpu();
-        self.state.with(|state| match change {
-            PowerChange::Off => state.off(cpu),
-            PowerChange::PowerDown => state.power_down(cpu),
-        });
+        self.state.with(|state| state.power(cpu, change));
         // A shared event that this CPU had taken may have occurred again, and is another's now. If it
         // is the platform that cannot tell that CPU, the event stays pending.
         let _ = self.pass_on(platform);

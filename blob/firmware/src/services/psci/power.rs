@@ -45,13 +45,17 @@ pub(crate) fn cpu_suspend(
         return Ok(());
     }
     call.cpu_power(PowerChange::PowerDown);
-    Err(refused(call.platform().cpu_resume(entry, context)))
+    let error = call.platform().cpu_resume(entry, context);
+    call.cpu_power(PowerChange::Refused);
+    Err(refused(error))
 }
 
 /// Puts the whole machine to sleep, of which the calling CPU wakes up at `entry`.
 fn suspend(call: &mut Call<'_>, entry: u64, context: u64) -> Error {
     call.cpu_power(PowerChange::PowerDown);
-    refused(call.platform().system_suspend(entry, context))
+    let error = call.platform().system_suspend(entry, context);
+    call.cpu_power(PowerChange::Refused);
+    refused(error)
 }
 
 /// CPU_OFF().
@@ -59,6 +63,7 @@ pub(crate) fn cpu_off(call: &mut Call<'_>) -> Error {
     // DENIED is the only code that the specification lets this function return.
     call.cpu_power(PowerChange::Off);
     let _ = call.platform().cpu_off();
+    call.cpu_power(PowerChange::Refused);
     Error::Denied
 }
 

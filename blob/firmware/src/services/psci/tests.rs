@@ -522,16 +522,20 @@ impl Watched {
 
 #[test]
 fn other_services_hear_of_a_cpus_power() {
-    use PowerChange::{Off, PowerDown};
+    use PowerChange::{Off, PowerDown, Refused};
 
     let mut board = Watched::default();
     board.platform.cpu = 3;
     for (args, heard) in [
-        (&[0x8400_0002][..], &[(3, Off)][..]),
-        (&[0xc400_0001, POWER_DOWN, 0x8000, 0], &[(3, PowerDown)]),
+        // The platform here comes back from all that it should not come back from.
+        (&[0x8400_0002][..], &[(3, Off), (3, Refused)][..]),
+        (
+            &[0xc400_0001, POWER_DOWN, 0x8000, 0],
+            &[(3, PowerDown), (3, Refused)],
+        ),
         (&[0xc400_0001, STANDBY, 0, 0], &[]),
         (&[0xc400_0001, POWER_DOWN, 0x8001, 0], &[]),
-        (&[0xc400_000e, 0x8000, 0], &[(3, PowerDown)]),
+        (&[0xc400_000e, 0x8000, 0], &[(3, PowerDown), (3, Refused)]),
         (&[0xc400_0003, 1, 0x8000, 0], &[]),
     ] {
         board.call(Psci::new(), args);

@@ -48,6 +48,7 @@ impl<const PRIVATE: usize, const SHARED: usize> Sdei<PRIVATE, SHARED> {
         let index = self.find(number.into())?;
         let cpu = context.platform().cpu();
         self.state.with(|state| -> Result<(), Error> {
+            state.arrive(cpu);
             state.handler(cpu, index)?.set_pending(true);
             Ok(())
         })?;

@@ -20,11 +20,12 @@ pub(super) struct Handler {
     enabled: bool,
     /// The event has occurred and was not delivered yet.
     pending: bool,
-    running: bool,
     entry: u64,
     argument: u64,
     /// The number of the CPU that a shared event goes to plus 1; 0 is any.
     route: u32,
+    /// The number of the CPU that it runs on plus 1; 0 is none.
+    runs_on: u32,
 }
 
 impl Handler {
@@ -32,15 +33,15 @@ impl Handler {
         registered: false,
         enabled: false,
         pending: false,
-        running: false,
         entry: 0,
         argument: 0,
         route: 0,
+        runs_on: 0,
     };
 
     /// EVENT_REGISTER. What has occurred before is nobody's.
     pub(super) fn register(&mut self, entry: u64, argument: u64, to: Route) -> Result<(), Error> {
-        if self.registered || self.running {
+        if self.registered || self.is_running() {
             return Err(Error::Denied);
         }
         *self = Handler {
@@ -64,9 +65,9 @@ impl Handler {
 
     /// EVENT_UNREGISTER. A handler that runs does so to its end, and is nobody's then.
     pub(super) fn unregister(&mut self) -> Result<(), Error> {
-        let (registered, running) = (self.registered, self.running);
+        let (registered, running) = (self.registered, self.is_running());
         *self = Handler {
-            running,
+            runs_on: self.runs_on,
             ..Handler::NONE
         };
         match (registered, running) {
@@ -86,7 +87,7 @@ impl Handler {
 
     /// EVENT_ROUTING_SET.
     pub(super) fn reroute(&mut self, to: Route) -> Result<(), Error> {
-        if !self.registered || self.enabled || self.running {
+        if !self.registered || self.enabled || self.is_running() {
             return Err(Error::Denied);
         }
         self.set_route(to);
@@ -111,7 +112,13 @@ impl Handler {
 
     /// EVENT_STATUS: bit 0 registered, 1 enabled, 2 running.
     pub(super) fn status(&self) -> i32 {
-        i32::from(self.registered) | i32::from(self.enabled) << 1 | i32::from(self.running) << 2
+        i32::from(self.registered)
+            | i32::from(self.enabled) << 1
+            | i32::from(self.is_running()) << 2
+    }
+
+    fn is_running(&self) -> bool {
+        self.runs_on != 0
     }
 
     /// The event has occurred, or has not after all.
@@ -122,19 +129,29 @@ impl Handler {
     /// Tells whether CPU number `cpu` is to run the handler as soon as it can.
     pub(super) fn is_due(&self, cpu: u32) -> bool {
         let here = self.route == 0 || self.route == cpu + 1;
-        self.pending && self.enabled && !self.running && here
+        self.pending && self.enabled && !self.is_running() && here
     }
 
-    /// The handler begins: its entry and argument.
-    pub(super) fn begin(&mut self) -> (u64, u64) {
+    /// The handler begins on CPU number `cpu`: its entry and argument.
+    pub(super) fn begin(&mut self, cpu: u32) -> (u64, u64) {
         self.pending = false;
-        self.running = true;
+        self.runs_on = cpu + 1;
         (self.entry, self.argument)
     }
 
-    /// The handler has ended.
-    pub(super) fn end(&mut self) {
-        self.running = false;
+    /// The handler has ended on CPU number `cpu`, if that is where it runs.
+    pub(super) fn end(&mut self, cpu: u32) {
+        if self.runs_on == cpu + 1 {
+            self.runs_on = 0;
+        }
+    }
+
+    /// The handler goes on on CPU number `cpu`, on which it had not ended after all. If another has begun
+    /// it meanwhile, it is that one's.
+    pub(super) fn go_on(&mut self, cpu: u32) {
+        if !self.is_running() {
+            self.runs_on = cpu + 1;
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use super::Error;
 use super::event::{Event, Priority};
 use super::handler::Handler;
 use super::interrupted::Interrupted;
+use crate::power::PowerChange;
 
 /// As many CPUs as a guest can have.
 const CPUS: usize = MAX_VCPUS as usize;
@@ -21,12 +22,25 @@ struct Running {
     interrupted: Interrupted,
 }
 
+/// Whether a CPU is about to lose something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leaving {
+    No = 0,
+    /// Its registers, and with them what its handlers have interrupted.
+    PowerDown,
+    /// All that it has.
+    Off,
+}
+
 /// One CPU. All zeros is how it comes out of reset, so that a machine full of them takes no room in
 /// a blob's file.
 #[derive(Clone, Copy, Debug)]
 struct Cpu<const PRIVATE: usize> {
     /// Events are delivered.
     unmasked: bool,
+    /// It has gone off, or into a power-down, and has not called since: what it loses by that is still
+    /// here, as the machine may refuse.
+    leaving: Leaving,
     private: [Handler; PRIVATE],
     /// By priority.
     running: [Running; 2],
@@ -35,6 +49,7 @@ struct Cpu<const PRIVATE: usize> {
 impl<const PRIVATE: usize> Cpu<PRIVATE> {
     const NEW: Self = Cpu {
         unmasked: false,
+        leaving: Leaving::No,
         private: [Handler::NONE; PRIVATE],
         running: [Running {
             active: false,
@@ -55,7 +70,7 @@ impl<const PRIVATE: usize> Cpu<PRIVATE> {
             Priority::Normal => !normal.active && !critical.active,
             Priority::Critical => !critical.active,
         };
-        self.unmasked && free
+        self.unmasked && self.leaving == Leaving::No && free
     }
 }
 
@@ -110,6 +125,7 @@ impl<const PRIVATE: usize, const SHARED: usize> State<PRIVATE, SHARED> {
         events: &dyn Fn(usize) -> Event,
         interrupted: &Interrupted,
     ) -> Option<(usize, u64, u64)> {
+        self.arrive(cpu);
         for priority in [Priority::Critical, Priority::Normal] {
             if !self.cpus.get(cpu as usize)?.takes(priority) {
                 continue;
@@ -117,7 +133,7 @@ impl<const PRIVATE: usize, const SHARED: usize> State<PRIVATE, SHARED> {
             for index in (0..PRIVATE + SHARED).filter(|&at| events(at).priority == priority) {
                 let handler = self.handler(cpu, index).ok()?;
                 if handler.is_due(cpu) {
-                    let (entry, argument) = handler.begin();
+                    let (entry, argument) = handler.begin(cpu);
                     let cpu = self.cpus.get_mut(cpu as usize)?;
                     cpu.running[priority as usize] = Running {
                         active: true,
@@ -137,7 +153,7 @@ impl<const PRIVATE: usize, const SHARED: usize> State<PRIVATE, SHARED> {
         running.active = false;
         let (index, interrupted) = (running.index, running.interrupted);
         if let Ok(handler) = self.handler(cpu, index) {
-            handler.end();
+            handler.end(cpu);
         }
         Some(interrupted)
     }
@@ -164,18 +180,48 @@ impl<const PRIVATE: usize, const SHARED: usize> State<PRIVATE, SHARED> {
         })
     }
 
-    /// `cpu` loses its registers: what its handlers have interrupted is gone, and it is masked. Its
-    /// handlers stay registered.
-    pub(super) fn power_down(&mut self, cpu: u32) {
-        while self.end(cpu).is_some() {}
-        let _ = self.unmask(cpu, false);
+    /// The power of `cpu` changes. What it shares with others is free for them at once; what is its own
+    /// goes when it is here [again](Self::arrive), since the machine may refuse.
+    pub(super) fn power(&mut self, cpu: u32, change: PowerChange) {
+        let Some(state) = self.cpus.get_mut(cpu as usize) else {
+            return;
+        };
+        state.leaving = match change {
+            PowerChange::Off => Leaving::Off,
+            PowerChange::PowerDown => Leaving::PowerDown,
+            PowerChange::Refused => Leaving::No,
+        };
+        let goes_on = state.leaving == Leaving::No;
+        for running in state.running.iter().filter(|running| running.active) {
+            let shared = running.index.checked_sub(PRIVATE);
+            let Some(handler) = shared.and_then(|shared| self.shared.get_mut(shared)) else {
+                continue;
+            };
+            match goes_on {
+                true => handler.go_on(cpu),
+                false => handler.end(cpu),
+            }
+        }
     }
 
-    /// `cpu` goes off, and nothing of it is left.
-    pub(super) fn off(&mut self, cpu: u32) {
-        self.power_down(cpu);
-        if let Some(cpu) = self.cpus.get_mut(cpu as usize) {
-            *cpu = Cpu::NEW;
+    /// `cpu` is in the firmware, and so on: what it has lost meanwhile is gone now. After a power-down it is
+    /// masked, and its handlers are registered.
+    pub(super) fn arrive(&mut self, cpu: u32) {
+        let Some(state) = self.cpus.get_mut(cpu as usize) else {
+            return;
+        };
+        match state.leaving {
+            Leaving::No => {}
+            Leaving::PowerDown => {
+                *state = Cpu {
+                    private: state.private,
+                    ..Cpu::NEW
+                };
+                for handler in &mut state.private {
+                    handler.end(cpu);
+                }
+            }
+            Leaving::Off => *state = Cpu::NEW,
         }
     }
 }

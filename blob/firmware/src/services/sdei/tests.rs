@@ -83,6 +83,13 @@ impl Guest {
         assert_eq!(self.call(EVENT_ENABLE, &[event]), 0);
     }
 
+    /// Prepares all events but event 0.
+    fn prepare_all(&mut self) {
+        for event in [CRITICAL, SHARED, SHARED_CRITICAL] {
+            self.prepare(event);
+        }
+    }
+
     /// Makes a call of CPU `cpu` from now on.
     fn on(&mut self, cpu: u32) -> &mut Self {
         self.platform.cpu = cpu;
@@ -110,6 +117,11 @@ impl Guest {
         dispatch::interrupt(&*self.board, &mut context);
         self.platform.resume = resume;
         regs
+    }
+
+    /// Has the calling CPU's power change, with which the machine agrees.
+    fn power(&mut self, change: PowerChange) {
+        self.board.0.cpu_power(&mut self.platform, change);
     }
 
     /// Makes an event of the board's occur while the calling CPU is in the firmware.

@@ -13,7 +13,7 @@ fn states() -> [(&'static str, Handler); 6] {
     let mut enabled = registered;
     enabled.enable(true).expect("registered");
     let mut running = enabled;
-    running.begin();
+    running.begin(0);
     let mut running_disabled = running;
     running_disabled.enable(false).expect("registered");
     let mut leaving = running;
@@ -100,7 +100,7 @@ fn a_handler_that_runs_is_unregistered_when_it_has_ended() {
         ]
     );
     let ended = states().map(|(_, mut handler)| {
-        handler.end();
+        handler.end(0);
         handler.status()
     });
     assert_eq!(ended, [0, 1, 3, 3, 1, 0]);
@@ -147,6 +147,6 @@ fn what_has_occurred_before_the_handler_is_nobodys() {
     assert!(!handler.is_due(0));
     handler.set_pending(true);
     assert!(handler.is_due(0));
-    assert_eq!(handler.begin(), (0x8000, 7));
+    assert_eq!(handler.begin(0), (0x8000, 7));
     assert!(!handler.is_due(0), "it is not delivered twice");
 }

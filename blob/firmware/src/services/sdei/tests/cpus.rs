@@ -73,8 +73,10 @@ fn a_signal_to_a_cpu_that_is_off_or_out_of_reach_is_told_and_lost() {
     }
 }
 
-/// CPU_OFF, which the platform here comes back from.
+/// CPU_OFF, which the platform here refuses.
 const CPU_OFF: FunctionId = FunctionId(0x8400_0002);
+/// SYSTEM_SUSPEND.
+const SYSTEM_SUSPEND: FunctionId = FunctionId(0xc400_000e);
 /// CPU_SUSPEND to a state that loses registers.
 const CPU_SUSPEND: FunctionId = FunctionId(0xc400_0001);
 const POWER_DOWN: u64 = 1 << 16;
@@ -84,7 +86,7 @@ fn a_handler_that_switches_its_cpu_off_leaves_nothing() {
     let mut guest = two();
     guest.call(EVENT_SIGNAL, &[0, 0]);
     guest.call(EVENT_SIGNAL, &[0, 0]);
-    guest.call(CPU_OFF, &[]);
+    guest.power(PowerChange::Off);
     // The CPU is on again.
     assert_eq!(guest.call(EVENT_COMPLETE, &[0]), -3);
     assert_eq!(guest.call(EVENT_STATUS, &[0]), 0);
@@ -102,13 +104,54 @@ fn a_handler_that_switches_its_cpu_off_leaves_nothing() {
 fn a_cpu_that_wakes_up_is_masked_and_has_its_handlers() {
     let mut guest = two();
     guest.call(EVENT_SIGNAL, &[0, 0]);
-    guest.call(CPU_SUSPEND, &[POWER_DOWN, HANDLER, 0]);
+    guest.power(PowerChange::PowerDown);
     assert_eq!(guest.call(EVENT_STATUS, &[0]), 3, "it does not run");
     assert_eq!(guest.call(EVENT_COMPLETE, &[0]), -3);
     assert_eq!(guest.call(EVENT_SIGNAL, &[0, 0]), 0);
     assert_eq!(guest.handles(), None);
     assert_eq!(guest.call(PE_UNMASK, &[]), 0);
     assert_eq!(guest.handles(), Some(0));
+}
+
+#[test]
+fn a_cpu_that_wakes_up_takes_nothing_before_it_unmasks() {
+    let mut guest = two();
+    guest.on(1).power(PowerChange::PowerDown);
+    assert_eq!(guest.on(0).call(EVENT_SIGNAL, &[0, 1]), 0);
+    assert_eq!(guest.on(1).interrupt(), registers());
+    guest.call(PE_UNMASK, &[]);
+    assert_eq!(guest.handles(), Some(0));
+}
+
+#[test]
+fn a_cpu_whose_power_down_is_refused_goes_on_as_it_was() {
+    for (id, args) in [
+        (CPU_OFF, &[][..]),
+        (CPU_SUSPEND, &[POWER_DOWN, HANDLER, 0]),
+        (SYSTEM_SUSPEND, &[HANDLER, 0]),
+    ] {
+        let mut guest = two();
+        // The last CPU that is on, but that others can be signalled.
+        guest.platform = FakePlatform::new(4).answering(|asked| match asked {
+            Asked::CpuAffinity(..) => Ok([1, 0, 0, 0]),
+            _ => Ok([0; 4]),
+        });
+        guest.prepare_all();
+        guest.raise(SHARED).expect("there is one");
+        guest.raise(CRITICAL).expect("there is one");
+        assert_eq!(guest.handles(), Some(CRITICAL));
+        guest.call(EVENT_SIGNAL, &[0, 0]);
+        assert!(guest.call(id, args) < 0, "{id:?}");
+        // Both handlers run, what they have interrupted is there, and the signal still waits.
+        for event in [CRITICAL, SHARED] {
+            assert_eq!(guest.call(EVENT_STATUS, &[event]), 7, "{id:?}");
+            guest.call(EVENT_COMPLETE, &[0]);
+            assert_eq!(guest.call(EVENT_STATUS, &[event]), 3, "{id:?}");
+        }
+        assert_eq!(guest.call(EVENT_STATUS, &[0]), 7, "{id:?}: the signal");
+        guest.call(EVENT_COMPLETE, &[0]);
+        assert_eq!(guest.call(PE_MASK, &[]), 1, "{id:?}: it was not masked");
+    }
 }
 
 #[test]

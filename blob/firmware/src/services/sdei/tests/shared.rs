@@ -128,7 +128,7 @@ fn unregistering_from_another_cpu_lets_the_handler_end() {
 fn a_shared_event_whose_cpu_goes_off_is_not_running_any_more() {
     let mut guest = guest(TO_ANY, 0);
     guest.raise(SHARED).expect("there is one");
-    guest.call(FunctionId(0x8400_0002), &[]);
+    guest.power(PowerChange::Off);
     assert_eq!(guest.on(1).call(EVENT_STATUS, &[SHARED]), 3);
     guest.raise(SHARED).expect("there is one");
     assert_eq!(guest.handles(), Some(SHARED));
@@ -140,10 +140,29 @@ fn a_shared_event_that_waits_for_a_cpu_that_goes_off_goes_to_another() {
     guest.raise(SHARED).expect("there is one");
     guest.raise(SHARED).expect("there is one");
     guest.interrupted();
-    guest.call(FunctionId(0x8400_0002), &[]);
+    guest.power(PowerChange::Off);
     assert_eq!(guest.interrupted(), [1]);
     guest.on(1).interrupt();
     assert_eq!(guest.handles(), Some(SHARED));
+}
+
+#[test]
+fn a_handler_that_another_cpu_has_taken_over_is_not_taken_back() {
+    let mut guest = guest(TO_ANY, 0);
+    guest.raise(SHARED).expect("there is one");
+    guest.power(PowerChange::Off);
+    guest.on(1).raise(SHARED).expect("there is one");
+    assert_eq!(guest.handles(), Some(SHARED));
+    // The machine says no after all.
+    guest.on(0).power(PowerChange::Refused);
+    guest.call(EVENT_COMPLETE, &[0]);
+    assert_eq!(
+        guest.platform.resume, AT,
+        "what it has interrupted is there"
+    );
+    assert_eq!(guest.call(EVENT_STATUS, &[SHARED]), 7, "it runs on CPU 1");
+    guest.on(1).call(EVENT_COMPLETE, &[0]);
+    assert_eq!(guest.call(EVENT_STATUS, &[SHARED]), 3);
 }
 
 #[test]
