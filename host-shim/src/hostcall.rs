@@ -26,6 +26,8 @@ pub(crate) enum HostCall {
         elr: u64,
         spsr: u64,
     },
+    /// Where the caller's exception vectors are.
+    VectorBase,
     Workaround(u64),
     /// The blob is to be entered on the CPU with this MPIDR.
     Interrupt(u64),
@@ -97,6 +99,7 @@ impl HostCall {
             nr::STOLEN_TIME => HostCall::Ask(Request::StolenTime),
             nr::SET_EXCEPTION => HostCall::SetException { elr: a, spsr: b },
             nr::WORKAROUND => HostCall::Workaround(a),
+            nr::VECTOR_BASE => HostCall::VectorBase,
             nr::INTERRUPT => HostCall::Interrupt(a),
             nr::TIMER => HostCall::Timer(a),
             _ => HostCall::Refused(NOT_SUPPORTED),
@@ -124,7 +127,7 @@ mod tests {
             let call = HostCall::decode(nr::CONSOLE_WRITE, [0, length, 0, 0, 0, 0]);
             assert_eq!(call, refused);
         }
-        for unknown in [nr::TIMER + 1, 1 << 32, u64::MAX] {
+        for unknown in [nr::VECTOR_BASE + 1, 1 << 32, u64::MAX] {
             let call = HostCall::decode(unknown, [0; 6]);
             assert_eq!(call, HostCall::Refused(NOT_SUPPORTED));
         }

@@ -91,6 +91,8 @@ pub const INTERRUPT: u64 = 21;
 /// monotonic clock of [`TIME`] has reached `deadline` in nanoseconds; 0 takes that back. There is one
 /// such timer for each CPU. NOT_SUPPORTED by a host that cannot.
 pub const TIMER: u64 = 22;
+/// `() -> vbar`: VBAR_EL1 of an AArch64 caller, where its exception vectors begin.
+pub const VECTOR_BASE: u64 = 23;
 
 /// SMCCC_ARCH_WORKAROUND_1, 2 and 3, the functions that [`WORKAROUND`] knows. A guest calls them
 /// for mitigations of its CPU, which are KVM's work.

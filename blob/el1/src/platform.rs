@@ -137,6 +137,10 @@ impl<D: Doorbell> Platform for Host<D> {
         self.0.ring(elr, spsr, 0, 0, nr::SET_EXCEPTION)
     }
 
+    fn vector_base(&mut self) -> Result<u64, Error> {
+        self.get(0, 0, nr::VECTOR_BASE)
+    }
+
     fn workaround(&mut self, function: FunctionId) -> Result<i32, Error> {
         self.get(u64::from(function.0), 0, nr::WORKAROUND)
             .map(|answer| answer as i32)

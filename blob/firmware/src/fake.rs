@@ -40,6 +40,7 @@ pub enum Asked {
     Watchdog(u64),
     StolenTime,
     SetException(u64, u64),
+    VectorBase,
     Workaround(FunctionId),
     LogEvent(u64, [u64; 3]),
 }
@@ -271,6 +272,10 @@ impl Platform for FakePlatform {
 
     fn set_exception(&mut self, elr: u64, spsr: u64) -> Result<(), Error> {
         self.done(Asked::SetException(elr, spsr))
+    }
+
+    fn vector_base(&mut self) -> Result<u64, Error> {
+        self.first(Asked::VectorBase)
     }
 
     fn workaround(&mut self, function: FunctionId) -> Result<i32, Error> {

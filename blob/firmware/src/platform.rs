@@ -225,6 +225,14 @@ pub trait Platform {
         Err(Error::NotSupported)
     }
 
+    /// Returns the caller's own VBAR_EL1, where its exception vectors begin.
+    ///
+    /// # Errors
+    /// [`Error::NotSupported`] for an AArch32 caller.
+    fn vector_base(&mut self) -> Result<u64, Error> {
+        Err(Error::NotSupported)
+    }
+
     /// Returns what SMCCC_ARCH_FEATURES is to say of a workaround that the platform itself carries
     /// out (Arm DEN 0028, 7).
     ///

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The secure firmware of board virt: PSCI 1.1, TRNG 1.0, SDEI 1.0 and PV time, all by SMC.
+//! The secure firmware of board virt: PSCI 1.1, TRNG 1.0, SDEI 1.1 and PV time, all by SMC.
 
 #![cfg_attr(not(test), no_std)]
 

@@ -63,8 +63,8 @@ fn linux_finds_trng_1_0_and_draws_from_it() {
 }
 
 #[test]
-fn linux_finds_sdei_1_0_and_resets_it() {
-    assert_eq!(smc(&[0xc400_0020])[0], 1 << 48);
+fn linux_finds_sdei_1_1_and_resets_it() {
+    assert_eq!(smc(&[0xc400_0020])[0], 1 << 48 | 1 << 32);
     for id in [0xc400_0031, 0xc400_0032, 0xc400_002c] {
         assert_eq!(smc(&[id])[0], 0, "{id:#x}");
     }

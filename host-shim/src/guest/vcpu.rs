@@ -59,6 +59,14 @@ impl Guest {
         Ok(true)
     }
 
+    /// Its VBAR_EL1; [`None`] for an AArch32 guest, whose vectors have more than one place.
+    pub(crate) fn vector_base(&self) -> Result<Option<u64>, RegisterError> {
+        match self.width {
+            Width::AArch32 => Ok(None),
+            Width::AArch64 => self.registers().get(regs::VBAR_EL1).map(Some),
+        }
+    }
+
     /// What KVM answers to SMCCC_ARCH_FEATURES of a workaround on this CPU.
     pub(crate) fn workaround(&self, function: u64) -> Option<i32> {
         let number = workaround::number(function)?;

@@ -43,6 +43,7 @@ impl Lane {
                 true => Reply::ok(),
                 false => Reply::not_supported(),
             },
+            HostCall::VectorBase => status_or(self.guest.vector_base()?, status::NOT_SUPPORTED),
             HostCall::Workaround(function) => {
                 let answer = self.guest.workaround(function);
                 status_or(answer.map(|n| i64::from(n) as u64), status::NOT_SUPPORTED)

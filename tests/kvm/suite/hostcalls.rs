@@ -295,6 +295,14 @@ fn set_exception_changes_the_callers_own_registers() {
     assert_eq!(cpu.get(regs::SPSR_EL1), 0x8000_03c5);
 }
 
+fn vector_base_is_the_callers_own() {
+    let mut machine = machine();
+    let cpu = &mut machine.cpus[0];
+    cpu.set(regs::VBAR_EL1, RAM + 0x1800);
+    let answer = host_call(cpu, hostcall::VECTOR_BASE, &[]);
+    assert_eq!(answer, (status::SUCCESS, [RAM + 0x1800, 0, 0, 0]));
+}
+
 pub(crate) fn tests() -> Vec<Trial> {
     let mut tests = trials![
         version_is_the_abis,
@@ -310,6 +318,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         guest_memory_is_told_as_far_as_the_note_reaches,
         a_vmm_without_watchdog_or_stolen_time_supports_neither,
         set_exception_changes_the_callers_own_registers,
+        vector_base_is_the_callers_own,
     ];
     tests.extend(bus::tests());
     tests.extend(translate::tests());

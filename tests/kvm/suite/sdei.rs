@@ -3,7 +3,7 @@
 //! has interrupted, and the guest goes on as if nothing had been.
 
 use fakemon_tests::assets;
-use fakemon_tests::machine::{END, Machine, REPORT, Stop};
+use fakemon_tests::machine::{END, Machine, RAM, REPORT, Stop};
 use fakemon_tests::{program, trials_with_assets};
 use libtest_mimic::Trial;
 
@@ -12,10 +12,12 @@ const DAIF: u64 = 0x3c0;
 const ARGUMENT: u64 = 0x5a5a;
 
 program!(
-    /// Registers `handler` for event 0, signals it to itself with numbers in x4 to x17, and reports
-    /// in which order what happened: at 0x00 the codes of the calls, from 0x40 what the handler
+    /// Registers its handler for event 0 with the flags in x25, which lies as far from the vectors that
+    /// x24 says as it registers it, signals the event to itself with numbers in x4 to x17, and reports in which order what happened: at 0x00 the codes of the calls, from 0x40 what the handler
     /// finds, from 0x80 what is there afterwards.
     signal,
+    "msr vbar_el1, x24",
+    "isb",
     "ldr x28, ={REPORT}",
     "ldr x29, ={END}",
     "ldr x0, =0xc4000020", // SDEI_VERSION
@@ -24,8 +26,9 @@ program!(
     "ldr x0, =0xc4000021", // SDEI_EVENT_REGISTER
     "mov x1, #0",
     "adr x2, 2f",
+    "sub x2, x2, x24",
     "mov x3, #{ARGUMENT}",
-    "mov x4, #0",
+    "mov x4, x25",
     "mov x5, #0",
     "smc #0",
     "str x0, [x28, #0x08]",
@@ -83,11 +86,16 @@ program!(
     ARGUMENT = ARGUMENT,
 );
 
-/// Runs [`signal`] with this in x26; all reports, by their offset.
-fn reports(x26: u64) -> Vec<(u64, u64)> {
+/// Flags of EVENT_REGISTER: relative mode.
+const RELATIVE: u64 = 2;
+
+/// Runs [`signal`] with these in x24, x25 and x26; all reports, by their offset.
+fn reports(vectors: u64, flags: u64, resumes: u64) -> Vec<(u64, u64)> {
     let mut machine = Machine::new(&assets::blob("virt"), signal(), &Default::default());
     let cpu = &mut machine.cpus[0];
-    cpu.set(fakemon_host::regs::x(26), x26);
+    for (n, value) in [(24, vectors), (25, flags), (26, resumes)] {
+        cpu.set(fakemon_host::regs::x(n), value);
+    }
     let stop = cpu.run();
     assert!(matches!(stop, Stop::Ended), "{stop:?}");
     cpu.log.reports.clone()
@@ -99,11 +107,21 @@ fn interrupted(reports: &[(u64, u64)]) -> (u64, u64) {
 }
 
 fn an_event_runs_its_handler_and_the_guest_goes_on() {
-    let reports = reports(0);
-    let (pc, pstate) = interrupted(&reports);
+    let reports = reports(0, 0, 0);
+    the_guest_has_gone_on(&reports);
+}
+
+fn a_handler_can_lie_at_an_offset_from_the_vectors() {
+    let reports = reports(RAM + 0x10_0800, RELATIVE, 0);
+    the_guest_has_gone_on(&reports);
+}
+
+#[track_caller]
+fn the_guest_has_gone_on(reports: &[(u64, u64)]) {
+    let (pc, pstate) = interrupted(reports);
     assert_eq!(pstate & 0x1f, 5, "the guest was at EL1h");
     let expected = [
-        (0x00, 1 << 48),
+        (0x00, 1 << 48 | 1 << 32),
         (0x08, 0),
         (0x10, 0),
         (0x18, 0),
@@ -122,7 +140,7 @@ fn an_event_runs_its_handler_and_the_guest_goes_on() {
 }
 
 fn a_handler_can_end_in_what_looks_like_an_exception() {
-    let reports = reports(1);
+    let reports = reports(0, 0, 1);
     let (pc, pstate) = interrupted(&reports);
     let end = [
         (0x70, pc),
@@ -138,6 +156,7 @@ fn a_handler_can_end_in_what_looks_like_an_exception() {
 pub(crate) fn tests() -> Vec<Trial> {
     trials_with_assets![
         an_event_runs_its_handler_and_the_guest_goes_on,
+        a_handler_can_lie_at_an_offset_from_the_vectors,
         a_handler_can_end_in_what_looks_like_an_exception,
     ]
 }

@@ -103,6 +103,7 @@ fn each_has_its_number() {
         ask(|h| h.set_exception(8, 9)),
         ((nr::SET_EXCEPTION, [8, 9, 0, 0]), Ok(()))
     );
+    assert_eq!(ask(|h| h.vector_base()), ((nr::VECTOR_BASE, [0; 4]), Ok(1)));
     assert_eq!(
         ask(|h| h.log_event(5, [6, 7, 8])),
         ((nr::LOG_EVENT, [5, 6, 7, 8]), ())

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Software Delegated Exception Interface 1.0 (Arm DEN 0054): firmware that interrupts the guest
+//! Software Delegated Exception Interface 1.1 (Arm DEN 0054): firmware that interrupts the guest
 //! even where the guest has masked its interrupts.
 //!
 //! The guest registers a handler for an event. When the event occurs, the CPU leaves what it was
@@ -13,8 +13,12 @@
 //! its CPU is masked; one that occurs before there is a handler is lost. So is a signal to a CPU that
 //! is off, whose sender is told by INVALID_PARAMETERS, the one code that DEN 0054 has for it.
 //!
-//! Not here: entry points relative to a vector base (version 1.1), and interrupts as events, which
-//! would take the interrupt controller away from the guest.
+//! A shared event goes to any CPU or to one (routing modes RM_ANY and RM_PE). A handler of either kind of
+//! event is registered by its address or, in relative mode, by its offset from the vectors of the CPU that
+//! takes the event (VBAR_EL1), which is what version 1.1 has over 1.0.
+//!
+//! Not here: interrupts as events, which would take the interrupt controller away from the guest. There
+//! are no slots for them (feature 0), and INTERRUPT_BIND says so.
 
 use fakemon_abi::mpidr;
 
@@ -33,7 +37,7 @@ mod interrupted;
 mod state;
 
 pub use event::{Event, Priority};
-use handler::{Handler, Route};
+use handler::{Entry, Handler, Route};
 use state::State;
 
 // DEN 0054, 5.1; all of the 64-bit convention.
@@ -79,11 +83,16 @@ functions! {
     SHARED_RESET = 0x32, Action;
 }
 
-/// Version 1.0 of vendor 0.
-const VERSION_1_0: u64 = 1 << 48;
-/// Flags of a shared event: it goes to any CPU, or to one.
+/// Version 1.1 of vendor 0.
+const VERSION_1_1: u64 = 1 << 48 | 1 << 32;
+/// Flags of a shared event, RM_ANY and RM_PE: it goes to any CPU, or to one.
 const ROUTE_ANY: u64 = 0;
 const ROUTE_CPU: u64 = 1;
+/// Flag of EVENT_REGISTER: the entry point is relative to VBAR_EL1.
+const RELATIVE: u64 = 1 << 1;
+/// FEATURES: how many interrupts can be bound, and whether there is [`RELATIVE`].
+const BIND_SLOTS: u64 = 0;
+const RELATIVE_MODE: u64 = 1;
 /// Handlers are A64 code.
 const ENTRY_ALIGN: u64 = 4;
 
@@ -182,11 +191,20 @@ impl<const PRIVATE: usize, const SHARED: usize> Sdei<PRIVATE, SHARED> {
 
     /// EVENT_REGISTER(event, entry, argument, flags, affinity).
     fn register(&self, call: &mut Call<'_>) -> Result<(), Error> {
-        let (entry, argument) = (call.arg(2), call.arg(3));
-        if entry == 0 || !entry.is_multiple_of(ENTRY_ALIGN) {
+        let (address, argument, flags) = (call.arg(2), call.arg(3), call.arg(4));
+        let is_relative = flags & RELATIVE != 0;
+        let is_entry = address != 0 || is_relative;
+        if !is_entry || !address.is_multiple_of(ENTRY_ALIGN) {
             return Err(Error::InvalidParameters);
         }
-        let route = route(call.arg(4), call.arg(5), call.platform().cpus())?;
+        if is_relative && !has_relative_mode(call) {
+            return Err(Error::InvalidParameters);
+        }
+        let entry = Entry {
+            address,
+            is_relative,
+        };
+        let route = route(flags & !RELATIVE, call.arg(5), call.platform().cpus())?;
         let is_shared = self.find(call.arg(1))? >= PRIVATE;
         // A private event has nowhere else to go.
         let route = if is_shared { route } else { Route::Any };
@@ -259,6 +277,11 @@ impl<const PRIVATE: usize, const SHARED: usize> Sdei<PRIVATE, SHARED> {
     }
 }
 
+/// Tells whether the platform knows where the caller's vectors are.
+fn has_relative_mode(call: &mut Call<'_>) -> bool {
+    call.platform().vector_base().is_ok()
+}
+
 /// Where the flags and the affinity of a call send a shared event, of a machine with so many CPUs.
 fn route(flags: u64, affinity: u64, cpus: u32) -> Result<Route, Error> {
     match flags {
@@ -281,7 +304,7 @@ impl<const PRIVATE: usize, const SHARED: usize> Service for Sdei<PRIVATE, SHARED
         let cpu = call.platform().cpu();
         self.state.with(|state| state.arrive(cpu));
         let done: Result<u64, Error> = match call.id() {
-            VERSION => Ok(VERSION_1_0),
+            VERSION => Ok(VERSION_1_1),
             EVENT_REGISTER => self.register(call).map(|()| 0),
             EVENT_ENABLE => self
                 .handler(call, |handler| handler.enable(true))
@@ -308,9 +331,11 @@ impl<const PRIVATE: usize, const SHARED: usize> Service for Sdei<PRIVATE, SHARED
                 .map(u64::from),
             PE_UNMASK => self.state.with(|state| state.unmask(cpu, true)).map(|_| 0),
             EVENT_SIGNAL => self.signal(call).map(|()| 0),
-            // Feature 0 counts the slots for bound interrupts.
-            FEATURES if call.arg(1) == 0 => Ok(0),
-            FEATURES => Err(Error::InvalidParameters),
+            FEATURES => match call.arg(1) {
+                BIND_SLOTS => Ok(0),
+                RELATIVE_MODE => Ok(has_relative_mode(call).into()),
+                _ => Err(Error::InvalidParameters),
+            },
             PRIVATE_RESET => self
                 .state
                 .with(|state| state.reset_private(cpu))

@@ -3,11 +3,21 @@
 
 use fakemon_abi::mpidr;
 
+use super::handler::Entry;
 use super::interrupted::Interrupted;
 use super::{Error, Sdei};
 use crate::call::Call;
 use crate::context::Context;
 use crate::platform::{Platform, PowerState};
+
+/// Where a handler begins on the calling CPU.
+fn address(entry: Entry, platform: &mut dyn Platform) -> Result<u64, crate::Error> {
+    let base = match entry.is_relative {
+        true => platform.vector_base()?,
+        false => 0,
+    };
+    Ok(base.wrapping_add(entry.address))
+}
 
 impl<const PRIVATE: usize, const SHARED: usize> Sdei<PRIVATE, SHARED> {
     /// Makes private event `index` occur on CPU number `target`.
@@ -78,8 +88,16 @@ impl<const PRIVATE: usize, const SHARED: usize> Sdei<PRIVATE, SHARED> {
         let due = self
             .state
             .with(|state| state.begin(cpu, &events, &interrupted));
-        if let Some((index, entry, argument)) = due {
-            interrupted.enter(context, self.event(index).number, entry, argument);
+        let Some((index, entry, argument)) = due else {
+            return;
+        };
+        match address(entry, context.platform()) {
+            Ok(entry) => interrupted.enter(context, self.event(index).number, entry, argument),
+            // The platform has been able to tell when the handler was registered. Without an address there
+            // is no handler to run.
+            Err(_) => {
+                let _ = self.state.with(|state| state.end(cpu));
+            }
         }
     }
 

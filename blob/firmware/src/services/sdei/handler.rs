@@ -13,6 +13,14 @@ pub(super) enum Route {
     Cpu(u32),
 }
 
+/// Where a handler begins (EVENT_REGISTER, entry point and flags).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) address: u64,
+    /// The address is an offset from where the vectors are of the CPU that takes the event, when it does.
+    pub(super) is_relative: bool,
+}
+
 /// A handler and what it is doing. All zeros is one that there is not.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Handler {
@@ -20,7 +28,7 @@ pub(super) struct Handler {
     enabled: bool,
     /// The event has occurred and was not delivered yet.
     pending: bool,
-    entry: u64,
+    entry: Entry,
     argument: u64,
     /// The number of the CPU that a shared event goes to plus 1; 0 is any.
     route: u32,
@@ -33,14 +41,17 @@ impl Handler {
         registered: false,
         enabled: false,
         pending: false,
-        entry: 0,
+        entry: Entry {
+            address: 0,
+            is_relative: false,
+        },
         argument: 0,
         route: 0,
         runs_on: 0,
     };
 
     /// EVENT_REGISTER. What has occurred before is nobody's.
-    pub(super) fn register(&mut self, entry: u64, argument: u64, to: Route) -> Result<(), Error> {
+    pub(super) fn register(&mut self, entry: Entry, argument: u64, to: Route) -> Result<(), Error> {
         if self.registered || self.is_running() {
             return Err(Error::Denied);
         }
@@ -133,7 +144,7 @@ impl Handler {
     }
 
     /// The handler begins on CPU number `cpu`: its entry and argument.
-    pub(super) fn begin(&mut self, cpu: u32) -> (u64, u64) {
+    pub(super) fn begin(&mut self, cpu: u32) -> (Entry, u64) {
         self.pending = false;
         self.runs_on = cpu + 1;
         (self.entry, self.argument)

@@ -7,7 +7,7 @@ use fakemon_abi::layout::MAX_VCPUS;
 
 use super::Error;
 use super::event::{Event, Priority};
-use super::handler::Handler;
+use super::handler::{Entry, Handler};
 use super::interrupted::Interrupted;
 use crate::power::PowerChange;
 
@@ -124,7 +124,7 @@ impl<const PRIVATE: usize, const SHARED: usize> State<PRIVATE, SHARED> {
         cpu: u32,
         events: &dyn Fn(usize) -> Event,
         interrupted: &Interrupted,
-    ) -> Option<(usize, u64, u64)> {
+    ) -> Option<(usize, Entry, u64)> {
         self.arrive(cpu);
         for priority in [Priority::Critical, Priority::Normal] {
             if !self.cpus.get(cpu as usize)?.takes(priority) {

@@ -14,6 +14,7 @@ use crate::services::psci::Psci;
 
 mod cpus;
 mod nesting;
+mod relative;
 mod shared;
 
 /// A private critical event, and shared ones of both priorities.
@@ -162,11 +163,11 @@ fn registers() -> [u64; REGS] {
 }
 
 #[test]
-fn it_is_version_1_0_with_nothing_to_bind() {
+fn it_is_version_1_1_with_nothing_to_bind() {
     let mut guest = Guest::new();
-    assert_eq!(guest.call(VERSION, &[]), 1 << 48);
+    assert_eq!(guest.call(VERSION, &[]), 1 << 48 | 1 << 32);
     assert_eq!(guest.call(FEATURES, &[0]), 0);
-    assert_eq!(guest.call(FEATURES, &[1]), -2);
+    assert_eq!(guest.call(FEATURES, &[2]), -2);
     assert_eq!(guest.call(INTERRUPT_BIND, &[33]), -10);
     assert_eq!(guest.call(INTERRUPT_RELEASE, &[1]), -2);
     for number in [0x33, 0x3f] {
@@ -226,7 +227,9 @@ fn what_is_registered_is_checked() {
         [0, 0, 0, 0, 0],
         [0, HANDLER + 2, 0, 0, 0],
         // Flags that there are not.
-        [0, HANDLER, 0, 2, 0],
+        [0, HANDLER, 0, 4, 0],
+        // No instruction, wherever the vectors are.
+        [0, 2, 0, 2, 0],
         [SHARED, HANDLER, 0, 1 << 32, 0],
         // A CPU that there is not.
         [SHARED, HANDLER, 0, 1, 4],

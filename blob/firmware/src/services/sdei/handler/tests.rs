@@ -5,11 +5,20 @@ use super::*;
 
 const TO: Route = Route::Cpu(3);
 
+fn at(address: u64) -> Entry {
+    Entry {
+        address,
+        is_relative: false,
+    }
+}
+
 /// The states (DEN 0054, 5.1.2), by how one gets there.
 fn states() -> [(&'static str, Handler); 6] {
     let unregistered = Handler::NONE;
     let mut registered = unregistered;
-    registered.register(0x8000, 7, TO).expect("there is none");
+    registered
+        .register(at(0x8000), 7, TO)
+        .expect("there is none");
     let mut enabled = registered;
     enabled.enable(true).expect("registered");
     let mut running = enabled;
@@ -51,7 +60,7 @@ fn the_status_is_registered_enabled_running() {
 #[test]
 fn only_an_event_without_a_handler_gets_one() {
     assert_eq!(
-        outcomes(|handler| handler.register(0x9000, 8, Route::Any)),
+        outcomes(|handler| handler.register(at(0x9000), 8, Route::Any)),
         [
             (OK, 1),
             (DENIED, 1),
@@ -141,12 +150,12 @@ fn what_has_occurred_before_the_handler_is_nobodys() {
     let mut handler = Handler::NONE;
     handler.set_pending(true);
     handler
-        .register(0x8000, 7, Route::Any)
+        .register(at(0x8000), 7, Route::Any)
         .expect("there is none");
     handler.enable(true).expect("registered");
     assert!(!handler.is_due(0));
     handler.set_pending(true);
     assert!(handler.is_due(0));
-    assert_eq!(handler.begin(0), (0x8000, 7));
+    assert_eq!(handler.begin(0), (at(0x8000), 7));
     assert!(!handler.is_due(0), "it is not delivered twice");
 }
