@@ -11,7 +11,8 @@
 //! * [`events`] is the main thread's loop meanwhile: [`console`], [`terminal`] and [`signals`]; what is
 //!   printed goes through an [`output`], so that nothing waits for who reads it.
 //! * [`attach`](mod@attach) is apart from all this: it starts another VMM with `fakemon-preload` in it.
-//! * [`run`] boots again after a reset, or ends; [`trace`] and [`summary`] tell of the calls.
+//! * [`run`] boots again after a reset, or ends; [`trace`] and [`summary`] tell of the calls, [`reports`] of
+//!   what the guest does otherwise.
 
 pub mod attach;
 pub mod cli;
@@ -24,6 +25,7 @@ pub mod input;
 pub mod loader;
 pub mod memory;
 pub mod output;
+pub mod reports;
 pub mod run;
 pub mod say;
 pub mod signals;

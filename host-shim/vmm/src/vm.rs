@@ -34,6 +34,7 @@ use crate::dt;
 use crate::events::{Events, Guest};
 use crate::input::Input;
 use crate::memory::Memory;
+use crate::reports::Reports;
 use crate::summary::Summary;
 use crate::timers::Timers;
 use crate::trace::Tracer;
@@ -56,6 +57,8 @@ pub struct Options {
     pub gic: Option<u32>,
     /// The call trace, if one is wanted.
     pub tracer: Option<Arc<Tracer>>,
+    /// What has been said of the guest so far.
+    pub reports: Arc<Reports>,
     /// Keep each vCPU on the host's CPU of the same number.
     pub pin: bool,
 }

@@ -11,6 +11,7 @@ use crate::console::Console;
 use crate::events::Events;
 use crate::input::Input;
 use crate::output::Output;
+use crate::reports::Kind;
 use crate::say;
 use crate::signals::Signals;
 use crate::summary::Summary;
@@ -55,6 +56,7 @@ fn options(args: &RunArgs, tracer: Option<Arc<Tracer>>) -> Options {
         config,
         gic: args.gic,
         tracer,
+        reports: Arc::default(),
         pin: args.pin,
     }
 }
@@ -98,6 +100,8 @@ fn boots(args: &RunArgs, input: &Input, options: &Options, mut events: Events) -
             }
             return ending;
         }
-        say!("the guest has reset itself and boots again");
+        options.reports.add(Kind::Reset, || {
+            say!("the guest has reset itself and boots again");
+        });
     }
 }

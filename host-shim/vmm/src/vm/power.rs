@@ -21,6 +21,7 @@ use kvm_ioctls::VcpuFd;
 use super::VmError;
 use super::vcpu::{Exit, Vcpu};
 use crate::control::{Control, Outcome};
+use crate::reports::Kind;
 use crate::say;
 
 /// How long a suspended guest sleeps at most that has set neither timer nor alarm.
@@ -104,12 +105,17 @@ impl Vcpu {
         } else {
             ("in a second", Some(SUSPEND))
         };
-        say!("the guest is suspended; it wakes up {when}, or at a key");
+        let reports = &self.shared.reports;
+        let told = reports.add(Kind::Suspend, || {
+            say!("the guest is suspended; it wakes up {when}, or at a key");
+        });
         self.shared.control.suspend(limit);
         let result = self.wait_while(|control| control.is_suspended());
         self.shared.control.wake();
         result?;
-        say!("the guest wakes up");
+        if told {
+            say!("the guest wakes up");
+        }
         self.wake_up(start)
     }
 
@@ -117,7 +123,9 @@ impl Vcpu {
     /// a loader say; here it is shown.
     pub(super) fn reset_system(&self, kind: u64, cookie: u64) -> Result<(), VmError> {
         if (kind, cookie) != (0, 0) {
-            say!("the guest asks for a reset of type {kind:#x} with cookie {cookie:#x}");
+            self.shared.reports.add(Kind::ResetType, || {
+                say!("the guest asks for a reset of type {kind:#x} with cookie {cookie:#x}");
+            });
         }
         self.end(Outcome::Reset)
     }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What the vCPUs' threads share: the bus, the power states, the trace, and how it all ends.
 
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use fakemon_host::{BlobFault, Cpus, World};
@@ -14,33 +13,10 @@ use crate::control::{Control, Outcome};
 use crate::devices::pl031::Pl031;
 use crate::devices::{Bus, Effect};
 use crate::memory::Region;
+use crate::reports::{Kind, Reports};
 use crate::say;
 use crate::timers::Timers;
 use crate::trace::Tracer;
-
-/// Reports of a kind that are shown; a guest can be the cause of any number of them.
-const REPORTS: u32 = 10;
-
-/// Counts the reports of a kind.
-#[derive(Debug, Default)]
-struct Reports(AtomicU32);
-
-impl Reports {
-    /// Shows a report, or that no more of this kind are shown, or nothing.
-    fn add(&self, kind: &str, report: impl FnOnce()) {
-        let counted = self
-            .0
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| {
-                // Never wraps around.
-                Some(n.saturating_add(1))
-            });
-        match counted.unwrap_or(0) {
-            ..REPORTS => report(),
-            REPORTS => say!("more {kind} are not shown"),
-            _ => {}
-        }
-    }
-}
 
 /// The guest's devices.
 #[derive(Debug)]
@@ -68,9 +44,7 @@ pub(super) struct Shared {
     pub(super) world: OnceLock<World>,
     /// When payloads are to be entered without a call.
     pub(super) timers: Timers,
-    nowhere: Reports,
-    faults: Reports,
-    console: Reports,
+    pub(super) reports: Arc<Reports>,
 }
 
 impl Shared {
@@ -94,9 +68,7 @@ impl Shared {
             kick_signal: options.config.kick_signal,
             world: OnceLock::new(),
             timers,
-            nowhere: Reports::default(),
-            faults: Reports::default(),
-            console: Reports::default(),
+            reports: options.reports.clone(),
         }
     }
 
@@ -193,19 +165,19 @@ impl Shared {
 
     /// Shows a line that the blob has written to its console.
     pub(super) fn report_console(&self, cpu: u32, line: &str) {
-        self.console.add("lines of the blob", || {
+        self.reports.add(Kind::Console, || {
             say!("blob on CPU {cpu}: {}", line.escape_debug());
         });
     }
 
     /// Shows a fault of the blob, after which the guest goes on.
     pub(super) fn report_fault(&self, fault: &BlobFault) {
-        self.faults.add("blob faults", || say!("{fault}"));
+        self.reports.add(Kind::Fault, || say!("{fault}"));
     }
 
     fn report(&self, cpu: u32, what: &str, address: u64, secure: bool) {
         let who = if secure { "the blob on CPU" } else { "CPU" };
-        self.nowhere.add("accesses to where nothing is", || {
+        self.reports.add(Kind::Nowhere, || {
             say!("{who} {cpu}: {what} {address:#x}, where nothing is (reads as zero)");
         });
     }
