@@ -36,6 +36,7 @@ use crate::width::Width;
 mod end;
 mod entry;
 mod exits;
+mod files;
 mod host_call;
 mod log;
 mod seat;

@@ -4,24 +4,22 @@
 use std::fs::File;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
+use fakemon_host::Lane;
 use fakemon_tests::machine::Cpu;
 
 /// The lane's file of the guest's vCPU.
 pub(super) fn guest(cpu: &Cpu) -> RawFd {
-    number(cpu, "guest: Guest { fd: OwnedFd { fd: ")
+    lane(cpu).guest_vcpu().as_raw_fd()
 }
 
 /// The file of the vCPU on which the first payload runs.
 pub(super) fn monitor(cpu: &Cpu) -> RawFd {
-    number(cpu, "VcpuFd { vcpu: File { fd: ")
+    let file = lane(cpu).payload_vcpu(0);
+    file.expect("a payload").as_raw_fd()
 }
 
-fn number(cpu: &Cpu, before: &str) -> RawFd {
-    let lane = format!("{:?}", cpu.firmware);
-    let (_, number) = lane.split_once(before).expect("a file");
-    let end = number.find(|c: char| !c.is_ascii_digit());
-    let number = &number[..end.expect("an end")];
-    number.parse().expect("a number")
+fn lane(cpu: &Cpu) -> &Lane {
+    cpu.firmware.as_ref().expect("a blob")
 }
 
 /// A file that is another one, with which KVM has nothing to do, as long as this lives.

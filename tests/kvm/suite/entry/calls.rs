@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Entries without a call beside calls: neither is taken for the other, and none of them gets lost.
 
-use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use fakemon_abi::layout::{GATE, vcpu_block};
@@ -12,7 +11,6 @@ use fakemon_tests::machine::{Cpu, END, Machine, Options, Stop, logging};
 use fakemon_tests::{program, trials};
 use libtest_mimic::Trial;
 
-use super::super::files;
 use super::{count, enter, entries, spin, under_signals, under_signals_each, world};
 
 // Makes one call, and ends.
@@ -87,11 +85,10 @@ fn an_entry_finds_a_return_on_its_way() {
         lane.kick_handle().kick();
         let trap = cpu.run_to_call().expect("a call that is left");
         // Its registers are what a blob leaves that does nothing but return.
-        // SAFETY: the lane keeps the file open.
-        let monitor = unsafe { BorrowedFd::borrow_raw(files::monitor(cpu)) };
+        let lane = cpu.firmware.as_mut().expect("a blob");
+        let monitor = lane.payload_vcpu(0).expect("a payload");
         let at = vcpu_block(0) + GATE + vector;
         Registers::of(&monitor).set(PC, at).expect("a register");
-        let lane = cpu.firmware.as_mut().expect("a blob");
         let step = lane.trap(trap);
         assert!(matches!(step, Ok(Step::Interrupted)), "{step:?}");
         world.interrupt(0, 0);
