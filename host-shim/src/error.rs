@@ -72,14 +72,19 @@ pub enum Error {
     /// Two payloads want the same calls.
     #[error(transparent)]
     Claims(Box<ClaimError>),
-    /// The payloads cannot be made anew while one of them runs.
-    #[error("CPU {0} is in a call: end it before the reset")]
+    /// The payloads cannot be made anew or saved while one of them runs.
+    #[error(
+        "CPU {0} is in a call: end it before the world is reset or restored, stop it before that is saved"
+    )]
     Busy(u32),
     /// The kernel engine was asked for, and the kernel has none.
     #[error(
         "this kernel cannot carry calls to a blob by itself (no KVM_CAP_ARM_MONITOR): use the userspace engine, or a host kernel with the patches of host-shim/kernel"
     )]
     NoKernelEngine,
+    /// What was saved does not fit.
+    #[error("what was saved cannot be restored here: {0}")]
+    Snapshot(&'static str),
     /// The filter could not be set.
     #[error(transparent)]
     Filter(#[from] FilterError),

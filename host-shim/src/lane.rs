@@ -39,6 +39,7 @@ mod exits;
 mod files;
 mod host_call;
 mod log;
+pub(crate) mod saved;
 mod seat;
 mod shared;
 

@@ -84,7 +84,7 @@ pub use filter::{FilterError, set_policy};
 #[cfg(kvm)]
 pub use guest::{inject::inject_undefined, ram::GuestMemory, stolen_time::keep_stolen_time};
 #[cfg(kvm)]
-pub use lane::Lane;
+pub use lane::{Lane, saved::SavedLane};
 pub use limits::Limit;
 #[cfg(kvm)]
 pub use monitor::kick::KickHandle;
@@ -103,4 +103,4 @@ pub use serve::{Host, Served};
 pub use step::{Step, Trap};
 pub use width::{Conduit, Width};
 #[cfg(kvm)]
-pub use world::World;
+pub use world::{World, saved::SavedWorld};

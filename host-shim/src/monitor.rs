@@ -9,6 +9,7 @@
 
 pub(crate) mod kick;
 pub(crate) mod memory;
+pub(crate) mod saved;
 pub(crate) mod signal;
 pub(crate) mod slot;
 pub(crate) mod vcpu;
@@ -127,6 +128,11 @@ impl Vm {
     /// The first CPU that is in a call.
     pub(crate) fn busy(&self) -> Option<u32> {
         (0..self.cpus()).find(|&cpu| self.slot(cpu).is_in_call())
+    }
+
+    /// The first CPU on which the payload runs right now.
+    pub(crate) fn running(&self) -> Option<u32> {
+        (0..self.cpus()).find(|&cpu| self.slot(cpu).is_running())
     }
 
     /// Maps a region of the guest's as the payload wishes, or changes whether KVM logs the pages that the

@@ -125,6 +125,16 @@ impl Payload {
         }
     }
 
+    /// Whether the blob has hung, and its data is as that left it.
+    pub(crate) fn is_spoiled(&self) -> bool {
+        self.spoiled.load(Ordering::SeqCst)
+    }
+
+    /// Says so of data that has been restored.
+    pub(crate) fn set_spoiled(&self, is_spoiled: bool) {
+        self.spoiled.store(is_spoiled, Ordering::SeqCst);
+    }
+
     /// Waits until no other CPU looks after the data.
     fn turn(&self) -> MutexGuard<'_, ()> {
         self.repairing

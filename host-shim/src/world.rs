@@ -22,6 +22,8 @@ use crate::payload::Payload;
 use crate::policy::{Config, Engine};
 use crate::width::Width;
 
+pub(crate) mod saved;
+
 /// The payloads of a guest, and its memory.
 ///
 /// Make one for the guest's VM, [add its memory](World::add_memory), and take a [`Lane`] for each of

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use fakemon_host::regs::{self, Register, Registers};
 use fakemon_host::{
-    Conduit, Error, Lane, Policy, Reply, Served, Step, Trap, Width, inject_undefined,
+    Conduit, Error, Lane, Policy, Reply, SavedLane, Served, Step, Trap, Width, inject_undefined,
 };
 use kvm_bindings::{
     KVM_EXIT_ARM_NISV, KVM_GUESTDBG_ENABLE, KVM_GUESTDBG_SINGLESTEP, kvm_guest_debug,
@@ -172,6 +172,15 @@ impl Cpu {
     pub fn reply(&mut self, reply: Reply) -> Result<Step, Error> {
         let firmware = self.firmware.as_mut().expect("a blob");
         let step = firmware.answer(reply)?;
+        let in_call = firmware.in_call();
+        self.follow(step, in_call)
+    }
+
+    /// Makes its lane, which is in no call, what another one was, and goes on until that call asks, is left or
+    /// is over.
+    pub fn restore(&mut self, saved: &SavedLane) -> Result<Step, Error> {
+        let firmware = self.firmware.as_mut().expect("a blob");
+        let step = firmware.restore(saved)?;
         let in_call = firmware.in_call();
         self.follow(step, in_call)
     }

@@ -23,6 +23,10 @@ use crate::only_one_32bit::OnlyOne32Bit;
 pub use crate::ram::{RAM, RAM_SIZE, Ram};
 pub use crate::stop::{END, REPORT, Stop};
 
+mod moved;
+
+pub use moved::Saved;
+
 /// A guest VM with its monitor VM.
 #[derive(Debug)]
 pub struct Machine {

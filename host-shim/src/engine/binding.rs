@@ -140,8 +140,17 @@ impl Binding {
 
     /// How many registers the call in progress gives back.
     pub(crate) fn outputs(&self) -> Result<usize, RegisterError> {
-        let state = Registers::of(&self.guest).get(STATE_REGISTER)?;
-        Ok(REGS.min((state >> 8 & 0xff) as usize))
+        Ok(REGS.min((self.saved_call()? >> 8 & 0xff) as usize))
+    }
+
+    /// What KVM knows of the call in progress, which is 0 without one.
+    pub(crate) fn saved_call(&self) -> Result<u64, RegisterError> {
+        Registers::of(&self.guest).get(STATE_REGISTER)
+    }
+
+    /// Has the monitor's vCPU be in the call that was in progress when this was [saved](Self::saved_call).
+    pub(crate) fn restore_call(&self, call: u64) -> Result<(), RegisterError> {
+        Registers::of(&self.guest).set(STATE_REGISTER, call)
     }
 
     fn set_state(&self, state: State) -> io::Result<()> {

@@ -58,7 +58,7 @@ impl Lane {
     }
 
     /// [`None`] lets the payload go on.
-    fn serve_event(&mut self, event: Event) -> Result<Option<Step>, Error> {
+    pub(super) fn serve_event(&mut self, event: Event) -> Result<Option<Step>, Error> {
         match event {
             Event::HostCall => self.host_call(),
             Event::Load { address, size } => {

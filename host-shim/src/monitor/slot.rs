@@ -190,6 +190,11 @@ impl Slot {
             .filter(|&(_, thread)| thread != 0 && !paused)
     }
 
+    /// Whether the blob has a CPU right now.
+    pub(crate) fn is_running(&self) -> bool {
+        self.running().is_some()
+    }
+
     /// What the blob is doing, if it is running. The thread ran the call before its clock was read
     /// and after, so it was there in between, and the clock is its own.
     pub(crate) fn sample(&self) -> Option<Sample> {

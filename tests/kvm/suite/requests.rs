@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A call can be left at every kind of request: another CPU makes calls meanwhile, and the answer
-//! comes later and from another thread.
+//! comes later and from another thread, or in another process.
 
 use std::mem::offset_of;
 
@@ -9,12 +9,14 @@ use fakemon_abi::hostcall::{self, HostCall};
 use fakemon_abi::layout::FRAME;
 use fakemon_abi::note::WINDOW_SMCCC_1_2;
 use fakemon_abi::status::{DENIED, INVALID_ADDRESS, SUCCESS};
-use fakemon_host::{Error, PowerEvent, Reply, Request, Step};
+use fakemon_host::{Blob, Error, PowerEvent, Reply, Request, Step};
 use fakemon_tests::elf::{DATA, FUNCTION, blob_with, note};
-use fakemon_tests::machine::{Cpu, Machine, Options};
+use fakemon_tests::machine::{Machine, Options};
 use fakemon_tests::program::caller;
 use fakemon_tests::{program, trials};
 use libtest_mimic::Trial;
+
+mod saved;
 
 // Makes the host call that x1 to x7 say; without a number it loads from x2 and stores to x3.
 program!(
@@ -50,34 +52,47 @@ const ACCESSES: u64 = u64::MAX;
 const LOAD: u64 = 0x0a00_0000;
 const STORE: u64 = 0x0a00_0100;
 
-fn machine() -> Machine {
+fn blob() -> Blob {
     let mut note = note();
     note.window = WINDOW_SMCCC_1_2;
     note.ranges[0].outputs = 5;
-    let options = Options {
+    blob_with(note, ask(), &[])
+}
+
+fn options() -> Options {
+    Options {
         cpus: 2,
         ..Options::default()
-    };
-    Machine::new(&blob_with(note, ask(), &[]), caller(), &options)
+    }
+}
+
+fn machine() -> Machine {
+    Machine::new(&blob(), caller(), &options())
 }
 
 /// Makes the first CPU ask for something, and answers it on another thread after the second CPU has
 /// made calls.
 fn ask_and_answer(machine: &mut Machine, inputs: &[u64], expected: &Request, reply: Reply) -> Step {
-    let [first, second] = &mut machine.cpus[..] else {
-        panic!("two CPUs")
-    };
+    ask_of(machine, inputs, expected);
+    answer_later(machine, expected, reply)
+}
+
+/// Makes the first CPU ask for something.
+fn ask_of(machine: &mut Machine, inputs: &[u64], expected: &Request) {
+    let first = &mut machine.cpus[0];
     let trap = first.next_call(inputs);
     let step = first.trap(trap);
     assert!(
         matches!(&step, Ok(Step::Ask(request)) if request == expected),
         "{step:?}, not {expected:?}"
     );
-    answer_later(first, second, expected, reply)
 }
 
 /// Answers a request that is open on the first CPU.
-fn answer_later(first: &mut Cpu, second: &mut Cpu, expected: &Request, reply: Reply) -> Step {
+fn answer_later(machine: &mut Machine, expected: &Request, reply: Reply) -> Step {
+    let [first, second] = &mut machine.cpus[..] else {
+        panic!("two CPUs")
+    };
     let lane = first.firmware.as_mut().expect("a blob");
     assert_eq!(lane.request(), Some(expected));
     assert!(lane.in_call());
@@ -94,15 +109,21 @@ fn answer_later(first: &mut Cpu, second: &mut Cpu, expected: &Request, reply: Re
 
 /// What the guest finds in x0 to x4 after a request that ends with this answer.
 fn returns(number: u64, args: &[u64], request: Request, reply: Reply, expected: [u64; 5]) {
-    let mut machine = machine();
     let mut inputs = vec![number];
     inputs.extend(args);
-    let step = ask_and_answer(&mut machine, &inputs, &request, reply);
-    assert!(matches!(step, Step::Run), "{step:?}");
-    let cpu = &machine.cpus[0];
-    assert_eq!(cpu.x()[..5], expected, "{request:?}");
-    let lane = cpu.firmware.as_ref().expect("a blob");
-    assert!(lane.request().is_none() && !lane.in_call());
+    for is_moved in [false, true] {
+        let mut machine = machine();
+        ask_of(&mut machine, &inputs, &request);
+        if is_moved {
+            saved::to_another_world(&mut machine, &request);
+        }
+        let step = answer_later(&mut machine, &request, reply);
+        assert!(matches!(step, Step::Run), "{step:?}");
+        let cpu = &machine.cpus[0];
+        assert_eq!(cpu.x()[..5], expected, "{request:?}, moved: {is_moved}");
+        let lane = cpu.firmware.as_ref().expect("a blob");
+        assert!(lane.request().is_none() && !lane.in_call());
+    }
 }
 
 fn a_call_is_left_at_every_request_that_has_an_answer() {
@@ -185,6 +206,12 @@ fn a_call_is_left_at_every_request_that_has_an_answer() {
 }
 
 fn a_call_is_left_at_accesses_of_its_own() {
+    for is_moved in [false, true] {
+        accesses(is_moved);
+    }
+}
+
+fn accesses(is_moved: bool) {
     let mut machine = machine();
     let load = Request::Read {
         address: LOAD,
@@ -196,17 +223,21 @@ fn a_call_is_left_at_accesses_of_its_own() {
         value: 0x1234,
     };
     let inputs = [ACCESSES, LOAD, STORE];
-    let step = ask_and_answer(&mut machine, &inputs, &load, Reply::value(0x1234));
+    ask_of(&mut machine, &inputs, &load);
+    if is_moved {
+        saved::to_another_world(&mut machine, &load);
+    }
+    let step = answer_later(&mut machine, &load, Reply::value(0x1234));
     assert!(
         matches!(&step, Step::Ask(request) if *request == store),
         "{step:?}"
     );
-    let [first, second] = &mut machine.cpus[..] else {
-        panic!("two CPUs")
-    };
-    let step = answer_later(first, second, &store, Reply::ok());
+    if is_moved {
+        saved::to_another_world(&mut machine, &store);
+    }
+    let step = answer_later(&mut machine, &store, Reply::ok());
     assert!(matches!(step, Step::Run), "{step:?}");
-    assert_eq!(first.x()[..2], [0, 0x1234]);
+    assert_eq!(machine.cpus[0].x()[..2], [0, 0x1234]);
 }
 
 /// The guest has seen nothing of a call that ends so; one that is refused goes on in the blob.
@@ -270,10 +301,12 @@ fn an_abandoned_call_leaves_nothing_behind() {
 }
 
 pub(crate) fn tests() -> Vec<Trial> {
-    trials![
+    let mut tests = trials![
         a_call_is_left_at_every_request_that_has_an_answer,
         a_call_is_left_at_accesses_of_its_own,
         a_power_event_ends_the_call_or_is_refused,
         an_abandoned_call_leaves_nothing_behind,
-    ]
+    ];
+    tests.extend(saved::tests());
+    tests
 }

@@ -103,7 +103,7 @@ impl BlobCpu {
     }
 
     /// Runs it up to the doorbell, in the gate.
-    fn park(&mut self) -> Result<(), Error> {
+    pub(crate) fn park(&mut self) -> Result<(), Error> {
         self.vcpu.come_here()?;
         // A blob has ways to spoil even the gate, so this is watched as a call is.
         self.vcpu.slot().begin();
