@@ -2,6 +2,7 @@
 //! Services that more than one board has, one file each.
 
 pub mod arm_arch;
+pub mod imx8m_dram;
 pub mod omap_monitor;
 pub mod optee;
 pub mod owner;

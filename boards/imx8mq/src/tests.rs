@@ -10,14 +10,13 @@ use fakemon_firmware::fake::{FakePlatform, properties};
 use fakemon_manifest::Board as Manifest;
 
 use super::*;
-use crate::clocks::{ALT, APB, CORE, DIVIDERS_800M};
 
 include!(concat!(env!("OUT_DIR"), "/note.rs"));
 
 const DVFS: u64 = 0xc200_0004;
 const SOC_INFO: u64 = 0xc200_0006;
 const NOT_SUPPORTED: u64 = u64::MAX;
-const DRAM_PLL: u64 = 0x3036_0060;
+const PLL: u64 = 0x3036_0060;
 
 /// A board and its machine.
 struct Machine {
@@ -51,21 +50,9 @@ impl Machine {
 
     /// What `clk_sscg_pll_recalc_rate` makes of the DRAM's PLL, in Hz.
     fn pll_rate(&self) -> u64 {
-        let dividers = u64::from(self.read(DRAM_PLL + 8));
+        let dividers = u64::from(self.read(PLL + 8));
         let field = |shift: u32, bits: u32| (dividers >> shift & ((1_u64 << bits) - 1)) + 1;
         25_000_000 * 2 * field(13, 6) * field(7, 6) / field(25, 3) / field(19, 6) / field(1, 6)
-    }
-
-    /// What the clock driver makes of the core clock and the registers' clock, in Hz.
-    fn dram_rates(&self) -> (u64, u64) {
-        let root = |register, inputs: [u64; 8]| {
-            let value = self.read(register);
-            inputs[(value >> 24 & 7) as usize] * 1_000_000 / u64::from((value >> 16 & 7) + 1)
-        };
-        let alt = root(ALT, [25, 800, 100, 500, 250, 400, 0, 266]) / 4;
-        let apb = root(APB, [25, 200, 40, 160, 800, 0, 250, 0]);
-        let from_alt = self.read(CORE) >> 24 & 1 != 0;
-        (if from_alt { alt } else { self.pll_rate() }, apb)
     }
 }
 
@@ -73,9 +60,8 @@ impl Machine {
 fn the_first_call_leaves_the_clocks_as_a_boot_loader_does() {
     let mut machine = Machine::new();
     machine.smc(&[0x8400_0000]);
-    assert_eq!(machine.read(DRAM_PLL + 8), DIVIDERS_800M);
-    assert_eq!(machine.dram_rates(), (800_000_000, 160_000_000));
-    for pll in [0x3036_0000, 0x3036_0028, 0x3036_0048, DRAM_PLL] {
+    assert_eq!(machine.pll_rate(), 800_000_000);
+    for pll in [0x3036_0000, 0x3036_0028, 0x3036_0048, PLL] {
         assert_eq!(machine.read(pll) >> 31, 1, "{pll:#x} is locked");
     }
     let writes = machine.platform.asked.len();
@@ -107,42 +93,10 @@ fn a_machine_without_the_registers_has_no_revision() {
 }
 
 #[test]
-fn the_kernel_asks_for_the_frequencies() {
+fn the_highest_frequency_is_the_plls() {
     let mut machine = Machine::new();
-    assert_eq!(machine.smc(&[DVFS, 0x10])[..4], [3, 0x10, 0, 0]);
-    assert_eq!(machine.smc(&[DVFS, 0x11, 0])[..4], [3200, 1, 0, 5]);
-    assert_eq!(machine.smc(&[DVFS, 0x11, 1])[..4], [400, 2, 2, 4]);
-    assert_eq!(machine.smc(&[DVFS, 0x11, 2])[..4], [100, 2, 3, 3]);
-    for index in [3, 4, 1 << 32, u64::MAX] {
-        assert_eq!(machine.smc(&[DVFS, 0x11, index])[0], -3_i64 as u64);
-    }
-}
-
-#[test]
-fn a_frequency_stays_until_the_next() {
-    let mut machine = Machine::new();
-    for (index, rates) in [
-        (1, (100_000_000, 80_000_000)),
-        (2, (25_000_000, 20_000_000)),
-        (0, (800_000_000, 160_000_000)),
-        (2, (25_000_000, 20_000_000)),
-    ] {
-        assert_eq!(machine.smc(&[DVFS, index, 0x0101])[0], 0);
-        assert_eq!(machine.dram_rates(), rates);
-        machine.smc(&[DVFS, 0x10]);
-        machine.smc(&[DVFS, 7, 0x0101]);
-        assert_eq!(machine.dram_rates(), rates, "nobody has asked for another");
-    }
-}
-
-#[test]
-fn the_cpus_must_be_the_socs() {
-    let mut machine = Machine::new();
-    assert_eq!(machine.smc(&[DVFS, 1, 0x0101_0101])[0], 0);
-    for mask in [2, 0x0200, 0x8000_0000] {
-        assert_eq!(machine.smc(&[DVFS, 2, mask])[0], -3_i64 as u64);
-    }
-    assert_eq!(machine.dram_rates().0, 100_000_000);
+    let rate = machine.smc(&[DVFS, 0x11, 0])[0];
+    assert_eq!(rate * 1_000_000, 4 * machine.pll_rate());
 }
 
 #[test]
