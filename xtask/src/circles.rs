@@ -15,12 +15,13 @@ use crate::cache::files_below;
 use crate::workspace;
 
 /// The crates that are looked at, by the directories of their sources.
-const CRATES: [&str; 12] = [
+const CRATES: [&str; 13] = [
     "blob/abi/src",
     "blob/el1/src",
     "blob/firmware/src",
     "blob/manifest/src",
     "host-shim/capi/src",
+    "host-shim/devices/src",
     "host-shim/preload/src",
     "host-shim/src",
     "host-shim/vmm/src",

@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The devices that a guest can touch: a UART, a clock and what a board describes as data.
+//! The devices that a guest can touch: a UART, a clock, and, of `fakemon-devices`, what a board describes
+//! as data.
 //!
-//! A device is a plain state machine. It knows nothing of KVM, files or threads: what it wants of
-//! the machine is in the value that a write returns, and an interrupt goes out through [`IrqLine`].
+//! As there, a device is a plain state machine; an interrupt goes out through [`IrqLine`].
 
-pub mod bus;
-pub mod pages;
 pub mod pl011;
 pub mod pl031;
-pub mod pl310;
 
-pub use bus::{Access, Bus, Device, Effect};
+pub use fakemon_devices::{Access, Bus, Device, Effect, pages};
 
 /// An interrupt line of level type.
 pub trait IrqLine: Send {

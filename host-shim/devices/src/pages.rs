@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use fakemon_manifest::{Machine, Page, PageKind, PowerAction};
 
-use super::pl310::Pl310;
-use super::{Access, Bus, Device, Effect};
+use crate::bus::{Access, Bus, Device, Effect};
+use crate::pl310::Pl310;
 
 /// Puts the pages of a board on the bus, except those of `in_memory`, which the guest reaches
 /// without an exit.
@@ -146,6 +146,8 @@ impl Device for Power {
 
 #[cfg(test)]
 mod tests {
+    use fakemon_manifest::{Gic, PrimeCell, Size};
+
     use super::*;
 
     fn page(name: &str, base: u64, size: u64, kind: PageKind) -> Page {
@@ -177,9 +179,22 @@ mod tests {
 
     /// The machine of a board with these pages.
     fn machine(pages: Vec<Page>) -> Machine {
-        let mut machine = crate::testing::board("").machine;
-        machine.pages = pages;
-        machine
+        let prime_cell = |base| PrimeCell { base, irq: 1 };
+        Machine {
+            cpus: 1,
+            memory: Size::default(),
+            ram_base: 0x4000_0000,
+            gic: Gic {
+                versions: vec![3],
+                dist: 0x0800_0000,
+                cpu: None,
+                redist: Some(0x080a_0000),
+            },
+            uart: prime_cell(0x0900_0000),
+            rtc: None,
+            mpidr: None,
+            pages,
+        }
     }
 
     fn bus() -> Bus {

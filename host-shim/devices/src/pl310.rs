@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Access, Device, Effect};
+use crate::bus::{Access, Device, Effect};
 
 const CONTROL: u64 = 0x100;
 const AUXILIARY_CONTROL: u64 = 0x104;
