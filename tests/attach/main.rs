@@ -4,6 +4,7 @@
 
 use libtest_mimic::{Arguments, Completion, Trial};
 
+mod boards;
 mod qemu;
 mod refused;
 mod scenarios;
@@ -32,6 +33,7 @@ fn main() {
     };
     let trials = [
         trials(served::tests(), None),
+        trials(boards::tests(), None),
         trials(refused::tests(), None),
         trials(scenarios::tests(), lacks_c.as_ref()),
     ];

@@ -64,8 +64,13 @@ impl Qemu {
 
     /// QEMU's own command line, with words for the guest's kernel.
     pub(crate) fn arguments(&self, words: &str) -> Vec<OsString> {
+        self.boots(assets::VMM_INITRD, words)
+    }
+
+    /// The same with another of the assets' initramfs.
+    pub(crate) fn boots(&self, initrd: &str, words: &str) -> Vec<OsString> {
         let kernel = self.path(&assets::kernel(&self.board));
-        let initrd = self.path(assets::VMM_INITRD);
+        let initrd = self.path(initrd);
         let mut arguments: Vec<OsString> = [
             "-M virt,gic-version=3 -accel kvm -cpu host -smp 2 -m 256M",
             "-nodefaults -display none -monitor none -serial stdio",

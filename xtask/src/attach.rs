@@ -6,11 +6,11 @@ use fakemon_launch::assets;
 
 use crate::machine::Stage;
 use crate::supplies::Supplies;
-use crate::test::ATTACHED;
+use crate::test::{ATTACHED, PAGED};
 use crate::{blob, c_programs, cargo, guest, setup, workspace};
 
-/// The blobs: the one that serves, and one of the other width.
-const BLOBS: [&str; 2] = [ATTACHED, "midway"];
+/// The blobs: those that serve, and one of the other width.
+const BLOBS: [&str; 3] = [ATTACHED, PAGED, "midway"];
 
 /// Puts it on the stage. On an Arm machine with KVM the VMM is that machine's own.
 pub(crate) fn add_assets(stage: &mut Stage, supplies: &Supplies) -> Result<()> {
@@ -34,9 +34,11 @@ pub(crate) fn add_assets(stage: &mut Stage, supplies: &Supplies) -> Result<()> {
     let initrd = guest::attach_initramfs(supplies, &board, &kernel)?;
     stage.add(assets::VMM_INITRD, initrd);
     stage.add(&assets::kernel(&board), kernel.image());
-    stage.add_dir(
-        &assets::board_dir(ATTACHED),
-        &workspace::board_dir(ATTACHED),
-    )?;
+    let paged = workspace::board(PAGED)?;
+    let initrd = guest::initramfs(supplies, &paged, &kernel)?;
+    stage.add(&assets::initrd(PAGED), initrd);
+    for board in [ATTACHED, PAGED] {
+        stage.add_dir(&assets::board_dir(board), &workspace::board_dir(board))?;
+    }
     Ok(())
 }

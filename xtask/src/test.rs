@@ -23,7 +23,7 @@ mod places;
 mod programs;
 mod verdict;
 
-pub(crate) use attach::{ATTACH, ATTACHED};
+pub(crate) use attach::{ATTACH, ATTACHED, PAGED};
 pub(crate) use programs::{BARE_METAL, BOOTS};
 
 /// Instead of a filter: the boots of all boards.

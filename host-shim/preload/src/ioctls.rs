@@ -16,8 +16,8 @@ use libc::{c_int, c_void};
 
 use crate::slots::Slot;
 use crate::table::{self, Object};
+use crate::vm::Vm;
 use crate::vm::vcpu::{self, Vcpu};
-use crate::vm::{self, Vm};
 use crate::{errno, kvm, run, say, settings};
 
 /// An ioctl of KVM's type.
@@ -55,9 +55,7 @@ unsafe fn create_vm(kvm: c_int, kind: *mut c_void) -> io::Result<c_int> {
     let fd = unsafe { OwnedFd::from_raw_fd(fd) };
     // SAFETY: KVM has just made a VM for it.
     let kvm = unsafe { vcpu::keep(kvm) }?;
-    let made = Vm::new(kvm, &fd, settings);
-    // A guest that is not served whole is not made: the file is closed.
-    let vm = made.map_err(|error| vm::refused(&error))?;
+    let vm = Vm::new(kvm, &fd, settings)?;
     let fd = fd.into_raw_fd();
     table::insert(fd, Object::Vm(Arc::new(vm)));
     Ok(fd)

@@ -6,18 +6,20 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 pub(crate) use kvm_bindings::KVMIO;
 use kvm_bindings::{
-    kvm_device_attr, kvm_dirty_log, kvm_enable_cap, kvm_mp_state, kvm_userspace_memory_region,
-    kvm_userspace_memory_region2, kvm_vcpu_init,
+    KVM_CAP_NR_MEMSLOTS, kvm_device_attr, kvm_dirty_log, kvm_enable_cap, kvm_mp_state,
+    kvm_userspace_memory_region, kvm_userspace_memory_region2, kvm_vcpu_init,
 };
 use libc::{c_int, c_ulong, c_void};
 use rustix::ioctl::opcode::{none, write};
 
 use crate::errno;
+use crate::slots::Slot;
 
 /// The byte that all of KVM's requests have as their type.
 const TYPE: u8 = KVMIO as u8;
 
 pub(crate) const CREATE_VM: u32 = none(TYPE, 0x01);
+const CHECK_EXTENSION: u32 = none(TYPE, 0x03);
 pub(crate) const CREATE_VCPU: u32 = none(TYPE, 0x41);
 pub(crate) const GET_DIRTY_LOG: u32 = write::<kvm_dirty_log>(TYPE, 0x42);
 pub(crate) const SET_USER_MEMORY_REGION: u32 = write::<kvm_userspace_memory_region>(TYPE, 0x46);
@@ -57,4 +59,28 @@ pub(crate) fn set_mp_state(vcpu: &OwnedFd, mp_state: u32) -> io::Result<()> {
 pub(crate) fn vcpu_init(vcpu: &OwnedFd, mut init: kvm_vcpu_init) -> io::Result<()> {
     // SAFETY: KVM reads one kvm_vcpu_init.
     unsafe { ioctl(vcpu.as_raw_fd(), ARM_VCPU_INIT, (&raw mut init).cast()) }.map(drop)
+}
+
+/// How many memory slots a VM has.
+pub(crate) fn slots(vm: &OwnedFd) -> io::Result<u32> {
+    let capability = std::ptr::without_provenance_mut(KVM_CAP_NR_MEMSLOTS as usize);
+    // SAFETY: the argument is a number.
+    unsafe { ioctl(vm.as_raw_fd(), CHECK_EXTENSION, capability) }.map(|count| count as u32)
+}
+
+/// KVM_SET_USER_MEMORY_REGION.
+///
+/// # Safety
+/// The slot's memory is mapped, and the guest's to write, until KVM has another for this number.
+pub(crate) unsafe fn set_slot(vm: &OwnedFd, number: u32, slot: &Slot) -> io::Result<()> {
+    let mut region = kvm_userspace_memory_region {
+        slot: number,
+        flags: slot.flags,
+        guest_phys_addr: slot.guest,
+        memory_size: slot.size,
+        userspace_addr: slot.host,
+    };
+    let region = (&raw mut region).cast();
+    // SAFETY: KVM reads this structure; the rest is as the caller says.
+    unsafe { ioctl(vm.as_raw_fd(), SET_USER_MEMORY_REGION, region) }.map(drop)
 }

@@ -7,7 +7,8 @@
 //! is passed on first (`ioctls.rs`), and noted if KVM took it (`vm.rs`, `vm/vcpu.rs`, `slots.rs`).
 //! KVM_RUN alone is changed (`run.rs`): firmware calls are served within it, by `fakemon-host` as in any
 //! VMM, and the VMM never sees one. What a payload wants of the machine is answered from what was noted
-//! (`answers.rs`), or, where it is the bus, shown to the VMM as an access of the guest's own.
+//! (`answers.rs`), or, where it is the bus, shown to the VMM as an access of the guest's own. Pages of the
+//! board's that the VMM lacks are served here, if that is asked for (`pages.rs`).
 //!
 //! The rules, which docs/attach.md tells its users:
 //! * An ioctl that is not KVM's costs one comparison.
@@ -35,6 +36,8 @@ mod ioctls;
 mod kvm;
 #[cfg(kvm)]
 mod page;
+#[cfg(kvm)]
+mod pages;
 #[cfg(kvm)]
 mod patch;
 #[cfg(kvm)]

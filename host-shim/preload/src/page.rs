@@ -25,6 +25,15 @@ pub(crate) enum Return {
     Completing = 1 << 2,
 }
 
+/// An access to the bus.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Access {
+    pub(crate) address: u64,
+    pub(crate) size: usize,
+    /// The value of a store, in its lowest bytes.
+    pub(crate) write: Option<u64>,
+}
+
 /// The mapping. Only the vCPU's thread uses it, but for what is atomic: `immediate_exit`.
 #[derive(Debug)]
 pub(crate) struct Page(NonNull<kvm_run>);
@@ -109,16 +118,31 @@ impl Page {
         self.set(EXIT_REASON, KVM_EXIT_INTR);
     }
 
-    /// Tells the VMM that the guest has accessed its bus; `write` is the value of a store.
-    pub(crate) fn tell_access(&self, address: u64, size: usize, write: Option<u64>) {
-        self.set(MMIO_ADDRESS, address);
-        self.set(MMIO_DATA, write.unwrap_or(0).to_le());
-        self.set(MMIO_LENGTH, size as u32);
-        self.set(MMIO_IS_WRITE, u8::from(write.is_some()));
+    /// The access for which KVM_RUN has ended, if that is why.
+    pub(crate) fn access(&self) -> Option<Access> {
+        let is_write = self.get::<u8>(MMIO_IS_WRITE) != 0;
+        (self.exit_reason() == KVM_EXIT_MMIO).then(|| Access {
+            address: self.get(MMIO_ADDRESS),
+            size: self.get::<u32>(MMIO_LENGTH) as usize,
+            write: is_write.then(|| self.access_value()),
+        })
+    }
+
+    /// Answers to it; KVM takes that when the vCPU runs.
+    pub(crate) fn answer_access(&self, value: u64) {
+        self.set(MMIO_DATA, value.to_le());
+    }
+
+    /// Tells the VMM that the guest has accessed its bus.
+    pub(crate) fn tell_access(&self, access: &Access) {
+        self.set(MMIO_ADDRESS, access.address);
+        self.set(MMIO_DATA, access.write.unwrap_or(0).to_le());
+        self.set(MMIO_LENGTH, access.size as u32);
+        self.set(MMIO_IS_WRITE, u8::from(access.write.is_some()));
         self.set(EXIT_REASON, KVM_EXIT_MMIO);
     }
 
-    /// What the VMM has answered to such an access.
+    /// The value of a store, or what the VMM has answered to a load.
     pub(crate) fn access_value(&self) -> u64 {
         u64::from_le(self.get(MMIO_DATA))
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! KVM_RUN, within which firmware calls are served (`run/calls.rs`).
+//! KVM_RUN, within which firmware calls are served (`run/calls.rs`), and accesses to the board's pages
+//! (`run/bus.rs`).
 //!
 //! Where a call stands that is not over is the lane's to know: what it has asked and not been answered.
 //! An access to the bus is with the VMM, which has been shown an exit for it; a payload that waits for an
@@ -10,8 +11,8 @@ use std::io;
 
 use fakemon_host::{Lane, Policy, Reply, Request, World, inject_undefined};
 use kvm_bindings::{
-    KVM_EXIT_HYPERCALL, KVM_EXIT_SYSTEM_EVENT, KVM_MP_STATE_RUNNABLE, KVM_MP_STATE_SUSPENDED,
-    KVM_SYSTEM_EVENT_WAKEUP,
+    KVM_EXIT_HYPERCALL, KVM_EXIT_MMIO, KVM_EXIT_SYSTEM_EVENT, KVM_MP_STATE_RUNNABLE,
+    KVM_MP_STATE_SUSPENDED, KVM_SYSTEM_EVENT_WAKEUP,
 };
 use libc::c_int;
 
@@ -20,6 +21,7 @@ use crate::page::Return;
 use crate::vm::vcpu::{Serving, Vcpu};
 use crate::{errno, kvm, patch, say, signals};
 
+mod bus;
 mod calls;
 
 /// What comes next.
@@ -63,6 +65,7 @@ fn prepare(vcpu: &Vcpu, thread: c_int, serving: &mut Serving) -> Result<(), Fail
     vcpu.vm.note_run();
     if !serving.is_ready {
         vcpu.note_mpidr();
+        vcpu.vm.add_pages()?;
         serving.lane = match vcpu.vm.serve()? {
             Some(world) => Some(lane(vcpu, &world)?),
             None => None,
@@ -179,6 +182,7 @@ fn deliver(vcpu: &Vcpu, lane: &mut Lane) -> Result<Next, Failure> {
 /// KVM_RUN has ended well: is it for us or for the VMM?
 fn exit(vcpu: &Vcpu, lane: Option<&mut Lane>) -> Result<Next, Failure> {
     match (vcpu.page.exit_reason(), lane) {
+        (KVM_EXIT_MMIO, _) => bus::exit(vcpu),
         (KVM_EXIT_HYPERCALL, _) if vcpu.vm.settings.policy == Policy::Undef => {
             inject_undefined(&vcpu.fd, vcpu.width())?;
             Ok(Next::Run)

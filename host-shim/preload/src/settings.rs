@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use fakemon_host::abi::note::{CONDUIT_HVC, GUEST_MEMORY_WRITE};
 use fakemon_host::{Blob, Config, Engine, Hvc, Policy};
-use fakemon_manifest::Board;
+use fakemon_manifest::{Board, Machine, PageKind};
 
 use crate::say;
 use crate::trace::Trace;
@@ -29,6 +29,8 @@ pub(crate) struct Settings {
     /// For at least as many vCPUs there is room.
     pub(crate) cpus: u32,
     pub(crate) trace: Option<Trace>,
+    /// The machine whose pages the VMM lacks.
+    pub(crate) pages: Option<Machine>,
 }
 
 /// A variable is wrong, and that has been said.
@@ -92,6 +94,7 @@ fn read() -> Result<Option<Settings>, String> {
     }
     let board = env::var_os(variables::BOARD).map(|dir| Board::load(Path::new(&dir)));
     let board = board.transpose().map_err(|error| error.to_string())?;
+    let pages = pages(board.as_ref())?;
     let trace = match env::var_os(variables::TRACE) {
         None => None,
         Some(path) => {
@@ -113,7 +116,29 @@ fn read() -> Result<Option<Settings>, String> {
         patches_device_tree,
         cpus: value(variables::CPUS)?.unwrap_or(1),
         trace,
+        pages,
     }))
+}
+
+/// The board's machine, if its pages are to be there.
+fn pages(board: Option<&Board>) -> Result<Option<Machine>, String> {
+    let name = variables::PAGES;
+    match (env::var(name).as_deref(), board) {
+        (Err(_), _) => Ok(None),
+        (Ok("board"), Some(board)) => {
+            let mut machine = board.machine.clone();
+            // That is between the VMM and KVM.
+            machine
+                .pages
+                .retain(|page| page.kind != PageKind::StolenTime);
+            Ok(Some(machine))
+        }
+        (Ok("board"), None) => Err(format!(
+            "{name} needs {}, which is not set",
+            variables::BOARD
+        )),
+        (Ok(other), _) => Err(format!("{name} is {other:?}: it can be board")),
+    }
 }
 
 fn blob(path: &Path) -> Result<Blob, String> {

@@ -5,6 +5,7 @@
 //! what a load from it means; so is what lies where the monitor VMs have their own memory.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use fakemon_host::abi::layout::MONITOR_BASE;
 
@@ -86,6 +87,14 @@ impl Slots {
         self.find(address).is_some()
     }
 
+    /// Whether there is a slot, of whatever kind, in some of these addresses.
+    pub(crate) fn overlap(&self, range: &Range<u64>) -> bool {
+        let mut slots = self.0.values();
+        slots.any(|slot| {
+            slot.guest < range.end && range.start < slot.guest.saturating_add(slot.size)
+        })
+    }
+
     /// Whether the VMM wants to know which pages of some slot are written.
     pub(crate) fn is_logged(&self) -> bool {
         self.ram().any(|slot| slot.flags & LOG_DIRTY != 0)
@@ -119,6 +128,21 @@ mod tests {
         let change = slots.set(3, Slot { size: 0, ..moved });
         assert_eq!((change.removed, change.added), (Some(moved), None));
         assert!(!slots.holds(moved.guest));
+    }
+
+    #[test]
+    fn what_lies_in_a_slot_in_part_is_taken() {
+        let mut slots = Slots::default();
+        let flash = Slot {
+            flags: READ_ONLY,
+            ..RAM
+        };
+        slots.set(0, flash);
+        let (start, end) = (RAM.guest, RAM.guest + RAM.size);
+        for taken in [start - 1..start + 1, end - 1..end + 1, 0..u64::MAX] {
+            assert!(slots.overlap(&taken), "{taken:x?}");
+        }
+        assert!(!slots.overlap(&(0..start)) && !slots.overlap(&(end..u64::MAX)));
     }
 
     #[test]

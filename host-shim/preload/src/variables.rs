@@ -18,5 +18,7 @@ pub const CPUS: &str = "FAKEMON_MAX_CPUS";
 pub const WATCHDOG: &str = "FAKEMON_WATCHDOG";
 /// The file for a trace.
 pub const TRACE: &str = "FAKEMON_TRACE";
-/// The board's directory, which has the names of its functions for the trace.
+/// The board's directory, which has the names of its functions for the trace, and its pages.
 pub const BOARD: &str = "FAKEMON_BOARD";
+/// Who has the board's pages, if not the VMM: `board`, which is this library.
+pub const PAGES: &str = "FAKEMON_PAGES";

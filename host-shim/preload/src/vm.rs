@@ -15,6 +15,7 @@ use fakemon_host::{Cpus, Error, GuestMemory, Policy, Start, World, set_policy};
 use kvm_bindings::KVM_CAP_ARM_SYSTEM_SUSPEND;
 
 use self::vcpu::{Serving, Vcpu};
+use crate::pages::Pages;
 use crate::settings::Settings;
 use crate::slots::{Change, Slot, Slots};
 use crate::{say, signals};
@@ -29,6 +30,8 @@ pub(crate) struct Vm {
     kvm: OwnedFd,
     vcpus: Mutex<Vec<Weak<Vcpu>>>,
     secure: Mutex<Secure>,
+    /// Those of the board that are served here: after the world, which uses their memory.
+    pub(crate) pages: Option<Pages>,
     /// A vCPU has run since the guest was reset last.
     has_run: AtomicBool,
     /// The guest's device tree has been looked at since then.
@@ -46,18 +49,18 @@ struct Secure {
 
 impl Vm {
     /// Sets the filter of a VM that has just been made.
-    pub(crate) fn new(
-        kvm: OwnedFd,
-        fd: &OwnedFd,
-        settings: &'static Settings,
-    ) -> Result<Vm, Error> {
-        set_policy(fd, settings.policy, &settings.blobs())?;
+    pub(crate) fn new(kvm: OwnedFd, fd: &OwnedFd, settings: &'static Settings) -> io::Result<Vm> {
+        let policy = set_policy(fd, settings.policy, &settings.blobs());
+        // A guest that is not served whole is not made.
+        policy.map_err(|error| refused(&error.into()))?;
+        let machine = settings.pages.as_ref();
         Ok(Vm {
             settings,
             cpus: Cpus::default(),
             kvm,
             vcpus: Mutex::default(),
             secure: Mutex::default(),
+            pages: machine.map(|machine| Pages::new(machine, fd)).transpose()?,
             has_run: AtomicBool::new(false),
             device_tree_done: AtomicBool::new(false),
             suspends: AtomicBool::new(false),
@@ -137,6 +140,18 @@ impl Vm {
         }
     }
 
+    /// Gives the guest the board's pages that are memory, once, and before the world is made.
+    pub(crate) fn add_pages(&self) -> io::Result<()> {
+        let Some(pages) = &self.pages else {
+            return Ok(());
+        };
+        let mut secure = lock(&self.secure);
+        for (number, slot) in pages.add_memory(&secure.slots)? {
+            let _all_is_new_to_the_world = secure.slots.set(number, slot);
+        }
+        Ok(())
+    }
+
     /// Makes the world, if it is not there, and tells whether this guest has one.
     pub(crate) fn serve(&self) -> Result<Option<World>, Error> {
         if self.settings.policy != Policy::Blob {
@@ -198,6 +213,7 @@ impl Vm {
         self.has_run.store(false, Ordering::SeqCst);
         self.device_tree_done.store(false, Ordering::SeqCst);
         all.iter_mut().for_each(|serving| abandon(serving));
+        self.pages.iter().for_each(Pages::reset);
         if let Some(Err(error)) = self.world().map(|world| world.reset()) {
             say!("the blob could not be reset: {error}");
         }
@@ -284,7 +300,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// An error of the library as one of ioctl(2).
-pub(crate) fn refused(error: &Error) -> io::Error {
+fn refused(error: &Error) -> io::Error {
     say!("{error}");
     io::Error::from_raw_os_error(libc::EOPNOTSUPP)
 }

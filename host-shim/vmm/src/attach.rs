@@ -68,6 +68,9 @@ fn variables_of(args: &AttachArgs, blobs: &[PathBuf], board: Option<&Path>) -> V
     if let Some(trace) = &args.trace {
         variables.push((variables::TRACE, trace.into()));
     }
+    if args.pages {
+        variables.push((variables::PAGES, "board".into()));
+    }
     if let Some(board) = board {
         variables.push((variables::BOARD, board.into()));
     }
@@ -123,8 +126,21 @@ mod tests {
             variables::DT,
             variables::TRACE,
             variables::BOARD,
+            variables::PAGES,
         ] {
             assert_eq!(get(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn a_boards_pages_are_served_if_that_is_asked_for() {
+        let args = parse("fakemon attach --board zynqmp --pages -- qemu");
+        let set = variables_of(&args, &["/b.elf".into()], Some(Path::new("/boards/zynqmp")));
+        for wanted in [
+            (variables::PAGES, "board".into()),
+            (variables::BOARD, "/boards/zynqmp".into()),
+        ] {
+            assert!(set.contains(&wanted), "{set:?}");
         }
     }
 

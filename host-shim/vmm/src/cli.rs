@@ -33,6 +33,8 @@ pub enum Command {
     Run(RunArgs),
     /// Give the guest of another VMM a board's firmware.
     Attach(AttachArgs),
+    /// Put what a board has into another VMM's device tree.
+    Dt(DtArgs),
 }
 
 /// What `attach --help` says after the options; clap does not wrap it.
@@ -62,6 +64,9 @@ pub struct AttachArgs {
     /// Have the VMM's device tree say smc where it says hvc
     #[arg(long, value_enum)]
     pub dt: Option<DeviceTreeMethod>,
+    /// Serve the pages of the board's description, which the VMM lacks
+    #[arg(long, requires = "board", conflicts_with = "blob")]
+    pub pages: bool,
     /// Who carries calls to the blob and back
     #[arg(long, value_enum, default_value_t)]
     pub engine: Engine,
@@ -94,6 +99,20 @@ pub struct AttachArgs {
 pub enum DeviceTreeMethod {
     /// SMC.
     Smc,
+}
+
+/// Arguments of `fakemon dt`.
+#[derive(Args, Clone, Debug)]
+pub struct DtArgs {
+    /// The board, of those whose description is installed beside this program
+    #[arg(long, value_name = "NAME")]
+    pub board: String,
+    /// The VMM's device tree, such as QEMU's -machine dumpdtb=FILE writes
+    #[arg(value_name = "DTB")]
+    pub dtb: PathBuf,
+    /// Where the changed one goes
+    #[arg(value_name = "OUT")]
+    pub out: PathBuf,
 }
 
 /// Arguments of `fakemon run`.
@@ -216,6 +235,7 @@ mod tests {
             "fakemon attach -- qemu",
             "fakemon attach --board virt",
             "fakemon attach --board virt --blob f -- qemu",
+            "fakemon attach --blob f --pages -- qemu",
         ] {
             assert!(Cli::try_parse_from(wrong.split(' ')).is_err(), "{wrong}");
         }

@@ -51,7 +51,9 @@ pub enum DtError {
         why: String,
     },
     /// The tree is too big for the room that kernels give it.
-    #[error("the device tree has {0} bytes with this many CPUs, a kernel takes 2 MiB at most")]
+    #[error(
+        "the device tree has {0} bytes, and kernels take 2 MiB at most: give fewer CPUs or nodes"
+    )]
     TooBig(usize),
     /// A change or a reference names a node that is not there.
     #[error("board {board}: the device tree has no node {path}; correct [[guest.dt]]")]
@@ -116,6 +118,19 @@ pub fn build(what: &Description<'_>, base: Option<DeviceTree>) -> Result<Vec<u8>
     fit::chosen(&mut tree, what);
     change::apply(&mut tree, &what.board.name, &what.board.guest.dt)?;
     fit::check(&tree, what)?;
+    flattened(&tree)
+}
+
+/// Makes the DTB of another VMM's tree with the board's changes.
+///
+/// # Errors
+/// When they do not fit.
+pub fn with_board(mut tree: DeviceTree, board: &Board) -> Result<Vec<u8>, DtError> {
+    change::apply(&mut tree, &board.name, &board.guest.dt)?;
+    flattened(&tree)
+}
+
+fn flattened(tree: &DeviceTree) -> Result<Vec<u8>, DtError> {
     let bytes = tree.to_dtb();
     if bytes.len() as u64 > DTB_SPACE {
         return Err(DtError::TooBig(bytes.len()));

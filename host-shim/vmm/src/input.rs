@@ -216,7 +216,7 @@ fn file(what: &'static str, path: &Path, limit: u64) -> Result<Vec<u8>, InputErr
     }
 }
 
-fn device_tree(path: &Path) -> Result<DeviceTree, InputError> {
+pub(crate) fn device_tree(path: &Path) -> Result<DeviceTree, InputError> {
     Ok(dt::read(
         &path.display().to_string(),
         &file("device tree", path, DTB_SPACE)?,

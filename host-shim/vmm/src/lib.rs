@@ -10,7 +10,8 @@
 //!   [`control`], the reason to stop.
 //! * [`events`] is the main thread's loop meanwhile: [`console`], [`terminal`] and [`signals`]; what is
 //!   printed goes through an [`output`], so that nothing waits for who reads it.
-//! * [`attach`](mod@attach) is apart from all this: it starts another VMM with `fakemon-preload` in it.
+//! * [`attach`](mod@attach) is apart from all this: it starts another VMM with `fakemon-preload` in it; and
+//!   [`merge`](mod@merge) changes such a VMM's device tree.
 //! * [`run`] boots again after a reset, or ends; [`trace`] and [`summary`] tell of the calls, [`reports`] of
 //!   what the guest does otherwise.
 
@@ -24,6 +25,7 @@ pub mod events;
 pub mod input;
 pub mod loader;
 pub mod memory;
+pub mod merge;
 pub mod output;
 pub mod reports;
 pub mod run;

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `fakemon`: parses the command line, runs the guest or starts another VMM, prints how it ended.
+//! `fakemon`: parses the command line, runs the guest, starts another VMM or changes its device tree, prints
+//! how it ended.
 
 use std::process::ExitCode;
 
 use clap::Parser;
 use fakemon::attach::attach;
 use fakemon::cli::{Cli, Command};
+use fakemon::merge::merge;
 use fakemon::run::{Ending, run};
 use fakemon::say;
 
@@ -13,6 +15,7 @@ fn main() -> ExitCode {
     let ending = match Cli::parse().command {
         Command::Run(args) => run(&args),
         Command::Attach(args) => attach(&args),
+        Command::Dt(args) => merge(&args),
     };
     match &ending {
         Ending::Off => {}

@@ -12,6 +12,8 @@ use crate::summary::Summary;
 pub(crate) const ATTACH: &str = "attach";
 /// The board that it attaches.
 pub(crate) const ATTACHED: &str = "virt";
+/// The board whose pages are served on another's machine.
+pub(crate) const PAGED: &str = "zynqmp";
 
 impl Test {
     /// Attaches to other VMMs.

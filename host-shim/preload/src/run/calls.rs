@@ -7,8 +7,10 @@ use kvm_bindings::{
     KVM_SYSTEM_EVENT_SHUTDOWN, KVM_SYSTEM_EVENT_SUSPEND,
 };
 
+use super::bus::{self, Done};
 use super::{Failure, Next};
 use crate::answers::{Answer, answer};
+use crate::page::Access;
 use crate::say;
 use crate::vm::vcpu::Vcpu;
 
@@ -27,17 +29,18 @@ pub(super) fn go_on(vcpu: &Vcpu, lane: &mut Lane, mut step: Step) -> Result<Next
                 say!("{fault}");
                 break;
             }
-            Step::Ask(Request::Read { address, size }) => {
-                vcpu.page.tell_access(address, size, None);
-                return Ok(Next::Exit);
-            }
-            Step::Ask(Request::Write {
-                address,
-                size,
-                value,
-            }) => {
-                vcpu.page.tell_access(address, size, Some(value));
-                return Ok(Next::Exit);
+            Step::Ask(ref request) if let Some(access) = access(request) => {
+                match bus::access(vcpu, &access, true) {
+                    Some(Done::Value(value)) => lane.answer(Reply::value(value))?,
+                    Some(Done::Event(kind)) => {
+                        lane.abandon()?;
+                        return bus::event(vcpu, kind);
+                    }
+                    None => {
+                        vcpu.page.tell_access(&access);
+                        return Ok(Next::Exit);
+                    }
+                }
             }
             // It waits in KVM_RUN (`before_run`).
             Step::Ask(Request::WaitForInterrupt) => return Ok(next),
@@ -56,6 +59,27 @@ pub(super) fn go_on(vcpu: &Vcpu, lane: &mut Lane, mut step: Step) -> Result<Next
     }
     trace(vcpu, lane);
     Ok(next)
+}
+
+/// The access to the bus that a payload asks for, if it does.
+fn access(request: &Request) -> Option<Access> {
+    match *request {
+        Request::Read { address, size } => Some(Access {
+            address,
+            size,
+            write: None,
+        }),
+        Request::Write {
+            address,
+            size,
+            value,
+        } => Some(Access {
+            address,
+            size,
+            write: Some(value),
+        }),
+        _ => None,
+    }
 }
 
 /// An interrupt is pending for a vCPU that has waited for one.

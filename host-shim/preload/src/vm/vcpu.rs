@@ -24,7 +24,6 @@ const NOWHERE: u64 = u64::MAX;
 /// A vCPU.
 #[derive(Debug)]
 pub(crate) struct Vcpu {
-    pub(crate) vm: Arc<Vm>,
     /// A duplicate, so that it is there as long as this is.
     pub(crate) fd: OwnedFd,
     /// Its number for KVM, and for the payloads.
@@ -37,6 +36,8 @@ pub(crate) struct Vcpu {
     thread: AtomicI32,
     stolen_time: AtomicU64,
     serving: Mutex<Serving>,
+    /// Last, since it has memory that the lane uses.
+    pub(crate) vm: Arc<Vm>,
 }
 
 /// How the VMM has initialised it.

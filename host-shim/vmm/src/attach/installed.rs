@@ -71,9 +71,15 @@ impl Installed {
         })
     }
 
-    /// The description of a board, if it is there.
-    pub fn board(&self, board: &str) -> Option<PathBuf> {
-        self.find(&[&format!("boards/{board}")])
+    /// The description of a board, a directory.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn board(&self, board: &str) -> Result<PathBuf, AttachError> {
+        self.find(&[&format!("boards/{board}")]).ok_or_else(|| {
+            let why = format!("the description of board {board} is not beside this program");
+            AttachError::Usage(why)
+        })
     }
 
     fn find(&self, names: &[&str]) -> Option<PathBuf> {
@@ -115,7 +121,7 @@ mod tests {
             Ok(Some(ours))
         );
         assert!(here.library().is_err());
-        assert_eq!(here.board("virt"), None);
+        assert!(here.board("virt").is_err());
         fs::remove_dir_all(&root).expect("removed");
     }
 }

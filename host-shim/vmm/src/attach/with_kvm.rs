@@ -31,7 +31,7 @@ pub(super) fn start(args: &AttachArgs) -> Result<Infallible, AttachError> {
     let vmm = program::find(vmm, path.as_deref()).map_err(AttachError::Usage)?;
     let mut command = Command::new(&vmm);
     command.args(arguments);
-    if args.policy != Policy::Kvm {
+    if args.policy != Policy::Kvm || args.pages {
         check_program(&vmm).map_err(|why| AttachError::Host(format!("{} {why}", vmm.display())))?;
         let installed = Installed::of_this_program()?;
         let paths = match &args.board {
@@ -49,7 +49,12 @@ pub(super) fn start(args: &AttachArgs) -> Result<Infallible, AttachError> {
             Some(library) => whole(std::slice::from_ref(library))?.remove(0),
             None => installed.library()?,
         };
-        let board = args.board.as_ref().and_then(|board| installed.board(board));
+        let board = args.board.as_ref().map(|board| installed.board(board));
+        let board = match args.pages {
+            true => board.transpose()?,
+            // Only a trace looks into it.
+            false => board.and_then(Result::ok),
+        };
         command.envs(variables_of(args, &paths, board.as_deref()));
         command.env(
             "LD_PRELOAD",

@@ -44,6 +44,26 @@ fn cells(dtb: &[u8], path: &str, name: &str) -> Vec<u32> {
 }
 
 #[test]
+fn another_vmms_tree_gets_what_the_board_has_and_keeps_the_rest() {
+    let own = build(&describe(&board(""), &[0, 1]), None).expect("built");
+    let more = r#"
+        [[guest.dt]]
+        path = "/psci"
+        set = { method = "smc" }
+        [[guest.dt]]
+        path = "/apb-pclk"
+        remove = true
+    "#;
+    let tree = read("own", &own).expect("a tree");
+    let changed = with_board(tree, &board(more)).expect("changed");
+    assert_eq!(value(&changed, "/psci", "method"), Some(b"smc\0".to_vec()));
+    assert_eq!(value(&changed, "/apb-pclk", "compatible"), None);
+    for (path, name) in [("/cpus/cpu@1", "reg"), ("/memory@40000000", "reg")] {
+        assert_eq!(value(&changed, path, name), value(&own, path, name));
+    }
+}
+
+#[test]
 fn a_generated_tree_describes_the_machine() {
     let board = board("");
     let dtb = build(&describe(&board, &[0, 1, 0x100]), None).expect("built");
@@ -291,7 +311,7 @@ fn a_large_node_is_not_copied_for_every_cpu() {
     what.bootargs = "";
     let error = build(&what, Some(tree)).expect_err("too large").to_string();
     assert!(
-        error.contains("with this many CPUs, a kernel takes 2 MiB at most"),
+        error.contains("kernels take 2 MiB at most: give fewer CPUs"),
         "{error}"
     );
 }
