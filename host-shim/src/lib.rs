@@ -63,6 +63,8 @@ mod serve;
 #[cfg(kvm)]
 mod step;
 mod tables;
+#[cfg(target_os = "linux")]
+mod timers;
 mod width;
 #[cfg(kvm)]
 mod world;
@@ -101,6 +103,8 @@ pub use request::{PowerEvent, Reply, Request};
 pub use serve::{Host, Served};
 #[cfg(kvm)]
 pub use step::{Step, Trap};
+#[cfg(target_os = "linux")]
+pub use timers::Timers;
 pub use width::{Conduit, Width};
 #[cfg(kvm)]
 pub use world::{World, saved::SavedWorld};

@@ -6,8 +6,8 @@
 //!
 //! * [`cli`] says what is wanted, [`input`] reads and checks it ([`loader`], [`memory`], [`dt`]).
 //! * `vm` (on an arm64 Linux) builds a VM from it with [`devices`] on its bus, and runs each vCPU
-//!   in a thread. What the threads share is [`Cpus`](fakemon_host::Cpus), the power states, [`timers`], and
-//!   [`control`], the reason to stop.
+//!   in a thread. What the threads share is [`Cpus`](fakemon_host::Cpus), the power states,
+//!   [`Timers`](fakemon_host::Timers), and [`control`], the reason to stop.
 //! * [`events`] is the main thread's loop meanwhile: [`console`], [`terminal`] and [`signals`]; what is
 //!   printed goes through an [`output`], so that nothing waits for who reads it.
 //! * [`attach`](mod@attach) is apart from all this: it starts another VMM with `fakemon-preload` in it; and
@@ -33,7 +33,6 @@ pub mod say;
 pub mod signals;
 pub mod summary;
 pub mod terminal;
-pub mod timers;
 pub mod trace;
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
 pub mod vm;

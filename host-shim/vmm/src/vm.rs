@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use fakemon_host::{Blob, Config, Cpus, GuestMemory, Policy, Width, World, set_policy};
+use fakemon_host::{Blob, Config, Cpus, GuestMemory, Policy, Timers, Width, World, set_policy};
 use kvm_bindings::{
     KVM_CAP_ARM_EL1_32BIT, KVM_CAP_ARM_SYSTEM_SUSPEND, kvm_enable_cap, kvm_userspace_memory_region,
 };
@@ -36,7 +36,6 @@ use crate::input::Input;
 use crate::memory::Memory;
 use crate::reports::Reports;
 use crate::summary::Summary;
-use crate::timers::Timers;
 use crate::trace::Tracer;
 use ring::Ring;
 use shared::{Devices, Shared};

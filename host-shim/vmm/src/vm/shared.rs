@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use fakemon_host::{BlobFault, Cpus, World};
+use fakemon_host::{BlobFault, Cpus, Timers, World};
 use fakemon_manifest::Board;
 
 use super::Options;
@@ -15,7 +15,6 @@ use crate::devices::{Bus, Effect};
 use crate::memory::Region;
 use crate::reports::{Kind, Reports};
 use crate::say;
-use crate::timers::Timers;
 use crate::trace::Tracer;
 
 /// The guest's devices.

@@ -1,19 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! When payloads are to be entered without a call: one timer of the host's, set to the earliest time.
+//! When payloads are to be entered without a call, for VMMs that answer [`Request::Timer`]: one timer of
+//! the host's, set to the earliest time.
 //!
-//! The clock is CLOCK_BOOTTIME, the one that payloads are told.
+//! The clock is CLOCK_BOOTTIME, the one of which [`Reply::of_host`] tells payloads.
+//!
+//! [`Request::Timer`]: crate::Request::Timer
+//! [`Reply::of_host`]: crate::Reply::of_host
 
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use fakemon_host::boottime_ns;
+use crate::clock::boottime_ns;
 
 /// A CPU's number, and a payload's.
-pub type Place = (u32, usize);
+type Place = (u32, usize);
 
-/// The times that have not come.
+/// The times at which payloads are to be entered without a call, as [`Request::Timer`] asks for it: one for
+/// each CPU and payload. The file that this is becomes readable when a time has come.
+///
+/// [`Request::Timer`]: crate::Request::Timer
 #[derive(Debug)]
 pub struct Timers {
     due: Mutex<BTreeMap<Place, u64>>,
@@ -72,12 +79,24 @@ impl Timers {
             return Ok(Vec::new());
         }
         let now = boottime_ns();
-        let come = due.extract_if(.., |_, deadline| *deadline <= now);
-        let come: Vec<_> = come.map(|(place, _)| place).collect();
+        let mut come = Vec::new();
+        due.retain(|&place, &mut deadline| {
+            let is_over = deadline <= now;
+            come.extend(is_over.then_some(place));
+            !is_over
+        });
         if !come.is_empty() {
             self.arm(&due)?;
         }
         Ok(come)
+    }
+
+    /// The times that have not been taken, for a VMM that saves its guest.
+    pub fn pending(&self) -> Vec<(Place, u64)> {
+        let due = self.lock();
+        due.iter()
+            .map(|(&place, &deadline)| (place, deadline))
+            .collect()
     }
 
     /// Has the timer go off at the earliest time, or never.
@@ -110,7 +129,6 @@ impl Timers {
     }
 }
 
-/// Becomes readable when a time has come.
 impl AsFd for Timers {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
