@@ -164,6 +164,29 @@ impl Blob {
             .copied()
     }
 
+    /// What it remembers before its first call, in the form of `World::data`.
+    pub fn data(&self) -> Vec<u8> {
+        let mut data = Vec::new();
+        for segment in self.data_segments() {
+            let end = data.len() + segment.size as usize;
+            data.extend(&segment.data);
+            data.resize(end, 0);
+        }
+        data
+    }
+
+    /// Bytes of that.
+    pub(crate) fn data_size(&self) -> usize {
+        let sizes = self.data_segments().map(|segment| segment.size as usize);
+        sizes.sum()
+    }
+
+    /// The segments that it can write, in the order of the file.
+    pub(crate) fn data_segments(&self) -> impl Iterator<Item = &Segment> {
+        let segments = self.segments.iter();
+        segments.filter(|segment| matches!(segment.access, Access::Write))
+    }
+
     /// Tells whether the blob has a place for entries without a call, which is new in version 1.3.
     pub(crate) fn takes_entries(&self) -> bool {
         self.note.abi >= version(1, 3)

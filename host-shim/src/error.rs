@@ -72,11 +72,14 @@ pub enum Error {
     /// Two payloads want the same calls.
     #[error(transparent)]
     Claims(Box<ClaimError>),
-    /// The payloads cannot be made anew or saved while one of them runs.
+    /// The payloads cannot be made anew, given other data or saved while one of them runs.
     #[error(
-        "CPU {0} is in a call: end it before the world is reset or restored, stop it before that is saved"
+        "CPU {0} is in a call: end it before the world is reset, restored or given other data; stop it before that is saved"
     )]
     Busy(u32),
+    /// What payloads are to remember is another size than theirs.
+    #[error("this is no data of these blobs: restore what the same files have saved")]
+    OtherData,
     /// The kernel engine was asked for, and the kernel has none.
     #[error(
         "this kernel cannot carry calls to a blob by itself (no KVM_CAP_ARM_MONITOR): use the userspace engine, or a host kernel with the patches of host-shim/kernel"

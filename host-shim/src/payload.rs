@@ -21,6 +21,7 @@ use crate::monitor::slot::Slot;
 use crate::monitor::{Vcpus, Vm};
 use crate::policy::Config;
 use crate::request::Reply;
+use crate::serve::sources::entropy;
 
 use self::blob::{frame, image};
 
@@ -89,8 +90,12 @@ impl Payload {
 
     /// Tells the blob that the guest's memory is another, by the word that its frames have for that.
     pub(crate) fn announce_memory(&self) {
+        self.count_memory_changes(1);
+    }
+
+    fn count_memory_changes(&self, changes: u64) {
         for cpu in 0..self.vm.cpus() {
-            frame::count_memory_change(self.vm.memory(), cpu);
+            frame::count_memory_changes(self.vm.memory(), cpu, changes);
         }
     }
 
@@ -178,6 +183,24 @@ impl Payload {
     pub(crate) fn reload(&self) {
         image::load(self.vm.memory(), &self.blob);
         self.spoiled.store(false, Ordering::SeqCst);
+    }
+
+    /// What the blob remembers.
+    pub(crate) fn data(&self) -> Vec<u8> {
+        image::data(self.vm.memory(), &self.blob)
+    }
+
+    /// Has the blob remember something else, as many bytes. What it knew of the guest's memory does not hold
+    /// here, however often that has changed.
+    pub(crate) fn set_data(&self, data: &[u8]) -> io::Result<()> {
+        image::set_data(self.vm.memory(), &self.blob, data);
+        let mut elsewhere = [0];
+        match entropy(&mut elsewhere) {
+            true => self.count_memory_changes(elsewhere[0]),
+            false => return Err(io::Error::last_os_error()),
+        }
+        self.spoiled.store(false, Ordering::SeqCst);
+        Ok(())
     }
 
     /// The ranges of the monitor's own addresses (docs/abi.md) that have memory, as address and size in

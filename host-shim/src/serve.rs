@@ -4,7 +4,7 @@
 //!
 //! This is built on [`Lane`]'s values, like any VMM is that answers them by itself.
 
-mod sources;
+pub(crate) mod sources;
 
 use fakemon_abi::status::{INTERNAL_FAILURE, NOT_SUPPORTED, SUCCESS};
 

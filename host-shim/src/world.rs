@@ -293,11 +293,8 @@ impl World {
     /// # Errors
     /// A vCPU is in a call: [`Lane::abandon`] ends it. Nothing has been reset then.
     pub fn reset(&self) -> Result<(), Error> {
-        let payloads = &self.shared.payloads;
-        if let Some(cpu) = payloads.iter().find_map(|payload| payload.vm().busy()) {
-            return Err(Error::Busy(cpu));
-        }
-        for payload in payloads {
+        self.check_idle()?;
+        for payload in &self.shared.payloads {
             payload.reload();
             for slot in payload.vm().slots() {
                 slot.lower();
@@ -305,6 +302,43 @@ impl World {
         }
         self.shared.count_reset();
         Ok(())
+    }
+
+    /// What each payload remembers, for a VMM that saves its guest: of a blob, its data. Calls that are in
+    /// progress may be about to change it.
+    ///
+    /// With the guest's memory and vCPUs it is all that a world has, if no vCPU is in a call. Clocks,
+    /// [`Timers`](crate::Timers), a watchdog and entries without a call are the VMM's to save; instead of the
+    /// last it can [have every CPU entered](Self::interrupt).
+    pub fn data(&self) -> Vec<Vec<u8>> {
+        self.payloads().map(Payload::data).collect()
+    }
+
+    /// Has the payloads remember what those of another world did, or of this one before a
+    /// [reset](Self::reset): the same blobs, to the byte, or else they find what they cannot understand.
+    ///
+    /// # Errors
+    /// A vCPU is in a call, or it is not as much as these payloads remember; nothing has changed then. Or the
+    /// host has no random numbers.
+    pub fn set_data(&self, data: &[Vec<u8>]) -> Result<(), Error> {
+        self.check_idle()?;
+        let payloads = &self.shared.payloads;
+        let own = payloads.iter().map(|payload| payload.blob().data_size());
+        if !own.eq(data.iter().map(Vec::len)) {
+            return Err(Error::OtherData);
+        }
+        let mut all = payloads.iter().zip(data);
+        all.try_for_each(|(payload, data)| payload.set_data(data))
+            .map_err(|cause| Error::Kvm {
+                what: "get a random number",
+                cause,
+            })
+    }
+
+    fn check_idle(&self) -> Result<(), Error> {
+        let mut payloads = self.payloads();
+        let busy = payloads.find_map(|payload| payload.vm().busy());
+        busy.map_or(Ok(()), |cpu| Err(Error::Busy(cpu)))
     }
 
     /// How many vCPUs it was made for.

@@ -288,6 +288,30 @@ fn a_reset_makes_the_blob_what_it_was() {
     assert_eq!(store(&mut machine, RAM + 0x8000, 7), 7);
 }
 
+/// And what it knew of the guest's memory it asks for again there.
+fn what_a_blob_remembers_goes_to_another_world() {
+    let (mut old, mut new) = (machine(), machine());
+    store(&mut old, DATA + 0x100, 5);
+    let data = world(&old).data();
+    assert_eq!(changes(&mut old), changes(&mut new));
+    world(&new).set_data(&data).expect("its data");
+    assert_eq!(load(&mut new, DATA + 0x100), 5);
+    assert_ne!(changes(&mut old), changes(&mut new));
+    for other in [
+        vec![],
+        vec![vec![0; 8]],
+        [data.clone(), data.clone()].concat(),
+    ] {
+        let refused = world(&new).set_data(&other);
+        assert!(matches!(refused, Err(Error::OtherData)), "{refused:?}");
+    }
+    let cpu = &mut new.cpus[0];
+    let trap = cpu.next_call(&[hostcall::TIME, 0, 0]);
+    assert!(matches!(cpu.trap(trap), Ok(Step::Ask(Request::Time))));
+    let busy = world(&new).set_data(&data);
+    assert!(matches!(busy, Err(Error::Busy(0))), "{busy:?}");
+}
+
 // Returns what it has left in a system register, the top of its stack and the frame, with a number for each
 // vCPU; then leaves x1 in all of them.
 program!(
@@ -371,6 +395,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         pages_that_were_written_before_a_region_changed_are_told,
         the_pages_that_the_blob_writes_are_told,
         a_reset_makes_the_blob_what_it_was,
+        what_a_blob_remembers_goes_to_another_world,
         a_reset_reaches_every_cpu,
         a_lane_dropped_within_a_call_does_not_stand_in_the_way_of_a_reset,
         a_reset_reaches_memory_that_is_locked,

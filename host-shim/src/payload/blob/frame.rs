@@ -50,13 +50,13 @@ fn find(memory: &Memory, cpu: u32) -> NonNull<Frame> {
 }
 
 /// Counts up the word in a vCPU's frame that tells how often the guest's memory has changed.
-pub(crate) fn count_memory_change(memory: &Memory, cpu: u32) {
+pub(crate) fn count_memory_changes(memory: &Memory, cpu: u32, changes: u64) {
     let place = find(memory, cpu).as_ptr();
     let place = place.wrapping_byte_add(MEMORY);
     // SAFETY: the word is inside the frame, aligned, and only ever accessed as an atomic or by volatile
     // accesses.
     let word = unsafe { AtomicU64::from_ptr(place.cast()) };
-    word.fetch_add(1, Ordering::Release);
+    word.fetch_add(changes, Ordering::Release);
 }
 
 /// One vCPU's frame, with the memory that it lies in.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use fakemon_abi::layout::{FRAME, GATE, TABLES_BASE, vcpu_block};
 
-use crate::blob::Blob;
+use crate::blob::{Blob, Segment};
 use crate::layout::{Stage2, blob::plan};
 use crate::monitor::memory::Memory;
 use crate::payload::blob::gate;
@@ -31,6 +31,23 @@ pub(crate) fn load(memory: &Memory, blob: &Blob) {
     for segment in blob.segments() {
         memory.clear(segment.address);
         memory.write(segment.address, &segment.data);
+    }
+}
+
+/// Copies out what the blob remembers: the segments that it can write, one after the other.
+pub(crate) fn data(memory: &Memory, blob: &Blob) -> Vec<u8> {
+    let segments = blob.data_segments();
+    let copy = |segment: &Segment| memory.read(segment.address, segment.size as usize);
+    let parts = segments.map(|segment| copy(segment).expect("every segment has memory"));
+    parts.collect::<Vec<_>>().concat()
+}
+
+/// Puts that back, as many bytes as [`data`] has.
+pub(crate) fn set_data(memory: &Memory, blob: &Blob, mut data: &[u8]) {
+    for segment in blob.data_segments() {
+        let (own, others) = data.split_at(segment.size as usize);
+        memory.write(segment.address, own);
+        data = others;
     }
 }
 
