@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a payload asks of the machine, answered from what is known of the VMM's.
 
-use fakemon_host::abi::status::{INVALID_ADDRESS, SUCCESS};
+use std::io;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use fakemon_host::abi::status::{INTERNAL_FAILURE, INVALID_ADDRESS, SUCCESS};
 use fakemon_host::{Reply, Request, Start};
 
 use crate::say;
@@ -54,7 +57,26 @@ pub(crate) fn answer(vcpu: &Vcpu, request: &Request) -> Answer {
             vm.interrupt(cpu, payload);
             Reply::ok()
         }
+        Request::Time => Reply::values([vm.now(), since_1970(), 0, 0]),
+        Request::Timer { deadline, payload } => done(vm.set_timer(vcpu.id, payload, deadline)),
+        Request::Watchdog { ns } => done(vm.set_watchdog(ns)),
         Request::StolenTime => (vcpu.stolen_time()).map_or(Reply::not_supported(), Reply::value),
         _ => Reply::of_host(request),
     })
+}
+
+fn done(result: io::Result<()>) -> Reply {
+    match result {
+        Ok(()) => Reply::ok(),
+        Err(error) => {
+            say!("there is no timer for the blob: {error}");
+            Reply::status(INTERNAL_FAILURE)
+        }
+    }
+}
+
+/// Nanoseconds.
+fn since_1970() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap_or_default().as_nanos() as u64
 }

@@ -16,9 +16,9 @@ use libc::{c_int, c_void};
 
 use crate::slots::Slot;
 use crate::table::{self, Object};
-use crate::vm::Vm;
 use crate::vm::vcpu::{self, Vcpu};
-use crate::{errno, kvm, run, say, settings};
+use crate::vm::{self, Vm};
+use crate::{errno, kvm, registers, run, say, settings};
 
 /// An ioctl of KVM's type.
 ///
@@ -167,8 +167,17 @@ unsafe fn on_vcpu(
     request: u32,
     argument: *mut c_void,
 ) -> io::Result<c_int> {
-    if request == kvm::ARM_VCPU_INIT {
-        vcpu.vm.before_init(vcpu);
+    match request {
+        // SAFETY: as the caller says.
+        kvm::GET_REG_LIST => return unsafe { registers::list(vcpu, fd, argument) },
+        kvm::GET_ONE_REG | kvm::SET_ONE_REG => {
+            // SAFETY: as the caller says.
+            if let Some(result) = unsafe { registers::access(vcpu, request, argument) } {
+                return result;
+            }
+        }
+        kvm::ARM_VCPU_INIT => vcpu.vm.before_init(vcpu),
+        _ => {}
     }
     // SAFETY: as the caller says.
     let result = unsafe { kvm::ioctl(fd, request, argument) }?;

@@ -6,9 +6,10 @@
 //! are VMs and vCPUs (`table.rs`). What the VMM tells KVM of its guest's memory, CPUs and power states
 //! is passed on first (`ioctls.rs`), and noted if KVM took it (`vm.rs`, `vm/vcpu.rs`, `slots.rs`).
 //! KVM_RUN alone is changed (`run.rs`): firmware calls are served within it, by `fakemon-host` as in any
-//! VMM, and the VMM never sees one. What a payload wants of the machine is answered from what was noted
-//! (`answers.rs`), or, where it is the bus, shown to the VMM as an access of the guest's own. Pages of the
-//! board's that the VMM lacks are served here, if that is asked for (`pages.rs`).
+//! VMM, and the VMM never sees one. To save and move a guest is the VMM's doing, too: what the firmware
+//! remembers is among the registers of its first CPU (`registers.rs`). What a payload wants of the machine is
+//! answered from what was noted (`answers.rs`), or, where it is the bus, shown to the VMM as an access of the
+//! guest's own. Pages of the board's that the VMM lacks are served here, if that is asked for (`pages.rs`).
 //!
 //! The rules, which docs/attach.md tells its users:
 //! * An ioctl that is not KVM's costs one comparison.
@@ -23,6 +24,7 @@
 mod device_tree;
 mod say;
 mod slots;
+mod state;
 
 #[cfg(kvm)]
 mod answers;
@@ -40,6 +42,8 @@ mod page;
 mod pages;
 #[cfg(kvm)]
 mod patch;
+#[cfg(kvm)]
+mod registers;
 #[cfg(kvm)]
 mod run;
 #[cfg(kvm)]

@@ -12,7 +12,7 @@ use std::io;
 use fakemon_host::{Lane, Policy, Reply, Request, World, inject_undefined};
 use kvm_bindings::{
     KVM_EXIT_HYPERCALL, KVM_EXIT_MMIO, KVM_EXIT_SYSTEM_EVENT, KVM_MP_STATE_RUNNABLE,
-    KVM_MP_STATE_SUSPENDED, KVM_SYSTEM_EVENT_WAKEUP,
+    KVM_MP_STATE_SUSPENDED, KVM_SYSTEM_EVENT_RESET, KVM_SYSTEM_EVENT_WAKEUP,
 };
 use libc::c_int;
 
@@ -35,7 +35,7 @@ enum Next {
 }
 
 /// Why a guest cannot go on: an error of the library's, of the host's, or a text.
-type Failure = Box<dyn Error>;
+pub(crate) type Failure = Box<dyn Error>;
 
 /// The VMM's KVM_RUN.
 pub(crate) fn run(vcpu: &Vcpu) -> io::Result<c_int> {
@@ -62,7 +62,7 @@ fn prepare(vcpu: &Vcpu, thread: c_int, serving: &mut Serving) -> Result<(), Fail
         signals::let_through(signal)?;
         serving.thread = thread;
     }
-    vcpu.vm.note_run();
+    vcpu.vm.note_run()?;
     if !serving.is_ready {
         vcpu.note_mpidr();
         vcpu.vm.add_pages()?;
@@ -97,6 +97,10 @@ fn serve(vcpu: &Vcpu, serving: &mut Serving) -> Result<io::Result<c_int>, Failur
     let mut is_interrupted = false;
     loop {
         vcpu.apply_start()?;
+        if vcpu.vm.takes_reset() {
+            vcpu.page.tell_system_event(KVM_SYSTEM_EVENT_RESET, 0);
+            return Ok(Ok(0));
+        }
         let mut next = match &mut serving.lane {
             Some(lane) => before_run(vcpu, lane)?,
             None => Next::Run,
@@ -106,13 +110,16 @@ fn serve(vcpu: &Vcpu, serving: &mut Serving) -> Result<io::Result<c_int>, Failur
                 Ok(_) => exit(vcpu, serving.lane.as_mut())?,
                 Err(error) if is_interruption(&error) => {
                     vcpu.page.take_back_return(Return::Kicked);
-                    match &mut serving.lane {
-                        Some(lane) => interrupted(vcpu, lane)?,
-                        None => return Ok(Err(error)),
+                    if serving.lane.is_none() {
+                        return Ok(Err(error));
                     }
+                    Next::Interrupted
                 }
                 Err(error) => return Ok(Err(error)),
             };
+        }
+        if let (Next::Interrupted, Some(lane)) = (&next, &mut serving.lane) {
+            next = interrupted(vcpu, lane)?;
         }
         is_interrupted |= matches!(next, Next::Interrupted);
         match next {
@@ -204,8 +211,8 @@ fn exit(vcpu: &Vcpu, lane: Option<&mut Lane>) -> Result<Next, Failure> {
     }
 }
 
-/// KVM_RUN was interrupted, which the VMM is to hear of with no call half done: it may be about to save
-/// the vCPU's state.
+/// KVM_RUN was interrupted, or the payload, which the VMM is to hear of with no call half done: it may be
+/// about to save the vCPU's state.
 fn interrupted(vcpu: &Vcpu, lane: &mut Lane) -> Result<Next, Failure> {
     let next = match lane.request() {
         // A payload that waits may be woken for nothing.

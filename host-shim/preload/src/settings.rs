@@ -13,6 +13,7 @@ use std::time::Duration;
 use fakemon_host::abi::note::{CONDUIT_HVC, GUEST_MEMORY_WRITE};
 use fakemon_host::{Blob, Config, Engine, Hvc, Policy};
 use fakemon_manifest::{Board, Machine, PageKind};
+use sha2::{Digest, Sha256};
 
 use crate::say;
 use crate::trace::Trace;
@@ -23,6 +24,8 @@ use crate::variables;
 pub(crate) struct Settings {
     pub(crate) policy: Policy,
     pub(crate) blobs: Vec<Blob>,
+    /// Of the blobs' files.
+    pub(crate) digest: u64,
     pub(crate) config: Config,
     /// Device trees are to say `smc`.
     pub(crate) patches_device_tree: bool,
@@ -58,6 +61,11 @@ impl Settings {
         self.blobs.iter().collect()
     }
 
+    /// Whether blobs serve guests.
+    pub(crate) fn serves(&self) -> bool {
+        self.policy == Policy::Blob
+    }
+
     /// Whether a blob writes the guest's memory.
     pub(crate) fn writes_memory(&self) -> bool {
         let mut blobs = self.blobs.iter();
@@ -75,8 +83,11 @@ fn read() -> Result<Option<Settings>, String> {
         (Policy::Blob, Some(files)) => env::split_paths(&files).collect(),
         _ => Vec::new(),
     };
-    let blobs: Result<Vec<Blob>, String> = paths.iter().map(|path| blob(path)).collect();
+    let mut digest = Sha256::new();
+    let blobs: Result<Vec<Blob>, String> =
+        (paths.iter().map(|path| blob(path, &mut digest))).collect();
     let blobs = blobs?;
+    let digest: [u8; 32] = digest.finalize().into();
     // A blob that is made for SMC alone has no other way to serve a guest that was told to use HVC.
     let serves_hvc = |blob: &Blob| blob.note().conduits & CONDUIT_HVC != 0;
     let hvc = match blobs.iter().any(serves_hvc) {
@@ -112,6 +123,9 @@ fn read() -> Result<Option<Settings>, String> {
     Ok(Some(Settings {
         policy,
         blobs,
+        digest: digest
+            .iter()
+            .fold(0, |digest, byte| digest << 8 | u64::from(*byte)),
         config,
         patches_device_tree,
         cpus: value(variables::CPUS)?.unwrap_or(1),
@@ -141,8 +155,9 @@ fn pages(board: Option<&Board>) -> Result<Option<Machine>, String> {
     }
 }
 
-fn blob(path: &Path) -> Result<Blob, String> {
+fn blob(path: &Path, digest: &mut Sha256) -> Result<Blob, String> {
     let bytes = std::fs::read(path).map_err(|error| format!("cannot read {path:?}: {error}"))?;
+    digest.update(&bytes);
     Blob::parse(&bytes).map_err(|error| format!("blob {path:?}: {error}"))
 }
 

@@ -14,12 +14,16 @@ use fakemon_host::abi::status::INVALID_PARAMETERS;
 use fakemon_host::{Cpus, Error, GuestMemory, Policy, Start, World, set_policy};
 use kvm_bindings::KVM_CAP_ARM_SYSTEM_SUSPEND;
 
+use self::alarms::Alarms;
+use self::saved::Saved;
 use self::vcpu::{Serving, Vcpu};
 use crate::pages::Pages;
 use crate::settings::Settings;
 use crate::slots::{Change, Slot, Slots};
 use crate::{say, signals};
 
+mod alarms;
+mod saved;
 pub(crate) mod vcpu;
 
 /// A VM.
@@ -32,6 +36,8 @@ pub(crate) struct Vm {
     secure: Mutex<Secure>,
     /// Those of the board that are served here: after the world, which uses their memory.
     pub(crate) pages: Option<Pages>,
+    alarms: Alarms,
+    saved: Mutex<Saved>,
     /// A vCPU has run since the guest was reset last.
     has_run: AtomicBool,
     /// The guest's device tree has been looked at since then.
@@ -61,6 +67,8 @@ impl Vm {
             vcpus: Mutex::default(),
             secure: Mutex::default(),
             pages: machine.map(|machine| Pages::new(machine, fd)).transpose()?,
+            alarms: Alarms::default(),
+            saved: Mutex::default(),
             has_run: AtomicBool::new(false),
             device_tree_done: AtomicBool::new(false),
             suspends: AtomicBool::new(false),
@@ -130,14 +138,6 @@ impl Vm {
         pages
             .map_err(|error| say!("the pages that the blob has written are not known: {error}"))
             .ok()
-    }
-
-    /// A vCPU is about to run.
-    pub(crate) fn note_run(&self) {
-        // Others read this all the time, and it changes once in a life.
-        if !self.has_run.load(Ordering::SeqCst) {
-            self.has_run.store(true, Ordering::SeqCst);
-        }
     }
 
     /// Gives the guest the board's pages that are memory, once, and before the world is made.
@@ -212,6 +212,8 @@ impl Vm {
         };
         self.has_run.store(false, Ordering::SeqCst);
         self.device_tree_done.store(false, Ordering::SeqCst);
+        self.forget_saved();
+        self.forget_alarms();
         all.iter_mut().for_each(|serving| abandon(serving));
         self.pages.iter().for_each(Pages::reset);
         if let Some(Err(error)) = self.world().map(|world| world.reset()) {

@@ -115,6 +115,7 @@ fn power(vcpu: &Vcpu, lane: &mut Lane, event: PowerEvent) -> Result<Next, Failur
     };
     match event {
         PowerEvent::CpuOff => {
+            vcpu.vm.forget_timers(vcpu.id);
             vcpu.stop()?;
             Ok(Next::Run)
         }
