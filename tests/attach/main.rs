@@ -5,7 +5,11 @@
 use libtest_mimic::{Arguments, Completion, Trial};
 
 mod boards;
+mod documented;
+mod moved;
+mod probe;
 mod qemu;
+mod qmp;
 mod refused;
 mod scenarios;
 mod served;
@@ -24,8 +28,12 @@ fn main() {
                 Some(reason) => Err(reason.clone()),
                 None => Ok(qemu),
             });
-            Trial::ignorable_test(name, move || match ready {
-                Ok(qemu) => Ok(test(&qemu).map(|()| Completion::Completed)?),
+            Trial::ignorable_test(name, move || match ready.map(|qemu| test(&qemu)) {
+                Ok(Ok(())) => Ok(Completion::Completed),
+                Ok(Err(why)) => match why.strip_prefix(SKIPPED) {
+                    Some(reason) => Ok(Completion::ignored_with(reason)),
+                    None => Err(why.into()),
+                },
                 Err(reason) => Ok(Completion::ignored_with(reason)),
             })
         };
@@ -34,11 +42,23 @@ fn main() {
     let trials = [
         trials(served::tests(), None),
         trials(boards::tests(), None),
+        trials(moved::tests(), None),
         trials(refused::tests(), None),
         trials(scenarios::tests(), lacks_c.as_ref()),
     ];
-    libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit();
+    let mut trials: Vec<Trial> = trials.into_iter().flatten().collect();
+    let names: Vec<String> = (trials.iter())
+        .map(|trial| trial.name().to_owned())
+        .collect();
+    trials.push(Trial::test(
+        "the_table_of_the_docs_is_of_these_tests",
+        move || Ok(documented::names(&names)?),
+    ));
+    libtest_mimic::run(&arguments, trials).exit();
 }
 
-/// What a test does; the text says why it failed.
+/// What a test says before the reason why it cannot be made here.
+const SKIPPED: &str = "skipped: ";
+
+/// What a test does; the text says why it failed, or was skipped.
 type Test = fn(&Qemu) -> Result<(), String>;

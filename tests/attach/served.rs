@@ -134,7 +134,7 @@ fn ends_well(mut guest: Watched) -> Result<String, String> {
     Ok(console)
 }
 
-fn shows(console: &str, patterns: &[&str]) -> Result<(), String> {
+pub(crate) fn shows(console: &str, patterns: &[&str]) -> Result<(), String> {
     for pattern in patterns {
         if !log::compile(pattern)?.is_match(console) {
             return Err(format!(

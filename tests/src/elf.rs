@@ -48,12 +48,12 @@ pub fn blob(program: &[u8]) -> Blob {
 
 /// A blob with a note of the test's own, and a program for each conduit.
 pub fn blob_with(note: Note, smc: &[u8], hvc: &[u8]) -> Blob {
-    Blob::parse(&file(note, smc, hvc)).expect("the test's blob is sound")
+    Blob::parse(&blob_file(note, smc, hvc)).expect("the test's blob is sound")
 }
 
 /// The bytes of such a blob's ELF file: two pages of code at `MONITOR_BASE`, one page at [`DATA`],
 /// one at [`RODATA`].
-fn file(note: Note, smc: &[u8], hvc: &[u8]) -> Vec<u8> {
+pub fn blob_file(note: Note, smc: &[u8], hvc: &[u8]) -> Vec<u8> {
     const TEXT: usize = 0x1000;
     const TEXT_END: usize = TEXT + 0x2000;
     const NOTE: usize = 64 + 4 * 56;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A program that a guest runs in, watched through what it prints.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
@@ -28,8 +28,20 @@ impl Watched {
     /// # Errors
     /// It cannot be started.
     pub fn start(command: &mut Command) -> Result<Watched, String> {
+        Watched::start_with(command, Stdio::null())
+    }
+
+    /// Starts it, with a keyboard.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start_typing(command: &mut Command) -> Result<Watched, String> {
+        Watched::start_with(command, Stdio::piped())
+    }
+
+    fn start_with(command: &mut Command, input: Stdio) -> Result<Watched, String> {
         let child = command
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn();
@@ -66,6 +78,28 @@ impl Watched {
     /// Everything that it has printed so far.
     pub fn console(&self) -> String {
         String::from_utf8_lossy(&self.console).replace('\r', "")
+    }
+
+    /// Types a line.
+    ///
+    /// # Errors
+    /// It has no keyboard, or has ended.
+    pub fn type_line(&mut self, line: &str) -> Result<(), String> {
+        let keyboard = self.child.stdin.as_mut().ok_or("no standard input")?;
+        writeln!(keyboard, "{line}").map_err(|error| error.to_string())
+    }
+
+    /// Takes what it has printed, if something comes within a moment.
+    ///
+    /// # Errors
+    /// It has ended, or hangs.
+    pub fn look(&mut self) -> Result<(), String> {
+        match self.output.recv_timeout(Duration::from_millis(100)) {
+            Ok(bytes) => self.console.extend(bytes),
+            Err(RecvTimeoutError::Timeout) if self.age() < TIMEOUT => {}
+            Err(_) => return Err(format!("it is no use waiting:\n{}", self.console())),
+        }
+        Ok(())
     }
 
     /// Waits until it ends by itself; returns its exit code.

@@ -16,6 +16,8 @@ use crate::{cargo, setup, workspace};
 
 /// Where the programs and the header are.
 const DIR: &str = "host-shim/capi";
+/// The sources of the VMM.
+const VMM_DIR: &str = "tests/attach/vmm";
 /// The programs: their names among the assets, and their sources.
 const PROGRAMS: [(&str, &str); 2] = [
     (assets::C_EXAMPLE, "examples/minimal.c"),
@@ -47,7 +49,8 @@ pub(crate) fn build(dir: &Path) -> Result<Result<Vec<(&'static str, PathBuf)>, S
     let mut programs = Vec::new();
     for (name, source) in PROGRAMS {
         let program = dir.join(name);
-        compile(compiler, &format!("{DIR}/{source}"), &options, &program)?;
+        let source = workspace::root().join(DIR).join(source);
+        compile(compiler, &[source], &options, &program)?;
         programs.push((name, program));
     }
     progress.finish();
@@ -60,22 +63,31 @@ pub(crate) fn build_vmm(to: &Path) -> Result<Result<PathBuf, String>> {
         Ok(compiler) => compiler,
         Err(reason) => return Ok(Err(reason)),
     };
-    compile(compiler, "tests/attach/vmm.c", &["-pthread".as_ref()], to)?;
+    let mut sources = Vec::new();
+    for entry in fs::read_dir(workspace::root().join(VMM_DIR))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "c") {
+            sources.push(path);
+        }
+    }
+    sources.sort();
+    compile(compiler, &sources, &["-pthread".as_ref()], to)?;
     Ok(Ok(to.to_owned()))
 }
 
-/// Has the compiler build the program `to` of a source in this workspace, with [`OPTIONS`] and more.
-fn compile(compiler: &str, source: &str, more: &[&OsStr], to: &Path) -> Result<()> {
+/// Has the compiler build the program `to` of its sources, with [`OPTIONS`] and more.
+fn compile(compiler: &str, sources: &[PathBuf], more: &[&OsStr], to: &Path) -> Result<()> {
     fs::create_dir_all(to.parent().unwrap_or(to))?;
     let mut command = Command::new(compiler);
-    command.args(OPTIONS).arg(workspace::root().join(source));
+    command.args(OPTIONS).args(sources);
     let output = command.args(more).arg("-o").arg(to).output();
     let output = output.with_context(|| format!("cannot start {compiler}"))?;
     // Of a build that went well the linker says what glibc cannot do statically, and nobody uses.
     let messages = String::from_utf8_lossy(&output.stderr);
     ensure!(
         output.status.success(),
-        "{source} could not be built by {compiler}:\n{messages}"
+        "{} could not be built by {compiler}:\n{messages}",
+        to.display()
     );
     Ok(())
 }
