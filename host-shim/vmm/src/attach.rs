@@ -12,16 +12,14 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::cli::AttachArgs;
+use crate::installed::NotInstalled;
 use crate::run::Ending;
 
-mod installed;
 mod program;
 
 /// Names of the variables, from their one place.
 #[path = "../../preload/src/variables.rs"]
 pub mod variables;
-
-pub use installed::Installed;
 
 /// Why the VMM is not started.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -32,6 +30,12 @@ pub enum AttachError {
     /// The host, the VMM or the blob cannot do this.
     #[error("{0}")]
     Host(String),
+}
+
+impl From<NotInstalled> for AttachError {
+    fn from(error: NotInstalled) -> Self {
+        AttachError::Usage(error.to_string())
+    }
 }
 
 /// Starts the VMM that `args` name in place of this program; comes back if that cannot be.

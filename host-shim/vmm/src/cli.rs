@@ -5,17 +5,23 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use fakemon_host::{Engine, Hvc, OnFault, Policy};
 use fakemon_manifest::Size;
 
-/// What `--help` says after the options; clap does not wrap it.
-const AFTER_HELP: &str = "\
-The guest's console is this terminal; on a tty Ctrl-A x ends the guest. What
-fakemon itself says goes to standard error, each line after \"fakemon: \".
+/// What `run --help` says after the options. Each paragraph is one line: clap breaks it where the terminal
+/// ends.
+const AFTER_RUN: &str = "\
+The guest's console is this terminal; on a tty Ctrl-A x ends the guest. What fakemon itself says goes to \
+standard error, each line after \"fakemon: \".
 
-Exit status: 0 the guest powered off, 1 the guest failed or panicked,
-2 wrong usage or input, 3 the host or the blob failed.";
+Exit status: 0 the guest powered off, 1 the guest failed or panicked, 2 wrong usage or input, 3 the host \
+or the blob failed.";
+
+/// What `--help` says after the subcommands.
+const AFTER_HELP: &str = "\
+Boards, their blobs, and the library for other VMMs are looked for in the directories of $FAKEMON_PATH, \
+which it lists as PATH does, and then in ../lib/fakemon and ../share/fakemon from where this program is.";
 
 /// Boots a kernel under KVM with a blob as its secure firmware.
 #[derive(Debug, Parser)]
@@ -35,24 +41,35 @@ pub enum Command {
     Attach(AttachArgs),
     /// Put what a board has into another VMM's device tree.
     Dt(DtArgs),
+    /// List the boards that are installed.
+    Boards(BoardsArgs),
+    /// Tell what this host can do for guests with a blob, and what each lack
+    /// costs.
+    Check(CheckArgs),
 }
 
-/// What `attach --help` says after the options; clap does not wrap it.
+/// What `attach --help` says after the options.
 const AFTER_ATTACH: &str = "\
-The VMM is started in place of this program, so its terminal, signals and exit
-status are its own. docs/attach.md says which VMMs this works with, and how to do
-without this program, by environment variables alone.
+The VMM is started in place of this program, so its terminal, signals and exit status are its own. \
+docs/attach.md says which VMMs this works with, and how to do without this program, by environment \
+variables alone.
 
-Exit status, if the VMM is not started: 2 wrong usage or input, 3 the host, the
-VMM or the blob cannot do this.";
+Exit status, if the VMM is not started: 2 wrong usage or input, 3 the host, the VMM or the blob cannot do \
+this.";
+
+/// The ways to say who serves. clap's own line would be too long.
+const ATTACH_USAGE: &str = "fakemon attach [OPTIONS] --board <NAME> -- <VMM>...
+       fakemon attach [OPTIONS] --blob <FILE> -- <VMM>...
+       fakemon attach [OPTIONS] --policy <POLICY> -- <VMM>...";
 
 /// Arguments of `fakemon attach`.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = AFTER_ATTACH)]
+#[command(after_help = AFTER_ATTACH, override_usage = ATTACH_USAGE)]
+#[command(group = ArgGroup::new("who").args(["board", "blob", "policy"]).multiple(true).required(true))]
 pub struct AttachArgs {
     /// The board whose blob serves the guest, of those that are installed
-    /// beside this program or in the directory $FAKEMON_BLOBS
-    #[arg(long, value_name = "NAME", required_unless_present_any = ["blob", "policy"])]
+    /// (`fakemon boards` lists them)
+    #[arg(long, value_name = "NAME")]
     pub board: Option<String>,
     /// A blob; again for further blobs that serve other calls
     #[arg(long, value_name = "FILE", conflicts_with = "board")]
@@ -117,22 +134,27 @@ pub struct DtArgs {
 
 /// Arguments of `fakemon run`.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = AFTER_HELP)]
+#[command(after_help = AFTER_RUN)]
+#[command(group = ArgGroup::new("which").args(["name", "board"]).required(true))]
 pub struct RunArgs {
-    /// The board's directory, which holds board.toml
+    /// A board that is installed (`fakemon boards` lists them)
+    #[arg(value_name = "BOARD")]
+    pub name: Option<String>,
+    /// Another board: its directory, which holds board.toml
     #[arg(long, value_name = "DIR")]
-    pub board: PathBuf,
+    pub board: Option<PathBuf>,
     /// Kernel: arm64 Image (also gzip) or 32-bit zImage
     #[arg(long, value_name = "FILE")]
     pub kernel: PathBuf,
-    /// The board's blob, needed with --smc blob; again for further blobs that
-    /// serve other calls, each in a VM of its own
+    /// The board's blob, if it is not the installed one; again for further blobs
+    /// that serve other calls, each in a VM of its own
     #[arg(long, value_name = "FILE")]
     pub blob: Vec<PathBuf>,
     /// Initial RAM disk
     #[arg(long, value_name = "FILE")]
     pub initrd: Option<PathBuf>,
-    /// Device tree to start from [default: a generated one]
+    /// Device tree to start from, which some boards need [default: a generated
+    /// one]
     #[arg(long, value_name = "FILE")]
     pub dtb: Option<PathBuf>,
     /// More words for the kernel's command line
@@ -179,6 +201,39 @@ pub struct RunArgs {
     pub no_reboot: bool,
 }
 
+/// Arguments of `fakemon boards`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = AFTER_BOARDS)]
+pub struct BoardsArgs {
+    /// Print an array of {name, description, families, arch, kernel, dtb, board,
+    /// blob}
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `boards --help` says after the options.
+const AFTER_BOARDS: &str = "\
+Exit status: 0 all can be used, 2 none is installed, 3 a board's description or blob is missing or damaged.";
+
+/// Arguments of `fakemon check`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = AFTER_CHECK)]
+pub struct CheckArgs {
+    /// Tell as well whether these boards can run here
+    #[arg(value_name = "BOARD")]
+    pub boards: Vec<String>,
+    /// Print an array of {what, verdict, found, cost, remedy}
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `check --help` says after the options.
+const AFTER_CHECK: &str = "\
+Each line says what there is (ok), what is missing and costs something (lacks), or what makes it impossible \
+(FAILS); the lines after it, what a lack costs, and who can do what about it.
+
+Exit status: 0 guests, and each BOARD, can be served here, 2 wrong usage, 3 they cannot.";
+
 /// The least that a blob has that sleeps.
 const WALL: Duration = Duration::from_secs(30);
 
@@ -220,6 +275,44 @@ mod tests {
         for line in texts.iter().flat_map(|text| text.lines()) {
             assert!(line.chars().count() <= 80, "{line:?}");
         }
+    }
+
+    #[test]
+    fn what_comes_after_the_options_is_broken_by_clap_alone() {
+        let mut command = Cli::command();
+        command.build();
+        let commands = std::iter::once(&command).chain(command.get_subcommands());
+        let texts: Vec<String> = commands
+            .filter_map(|command| Some(command.get_after_help()?.to_string()))
+            .collect();
+        assert!(texts.len() > 4, "{texts:?}");
+        for paragraph in texts.iter().flat_map(|text| text.split("\n\n")) {
+            assert!(!paragraph.contains('\n'), "{paragraph:?}");
+        }
+    }
+
+    #[test]
+    fn who_serves_can_be_said_in_each_way_that_is_named() {
+        let error = |words: &str| {
+            let error = Cli::try_parse_from(words.split(' ')).expect_err("nobody serves");
+            error.to_string()
+        };
+        let attach = error("fakemon attach -- qemu");
+        assert!(
+            attach.contains("--board <NAME>") && attach.contains("--blob <FILE>"),
+            "{attach}"
+        );
+        let run = error("fakemon run --kernel k");
+        assert!(
+            run.contains("BOARD") && run.contains("--board <DIR>"),
+            "{run}"
+        );
+        assert_eq!(
+            parse("fakemon run virt --kernel k").name.as_deref(),
+            Some("virt")
+        );
+        let both = "fakemon run virt --board b --kernel k";
+        assert!(Cli::try_parse_from(both.split(' ')).is_err());
     }
 
     #[test]

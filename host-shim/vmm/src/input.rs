@@ -12,6 +12,7 @@ use fakemon_manifest::{Board, ManifestError, memory};
 
 use crate::cli::RunArgs;
 use crate::dt::{self, DtError};
+use crate::installed::{Installed, NotInstalled};
 use crate::loader::layout::DTB_SPACE;
 use crate::loader::{self, Kernel, Layout, LoadError, MAX_KERNEL};
 use crate::memory::{Memory, MemoryError};
@@ -70,6 +71,9 @@ pub enum InputError {
         /// What it may have, in MiB.
         limit: u64,
     },
+    /// A board that is not installed, or its blob.
+    #[error(transparent)]
+    NotInstalled(#[from] NotInstalled),
     /// The board's data is wrong.
     #[error(transparent)]
     Board(#[from] ManifestError),
@@ -79,6 +83,18 @@ pub enum InputError {
     /// The device tree cannot be used.
     #[error(transparent)]
     Dt(#[from] DtError),
+    /// The board is one of those that have no device tree of their own.
+    #[error(
+        "board {board} starts from the device tree {dtb} of the package {kernel}: give one with --dtb FILE"
+    )]
+    NoDtb {
+        /// The board's name.
+        board: String,
+        /// Its device tree.
+        dtb: String,
+        /// The package of its kernel.
+        kernel: String,
+    },
     /// The memory size cannot be used.
     #[error(transparent)]
     Memory(#[from] MemoryError),
@@ -139,7 +155,8 @@ impl Input {
     /// # Errors
     /// The first thing that cannot be used.
     pub fn read(args: &RunArgs) -> Result<Input, InputError> {
-        let board = Board::load(&args.board)?;
+        let (board, blobs) = files_of(args)?;
+        let board = Board::load(&board)?;
         let width = board.guest.arch.width();
         let mpidr = mpidr(
             &board,
@@ -158,7 +175,14 @@ impl Input {
         let initrd_size = initrd.as_ref().map_or(0, |initrd| initrd.len() as u64);
         let layout = loader::plan(width, board.machine.ram_base, ram, &kernel, initrd_size)?;
         let dtb = args.dtb.as_deref().map(device_tree).transpose()?;
-        let blobs = match (args.smc, &args.blob[..]) {
+        if let (None, Some(dtb)) = (&dtb, &board.guest.dtb) {
+            return Err(InputError::NoDtb {
+                board: board.name.clone(),
+                dtb: dtb.clone(),
+                kernel: board.guest.kernel.clone(),
+            });
+        }
+        let blobs = match (args.smc, &blobs[..]) {
             (Policy::Blob, []) => return Err(InputError::NoBlob),
             (Policy::Blob, [first, more @ ..]) => {
                 let mut blobs = vec![blob_of(first, &board.name)?];
@@ -192,6 +216,20 @@ impl Input {
             bootargs,
         })
     }
+}
+
+/// The board's directory, and the blobs: the user's own, or the one that is installed for a board's name.
+fn files_of(args: &RunArgs) -> Result<(PathBuf, Vec<PathBuf>), InputError> {
+    let Some(name) = &args.name else {
+        return Ok((args.board.clone().unwrap_or_default(), args.blob.clone()));
+    };
+    let installed = Installed::of_this_program()?;
+    let board = installed.board(name)?;
+    let blobs = match (args.smc, &args.blob[..]) {
+        (Policy::Blob, []) => vec![installed.blob(name)?],
+        (_, own) => own.to_vec(),
+    };
+    Ok((board, blobs))
 }
 
 /// Reads a file, but not more of it than could be used.
@@ -233,7 +271,7 @@ pub(crate) fn blob(path: &Path) -> Result<Blob, InputError> {
 }
 
 /// A blob that has to be this board's.
-fn blob_of(path: &Path, board: &str) -> Result<Blob, InputError> {
+pub(crate) fn blob_of(path: &Path, board: &str) -> Result<Blob, InputError> {
     let blob = blob(path)?;
     if blob.board() != board {
         let (found, board) = (blob.board().to_owned(), board.to_owned());

@@ -12,10 +12,14 @@
 //!   printed goes through an [`output`], so that nothing waits for who reads it.
 //! * [`attach`](mod@attach) is apart from all this: it starts another VMM with `fakemon-preload` in it; and
 //!   [`merge`](mod@merge) changes such a VMM's device tree.
+//! * [`installed`] finds blobs and boards by name, for all of these; [`mod@boards`] lists them, and
+//!   [`mod@check`] tells what this host can do for them.
 //! * [`run`] boots again after a reset, or ends; [`trace`] and [`summary`] tell of the calls, [`reports`] of
 //!   what the guest does otherwise.
 
 pub mod attach;
+pub mod boards;
+pub mod check;
 pub mod cli;
 pub mod console;
 pub mod control;
@@ -23,6 +27,7 @@ pub mod devices;
 pub mod dt;
 pub mod events;
 pub mod input;
+pub mod installed;
 pub mod loader;
 pub mod memory;
 pub mod merge;

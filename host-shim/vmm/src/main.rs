@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use fakemon::attach::attach;
+use fakemon::boards::boards;
+use fakemon::check::check;
 use fakemon::cli::{Cli, Command};
 use fakemon::merge::merge;
 use fakemon::run::{Ending, run};
@@ -16,6 +18,8 @@ fn main() -> ExitCode {
         Command::Run(args) => run(&args),
         Command::Attach(args) => attach(&args),
         Command::Dt(args) => merge(&args),
+        Command::Boards(args) => boards(&args),
+        Command::Check(args) => check(&args),
     };
     match &ending {
         Ending::Off => {}

@@ -3,10 +3,10 @@
 
 use fakemon_manifest::Board;
 
-use crate::attach::{AttachError, Installed};
 use crate::cli::DtArgs;
 use crate::dt;
 use crate::input;
+use crate::installed::Installed;
 use crate::run::Ending;
 
 /// Writes the changed tree.
@@ -20,7 +20,7 @@ pub fn merge(args: &DtArgs) -> Ending {
 fn try_merge(args: &DtArgs) -> Result<(), String> {
     let installed = Installed::of_this_program();
     let dir = installed.and_then(|installed| installed.board(&args.board));
-    let dir = dir.map_err(|error: AttachError| error.to_string())?;
+    let dir = dir.map_err(|error| error.to_string())?;
     let board = Board::load(&dir).map_err(|error| error.to_string())?;
     let tree = input::device_tree(&args.dtb).map_err(|error| error.to_string())?;
     let bytes = dt::with_board(tree, &board).map_err(|error| error.to_string())?;

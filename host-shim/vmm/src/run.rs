@@ -3,10 +3,10 @@
 
 use crate::control::Outcome;
 
-/// How `fakemon run` ended; its [`code`](Ending::code) is the process's exit status.
+/// How the program ended; its [`code`](Ending::code) is the process's exit status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// The guest powered off, or the user ended it.
+    /// The guest powered off, the user ended it, or all was well without a guest.
     Off,
     /// The guest failed: the reason.
     Guest(String),

@@ -336,7 +336,7 @@ fn seconds() -> u64 {
     since.unwrap_or_default().as_secs()
 }
 
-fn page_size() -> u64 {
+pub(crate) fn page_size() -> u64 {
     // SAFETY: sysconf has no memory arguments.
     let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     u64::try_from(size).unwrap_or(0x1_0000)

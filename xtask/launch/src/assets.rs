@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Where things are in the directory that [`ASSETS`](crate::env::ASSETS) names.
+//! Where things are in the directory that [`ASSETS`](crate::env::ASSETS) names. What is in a package, too,
+//! lies as it does there.
 
 use fakemon_manifest::Board;
 
 /// The reference VMM.
 pub const FAKEMON: &str = "bin/fakemon";
 /// The library that `fakemon attach` loads into other VMMs.
-pub const PRELOAD: &str = "lib/libfakemon_preload.so";
+pub const PRELOAD: &str = "lib/fakemon/libfakemon_preload.so";
 /// Debian's QEMU as such a VMM, and the directory of the libraries that it needs.
 pub const VMM: &str = "vmm/qemu-system-aarch64";
 /// The libraries.
@@ -17,8 +18,12 @@ pub const VMM_IN_C: &str = "vmm/scenarios";
 pub const VMM_IN_C_SKIP: &str = "skips/attach-c";
 /// The initramfs for its guests.
 pub const VMM_INITRD: &str = "initrd/attach.cpio";
+/// The Debian package, unpacked.
+pub const PACKAGE: &str = "package";
 /// The embedder's example.
 pub const EXAMPLE: &str = "bin/minimal";
+/// The example of a VMM with a thread for each vCPU and hotplug.
+pub const HOTPLUG_EXAMPLE: &str = "bin/hotplug";
 /// The same in C.
 pub const C_EXAMPLE: &str = "bin/minimal-c";
 /// What C can get wrong.
@@ -26,12 +31,15 @@ pub const C_REFUSALS: &str = "bin/refusals-c";
 /// Why there are no programs in C, if that is so.
 pub const C_SKIP: &str = "skips/c";
 /// The directory with one directory for each board.
-pub const BOARDS: &str = "boards";
+pub const BOARDS: &str = "share/fakemon/boards";
 
 /// The blob of the board called `board`.
 pub fn blob(board: &str) -> String {
-    format!("blobs/{board}.elf")
+    format!("lib/fakemon/blobs/{board}.elf")
 }
+
+/// The directories of [`ASSETS`](crate::env::ASSETS) that have what fakemon finds by a board's name.
+pub const PLACES: [&str; 2] = ["lib/fakemon", "share/fakemon"];
 
 /// The board that two blobs can serve together.
 pub const HALVED: &str = "virt";

@@ -32,6 +32,8 @@ pub const KERNEL: &str = "FAKEMON_KERNEL";
 pub const KERNELS: &str = "FAKEMON_KERNELS";
 /// A [switch](is_on): take no notice of debian.lock.
 pub const NEWEST: &str = "FAKEMON_NEWEST";
+/// Where fakemon looks for boards, blobs and its library first; set for test programs.
+pub const PATH: &str = "FAKEMON_PATH";
 /// The emulator.
 pub const QEMU: &str = "FAKEMON_QEMU";
 /// A [switch](is_on): leave real kernels out, and make storms of calls shorter.

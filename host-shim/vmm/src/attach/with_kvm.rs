@@ -14,9 +14,10 @@ use std::process::Command;
 use fakemon_host::{Blob, Config, Policy, World, set_policy};
 use kvm_ioctls::Kvm;
 
-use super::{AttachError, Installed, preload, program, variables_of};
+use super::{AttachError, preload, program, variables_of};
 use crate::cli::AttachArgs;
 use crate::input;
+use crate::installed::Installed;
 
 /// As much of a program as its headers are in.
 const START: u64 = 1 << 20;
