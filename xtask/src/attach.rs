@@ -21,24 +21,32 @@ pub(crate) fn add_assets(stage: &mut Stage, supplies: &Supplies) -> Result<()> {
     }
     let vmm = supplies.vmm()?;
     stage.add(assets::PRELOAD, cargo::build_preload(&vmm.link())?);
-    if !stage.is_native() {
-        stage.add(assets::VMM, vmm.program());
-        stage.add_dir(assets::VMM_LIBRARIES, &vmm.libraries())?;
-    }
+    add_vmm(stage, supplies)?;
     match c_programs::build_vmm(&workspace::target().join("c/vmm/scenarios"))? {
         Ok(program) => drop(stage.add(assets::VMM_IN_C, program)),
         Err(reason) => drop(stage.add_text(assets::VMM_IN_C_SKIP, &reason)?),
+    }
+    let paged = workspace::board(PAGED)?;
+    let kernel = supplies.guest_kernel(&paged)?;
+    let initrd = guest::initramfs(supplies, &paged, &kernel)?;
+    stage.add(&assets::initrd(PAGED), initrd);
+    for board in [ATTACHED, PAGED] {
+        stage.add_dir(&assets::board_dir(board), &workspace::board_dir(board))?;
+    }
+    Ok(())
+}
+
+/// Puts another VMM on the stage, unless this machine has its own, and what it boots.
+pub(crate) fn add_vmm(stage: &mut Stage, supplies: &Supplies) -> Result<()> {
+    if !stage.is_native() {
+        let vmm = supplies.vmm()?;
+        stage.add(assets::VMM, vmm.program());
+        stage.add_dir(assets::VMM_LIBRARIES, &vmm.libraries())?;
     }
     let board = workspace::board(ATTACHED)?;
     let kernel = supplies.guest_kernel(&board)?;
     let initrd = guest::attach_initramfs(supplies, &board, &kernel)?;
     stage.add(assets::VMM_INITRD, initrd);
     stage.add(&assets::kernel(&board), kernel.image());
-    let paged = workspace::board(PAGED)?;
-    let initrd = guest::initramfs(supplies, &paged, &kernel)?;
-    stage.add(&assets::initrd(PAGED), initrd);
-    for board in [ATTACHED, PAGED] {
-        stage.add_dir(&assets::board_dir(board), &workspace::board_dir(board))?;
-    }
     Ok(())
 }

@@ -60,8 +60,8 @@ pub(crate) fn build_vmm() -> Result<PathBuf> {
     one(build("fakemon", cargo(&["build"]).args(arguments))?)
 }
 
-/// Builds the embedder's example.
-pub(crate) fn build_example() -> Result<PathBuf> {
+/// Builds an embedder's example.
+pub(crate) fn build_example(name: &str) -> Result<PathBuf> {
     let arguments = [
         "--release",
         "--target",
@@ -69,7 +69,7 @@ pub(crate) fn build_example() -> Result<PathBuf> {
         "--package",
         "fakemon-host",
         "--example",
-        "minimal",
+        name,
     ];
     one(build("the example", cargo(&["build"]).args(arguments))?)
 }
@@ -91,13 +91,19 @@ pub(crate) fn build_preload(link: &Path) -> Result<PathBuf> {
     let arguments = ["--release", "--target", GNU, "--package", "fakemon-preload"];
     let mut command = cargo(&["rustc"]);
     command.args(arguments);
-    // The options of cargo come before those of rustc, which are for this one library.
-    command.args(["--quiet", "--", "-Clinker=rust-lld"]);
-    command.arg(format!("-Lnative={}", link.display()));
+    link_with(&mut command, link);
     run("the library for other VMMs", &mut command)?;
     Ok(workspace::target()
         .join(GNU)
         .join("release/libfakemon_preload.so"))
+}
+
+/// Has a `cargo rustc` link with the compiler's own linker, and with the libraries in `link`. It comes after all
+/// options of cargo's.
+pub(crate) fn link_with(command: &mut Command, link: &Path) {
+    // The options of cargo come before those of rustc, which are for this one library.
+    command.args(["--quiet", "--", "-Clinker=rust-lld"]);
+    command.arg(format!("-Lnative={}", link.display()));
 }
 
 /// Builds the program that measures.
@@ -139,7 +145,7 @@ pub(crate) fn build(what: &str, command: &mut Command) -> Result<Vec<Program>> {
 }
 
 /// Runs a build and returns what it prints; errors of the compiler are shown as they come.
-fn run(what: &str, command: &mut Command) -> Result<String> {
+pub(crate) fn run(what: &str, command: &mut Command) -> Result<String> {
     let progress = Progress::start(&format!("building {what}"));
     let output = command
         .stdin(Stdio::null())

@@ -35,8 +35,9 @@ const ON_KERNEL_ENGINE: [(&str, Cpu, Option<&str>); 4] = [
 ///
 /// A table at the end shows how long each stage took. What nearly repeats another part is left out:
 /// calls race ten thousand times and not a hundred thousand, two boards boot without their blobs and not
-/// all, those with the newer kernel boot once, one board stands for all in the lints for bare metal, and
-/// demonstrations, whose kernels take minutes to build, are not shown.
+/// all, those with the newer kernel boot once, one board stands for all in the lints for bare metal,
+/// demonstrations, whose kernels take minutes to build, are not shown, and the package for users is not
+/// made.
 #[derive(Debug, Args)]
 pub(crate) struct Ci {
     /// Leave nothing out.
@@ -85,6 +86,16 @@ impl Ci {
         if let Some(kernel) = kernel {
             self.test_kernel_engine(kernel, &mut summary, &mut stages)?;
             stages.run("kernel --check", || check_series(&mut summary))?;
+        }
+        if self.full {
+            let xtask = std::env::current_exe().context("cannot find this program")?;
+            let mut twice = Command::new(xtask);
+            twice.args(["dist", "--check"]);
+            let name = "packages, made twice";
+            summary.require(name, stages.run(name, || succeeds(twice))?);
+            stages.run("package", || {
+                Test::default().run_package(engine, &mut summary)
+            })?;
         }
         print!("{stages}");
         summary.print(&workspace::boards()?);

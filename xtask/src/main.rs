@@ -23,6 +23,7 @@ mod debian;
 mod demo;
 #[cfg(test)]
 mod dependencies;
+mod dist;
 mod engine;
 mod guest;
 mod inputs;
@@ -63,6 +64,7 @@ enum Command {
     Test(test::Test),
     Bench(bench::Bench),
     Ci(ci::Ci),
+    Dist(dist::Dist),
     NewBoard(new_board::NewBoard),
     #[command(hide = true)]
     Runner(runner::Runner),
@@ -79,6 +81,7 @@ fn main() -> ExitCode {
         Command::Test(verb) => verb.run(),
         Command::Bench(verb) => verb.run(),
         Command::Ci(verb) => verb.run(),
+        Command::Dist(verb) => verb.run(),
         Command::NewBoard(verb) => verb.run(),
         Command::Runner(verb) => verb.run(),
     });

@@ -19,8 +19,8 @@ use crate::lacks::Lacks;
 use crate::machine::{Cpu, Machine, Stage, host_cpus};
 use crate::run::environment;
 use crate::supplies::Supplies;
-use crate::test::ATTACH;
-use crate::{attach, blob, c_programs, cargo, guest, replay, setup, workspace};
+use crate::test::{ATTACH, PACKAGE};
+use crate::{attach, blob, c_programs, cargo, dist, guest, replay, setup, workspace};
 
 /// Seconds that one test program may take.
 const TIMEOUT: u64 = 3600;
@@ -65,9 +65,13 @@ impl Runner {
         let mut stage = Stage::new(&workspace::target())?;
         let boards = boards(variable(env::BOARDS).as_deref())?;
         let program = self.program.file_stem().unwrap_or_default();
-        match program.to_string_lossy().starts_with(ATTACH) {
-            true => attach::add_assets(&mut stage, &supplies)?,
-            false => add_assets(&mut stage, &supplies, &boards, cpu, quick)?,
+        let program = program.to_string_lossy();
+        if program.starts_with(ATTACH) {
+            attach::add_assets(&mut stage, &supplies)?;
+        } else if program.starts_with(PACKAGE) {
+            dist::add_assets(&mut stage, &supplies)?;
+        } else {
+            add_assets(&mut stage, &supplies, &boards, cpu, quick)?;
         }
         let name = self
             .program
@@ -92,6 +96,11 @@ impl Runner {
         let mut variables = environment();
         let mut set = |name: &str, value: String| variables.insert(name.to_owned(), value);
         set(env::ASSETS, stage.root());
+        if !program.starts_with(PACKAGE) {
+            // On this machine the program is elsewhere, and the stage has a link to it.
+            let places = assets::PLACES.map(|place| format!("{}/{place}", stage.root()));
+            set(env::PATH, places.join(":"));
+        }
         set(env::QUICK, env::switch(quick).to_owned());
         if let Some(strict) = variable(env::STRICT) {
             set(env::STRICT, strict);
@@ -140,7 +149,8 @@ fn add_assets(
     quick: bool,
 ) -> Result<()> {
     stage.add(assets::FAKEMON, cargo::build_vmm()?);
-    stage.add(assets::EXAMPLE, cargo::build_example()?);
+    stage.add(assets::EXAMPLE, cargo::build_example("minimal")?);
+    stage.add(assets::HOTPLUG_EXAMPLE, cargo::build_example("hotplug")?);
     match c_programs::build(&workspace::target().join("c"))? {
         Ok(programs) => {
             for (name, program) in programs {

@@ -19,11 +19,13 @@ use crate::{setup, this_machine, workspace};
 mod attach;
 mod demos;
 mod hosts;
+mod package;
 mod places;
 mod programs;
 mod verdict;
 
 pub(crate) use attach::{ATTACH, ATTACHED, PAGED};
+pub(crate) use package::PACKAGE;
 pub(crate) use programs::{BARE_METAL, BOOTS};
 
 /// Instead of a filter: the boots of all boards.
@@ -41,6 +43,9 @@ type Named<'a> = Box<dyn Fn(&Test, Engine, &mut Summary) -> Result<()> + 'a>;
 /// table of the boots comes at the end, and the last line is the sum: `N passed, N failed, N skipped`. Exit code
 /// 1 if any test failed.
 ///
+/// `test package` makes the Debian package, unpacks it in the host VM, and uses it as somebody would who has
+/// installed it: a member of KVM's group who is not root. It runs nothing else.
+///
 /// `test attach` has Debian's QEMU run guests with `fakemon attach`, and without, and runs nothing else.
 ///
 /// `test NAME`, where NAME is a demonstration of a board's (`nmi`), takes that for a test, with the blob
@@ -54,7 +59,7 @@ type Named<'a> = Box<dyn Fn(&Test, Engine, &mut Summary) -> Result<()> + 'a>;
 #[derive(Debug, Default, Args)]
 pub(crate) struct Test {
     /// Only tests whose name contains this; `boards` for the boots of all boards, `hosts` for other kinds
-    /// of host, `attach` for other VMMs, or the name of a demonstration.
+    /// of host, `attach` for other VMMs, `package` for the Debian package, or the name of a demonstration.
     filter: Option<String>,
     /// Only on a host VM with this processor.
     #[arg(long, value_enum)]
@@ -176,6 +181,7 @@ impl Test {
             )),
             Some(hosts::NAME) => Some(Box::new(hosts::run)),
             Some(ATTACH) => Some(Box::new(Test::run_attach)),
+            Some(PACKAGE) => Some(Box::new(Test::run_package)),
             Some(name) if demos::is_one(name)? => {
                 let run = |test: &Test, engine, summary: &mut Summary| {
                     demos::run(test, Some(name), engine, summary)

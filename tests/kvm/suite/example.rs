@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The examples for embedders, `host-shim/examples/minimal.rs` and `host-shim/capi/examples/minimal.c`,
-//! do what they say with the blob of board virt; and no function for C crashes by what C can get
+//! The examples for embedders, `minimal` and `hotplug` in `host-shim/examples`, and
+//! `host-shim/capi/examples/minimal.c`, do what they say with the blob of board virt; and no function for C crashes by what C can get
 //! wrong.
 
 use std::process::Command;
 
-use fakemon_launch::assets::{C_EXAMPLE, C_REFUSALS, C_SKIP, EXAMPLE, blob};
+use fakemon_launch::assets::{C_EXAMPLE, C_REFUSALS, C_SKIP, EXAMPLE, HOTPLUG_EXAMPLE, blob};
 use fakemon_tests::{assets, trials_with_assets};
 use libtest_mimic::{Completion, Trial};
 
@@ -24,6 +24,16 @@ fn run(program: &str) -> String {
 
 fn the_minimal_vmm_gets_an_answer_from_the_virt_blob() {
     assert_eq!(run(EXAMPLE), "PSCI version 1.1\n");
+}
+
+fn a_vmm_with_threads_and_a_manager_plugs_a_cpu_in_that_the_blob_starts() {
+    let expected = "CPU 1 runs as number 1\n\
+                    CPU 1 is off\n\
+                    CPU 2 is plugged in\n\
+                    CPU 2 runs as number 2\n\
+                    CPU 2 is off\n\
+                    CPU 0 has switched the machine off\n";
+    assert_eq!(run(HOTPLUG_EXAMPLE), expected);
 }
 
 fn the_minimal_vmm_in_c_gets_the_same_answer() {
@@ -50,7 +60,10 @@ fn in_c(name: &str, test: fn()) -> Trial {
 }
 
 pub(crate) fn tests() -> Vec<Trial> {
-    let mut tests = trials_with_assets![the_minimal_vmm_gets_an_answer_from_the_virt_blob];
+    let mut tests = trials_with_assets![
+        the_minimal_vmm_gets_an_answer_from_the_virt_blob,
+        a_vmm_with_threads_and_a_manager_plugs_a_cpu_in_that_the_blob_starts,
+    ];
     tests.push(in_c(
         "the_minimal_vmm_in_c_gets_the_same_answer",
         the_minimal_vmm_in_c_gets_the_same_answer,
