@@ -26,6 +26,9 @@ pub(super) enum Exit {
     Failed(Box<dyn Error + Send + Sync>),
 }
 
+/// An exit that the manager is to handle, and which CPU's.
+type Left = (usize, Exit);
+
 /// What the manager shares with the threads.
 #[derive(Default)]
 struct Shared {
@@ -39,7 +42,8 @@ pub(super) struct CpuManager {
     vm: VmFd,
     world: World,
     shared: Arc<Shared>,
-    exits: (Sender<(usize, Exit)>, Receiver<(usize, Exit)>),
+    /// Each thread has a copy of the first.
+    exits: (Sender<Left>, Receiver<Left>),
 }
 
 impl CpuManager {
@@ -103,7 +107,7 @@ struct Vcpu {
     fd: VcpuFd,
     init: kvm_vcpu_init,
     started: Receiver<()>,
-    exits: Sender<(usize, Exit)>,
+    exits: Sender<Left>,
     vmm: Vmm,
 }
 

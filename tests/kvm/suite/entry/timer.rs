@@ -4,11 +4,10 @@
 use std::mem::offset_of;
 use std::time::Duration;
 
-use fakemon::timers::Timers;
 use fakemon_abi::frame::Frame;
 use fakemon_abi::hostcall::{self, HostCall};
 use fakemon_abi::layout::FRAME;
-use fakemon_host::boottime_ns;
+use fakemon_host::{Timers, boottime_ns};
 use fakemon_tests::elf::blob;
 use fakemon_tests::machine::{Cpu, Machine, Options};
 use fakemon_tests::program::caller;
