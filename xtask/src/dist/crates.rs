@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Which crates are in what users install: for each program, what it needs when it runs, on its target.
+//!
+//! `cargo metadata` knows who they are, but resolves the whole workspace with the features that anything in it
+//! asks for; `cargo tree` says which of them a build of the program has.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, PackageId};
 
 use crate::{cargo, workspace};
@@ -47,13 +50,37 @@ pub(super) fn shipped() -> Result<Crates> {
         let options = ["--locked", "--filter-platform", target];
         let metadata = command.other_options(options.map(str::to_owned)).exec();
         let metadata = metadata.context("cargo does not tell what there is")?;
-        add(&mut crates, &metadata, &roots)?;
+        add(&mut crates, &metadata, &roots, &built(target, &roots)?)?;
     }
     Ok(crates)
 }
 
-/// Adds what the packages called `roots` need.
-fn add(crates: &mut Crates, metadata: &Metadata, roots: &[String]) -> Result<()> {
+/// The keys of what a build of the packages `roots` has.
+fn built(target: &str, roots: &[String]) -> Result<BTreeSet<String>> {
+    let mut command = cargo::cargo(&["tree", "--locked", "--target", target]);
+    command.args(["--edges", "normal", "--prefix", "none", "--format", "{p}"]);
+    for root in roots {
+        command.args(["--package", root]);
+    }
+    let output = command.output().context("cannot start cargo")?;
+    let messages = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "cargo tree: {}", messages.trim());
+    let text = String::from_utf8_lossy(&output.stdout);
+    // `name v1.2.3`, and more of what it is.
+    let key = |line: &str| {
+        let (name, rest) = line.split_once(" v")?;
+        Some(format!("{name}@{}", rest.split(' ').next()?))
+    };
+    Ok(text.lines().filter_map(key).collect())
+}
+
+/// Adds what the packages called `roots` need, of what was `built`.
+fn add(
+    crates: &mut Crates,
+    metadata: &Metadata,
+    roots: &[String],
+    built: &BTreeSet<String>,
+) -> Result<()> {
     let graph = metadata.resolve.as_ref();
     let graph = graph.context("cargo resolved nothing")?;
     let mut open: Vec<&PackageId> = Vec::new();
@@ -78,7 +105,10 @@ fn add(crates: &mut Crates, metadata: &Metadata, roots: &[String]) -> Result<()>
             let mut kinds = need.dep_kinds.iter();
             kinds.any(|kind| kind.kind == DependencyKind::Normal)
         });
-        let needs: Vec<_> = needs.map(|need| &need.pkg).collect();
+        let needs = needs.map(|need| &need.pkg);
+        let needs: Vec<_> = needs
+            .filter(|need| built.contains(&key(&metadata[*need])))
+            .collect();
         let package = &metadata[id];
         let known = crates.entry(key(package)).or_insert_with(|| of(package));
         known
@@ -150,6 +180,7 @@ pub(super) mod tests {
             "fakemon-launch",
             "cbindgen",
             "xtask",
+            "chacha20",
         ] {
             assert!(!has(name), "{name}");
         }

@@ -24,7 +24,7 @@ pub(super) fn package(release: &Release, tree: &Tree, needs: &Needs) -> Result<V
     let mut tree = tree.clone();
     let changelog = gzip(changelog(release)?.as_bytes())?;
     tree.add("share/doc/fakemon/changelog.gz", changelog);
-    tree.add("share/doc/fakemon/copyright", copyright());
+    tree.add("share/doc/fakemon/copyright", copyright(release.year()?));
     tree.add("share/lintian/overrides/fakemon", OVERRIDES);
 
     let mut control = Tree::default();
@@ -99,7 +99,7 @@ fn changelog(release: &Release) -> Result<String> {
 }
 
 /// In Debian's format of copyright files.
-fn copyright() -> String {
+fn copyright(year: i32) -> String {
     let mit = include_str!("../../../LICENSE-MIT");
     // An empty line has a dot there.
     let text = mit.lines().map(|line| match line.trim() {
@@ -112,7 +112,7 @@ fn copyright() -> String {
          Comment: THIRD-PARTY.txt in this directory has what the programs are built of\n \
          besides, and the licences of that.\n\n\
          Files: *\n\
-         Copyright: The Fake Monitor developers\n\
+         Copyright: {year} The Fake Monitor developers\n\
          License: Apache-2.0 or Expat\n\n\
          License: Apache-2.0\n \
          On Debian systems the full text is in /usr/share/common-licenses/Apache-2.0.\n\n\
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_copyright_file_has_no_empty_line_within_a_licence() {
-        let text = copyright();
+        let text = copyright(2026);
         let licence = text.split("License: Expat\n").last().expect("the text");
         assert!(
             licence.lines().all(|line| line.starts_with(' ')),

@@ -86,7 +86,7 @@ mod tests {
             let dir = scratch.path().join(name);
             fs::create_dir(&dir).expect("made");
             fs::write(dir.join("LICENSE-MIT"), "Do what you like.\n").expect("written");
-            fs::write(dir.join("main.rs"), "code").expect("written");
+            fs::write(dir.join("main.rs"), "fn main() {}").expect("written");
             let (key, mut known) = example(name, &[]);
             known.dir = dir;
             all.insert(key, known);
@@ -98,7 +98,7 @@ mod tests {
             text.contains("a 1.0.0: MIT OR Apache-2.0; Some One\n"),
             "{text}"
         );
-        assert!(!text.contains("code"), "{text}");
+        assert!(!text.contains("fn main"), "{text}");
     }
 
     #[test]

@@ -60,6 +60,11 @@ impl Release {
         Ok(self.date()?.format(&Rfc3339)?)
     }
 
+    /// The year.
+    pub(super) fn year(&self) -> Result<i32> {
+        Ok(self.date()?.year())
+    }
+
     fn date(&self) -> Result<OffsetDateTime> {
         let seconds = i64::try_from(self.time)?;
         Ok(OffsetDateTime::from_unix_timestamp(seconds)?)
@@ -100,5 +105,6 @@ pub(super) mod tests {
         assert_eq!(mail, "Fri, 02 Jan 1970 00:00:00 +0000");
         let internet = release.internet_date().expect("a date");
         assert_eq!(internet, "1970-01-02T00:00:00Z");
+        assert_eq!(release.year().ok(), Some(1970));
     }
 }
