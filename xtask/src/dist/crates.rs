@@ -88,7 +88,7 @@ fn add(
         let package = metadata
             .packages
             .iter()
-            .find(|package| package.name.to_string() == *root);
+            .find(|package| package.name == *root);
         open.push(
             &package
                 .with_context(|| format!("there is no package {root}"))?
