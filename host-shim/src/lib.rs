@@ -33,6 +33,8 @@ mod clock;
 #[cfg(kvm)]
 mod engine;
 #[cfg(kvm)]
+mod entropy;
+#[cfg(kvm)]
 mod error;
 pub mod fault;
 #[cfg(kvm)]

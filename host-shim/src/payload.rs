@@ -14,6 +14,7 @@ use fakemon_abi::status::INVALID_PARAMETERS;
 use kvm_ioctls::Kvm;
 
 use crate::blob::Blob;
+use crate::entropy::entropy;
 use crate::error::Error;
 use crate::guest::ram::{GuestAccess, Ram};
 use crate::layout::Stage2;
@@ -21,7 +22,6 @@ use crate::monitor::slot::Slot;
 use crate::monitor::{Vcpus, Vm};
 use crate::policy::Config;
 use crate::request::Reply;
-use crate::serve::sources::entropy;
 
 use self::blob::{frame, image};
 

@@ -4,10 +4,11 @@
 //!
 //! This is built on [`Lane`]'s values, like any VMM is that answers them by itself.
 
-pub(crate) mod sources;
+mod sources;
 
 use fakemon_abi::status::{INTERNAL_FAILURE, NOT_SUPPORTED, SUCCESS};
 
+use crate::entropy::entropy;
 use crate::error::Error;
 use crate::fault::BlobFault;
 use crate::lane::Lane;
@@ -75,7 +76,7 @@ pub trait Host {
 
     /// Fills `words` with random bits; false if there are none.
     fn entropy(&mut self, words: &mut [u64]) -> bool {
-        sources::entropy(words)
+        entropy(words)
     }
 }
 

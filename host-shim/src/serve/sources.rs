@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use fakemon_abi::status::INTERNAL_FAILURE;
 
 use crate::clock::boottime_ns;
+use crate::entropy::entropy;
 use crate::request::{Reply, Request};
 
 impl Reply {
@@ -37,13 +38,4 @@ pub(crate) fn time() -> (u64, u64) {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     (boottime_ns(), real.as_nanos() as u64)
-}
-
-/// Fills `words`; false if there is no randomness to be had.
-pub(crate) fn entropy(words: &mut [u64]) -> bool {
-    let size = size_of_val(words);
-    // SAFETY: any bytes are a `u64`, and the kernel writes `size` bytes at most, for which there is
-    // room.
-    let got = unsafe { libc::getrandom(words.as_mut_ptr().cast(), size, 0) };
-    usize::try_from(got).is_ok_and(|got| got == size)
 }

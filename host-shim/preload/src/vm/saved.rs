@@ -6,11 +6,11 @@
 //! moment ago. So what is written counts for nothing while the guest runs, nor if it is what was read;
 //! otherwise the payloads remember it when the guest runs for the first time after that.
 
+use std::error::Error;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
 
 use super::{Vm, lock};
-use crate::run::Failure;
 use crate::state::{self, Bad, State};
 
 /// The words.
@@ -60,7 +60,7 @@ impl Vm {
     }
 
     /// A vCPU is about to run.
-    pub(crate) fn note_run(self: &Arc<Self>) -> Result<(), Failure> {
+    pub(crate) fn note_run(self: &Arc<Self>) -> Result<(), Box<dyn Error>> {
         // Others read this all the time, and it changes once in a life.
         if self.has_run.load(Ordering::SeqCst) {
             return Ok(());
@@ -73,7 +73,7 @@ impl Vm {
         Ok(())
     }
 
-    fn restore(self: &Arc<Self>, saved: &mut MutexGuard<'_, Saved>) -> Result<(), Failure> {
+    fn restore(self: &Arc<Self>, saved: &mut MutexGuard<'_, Saved>) -> Result<(), Box<dyn Error>> {
         if !saved.is_changed {
             return Ok(());
         }
