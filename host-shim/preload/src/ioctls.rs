@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use kvm_bindings::{
     KVM_ARM_VCPU_PVTIME_CTRL, KVM_ARM_VCPU_PVTIME_IPA, KVM_CAP_DIRTY_LOG_RING,
-    KVM_CAP_DIRTY_LOG_RING_ACQ_REL, kvm_device_attr, kvm_dirty_log, kvm_enable_cap, kvm_mp_state,
-    kvm_userspace_memory_region, kvm_vcpu_init,
+    KVM_CAP_DIRTY_LOG_RING_ACQ_REL, kvm_device_attr, kvm_dirty_log, kvm_enable_cap,
+    kvm_guest_debug, kvm_mp_state, kvm_userspace_memory_region, kvm_vcpu_init,
 };
 use libc::{c_int, c_void};
 
@@ -190,6 +190,11 @@ unsafe fn on_vcpu(
             // SAFETY: KVM has read this structure.
             let state = unsafe { argument.cast::<kvm_mp_state>().read_volatile() };
             vcpu.note_mp_state(state.mp_state);
+        }
+        kvm::SET_GUEST_DEBUG => {
+            // SAFETY: KVM has read this structure.
+            let debug = unsafe { argument.cast::<kvm_guest_debug>().read_volatile() };
+            vcpu.note_debug(debug.control);
         }
         kvm::SET_DEVICE_ATTR => {
             // SAFETY: KVM has read this structure.

@@ -6,8 +6,9 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 pub(crate) use kvm_bindings::KVMIO;
 use kvm_bindings::{
-    KVM_CAP_NR_MEMSLOTS, kvm_device_attr, kvm_dirty_log, kvm_enable_cap, kvm_mp_state, kvm_one_reg,
-    kvm_userspace_memory_region, kvm_userspace_memory_region2, kvm_vcpu_init,
+    KVM_CAP_NR_MEMSLOTS, kvm_device_attr, kvm_dirty_log, kvm_enable_cap, kvm_guest_debug,
+    kvm_mp_state, kvm_one_reg, kvm_userspace_memory_region, kvm_userspace_memory_region2,
+    kvm_vcpu_init,
 };
 use libc::{c_int, c_ulong, c_void};
 use rustix::ioctl::opcode::{none, read_write, write};
@@ -28,6 +29,7 @@ pub(crate) const RUN: u32 = none(TYPE, 0x80);
 /// `struct kvm_signal_mask` ends with an array that has no length.
 pub(crate) const SET_SIGNAL_MASK: u32 = write::<u32>(TYPE, 0x8b);
 pub(crate) const SET_MP_STATE: u32 = write::<kvm_mp_state>(TYPE, 0x99);
+pub(crate) const SET_GUEST_DEBUG: u32 = write::<kvm_guest_debug>(TYPE, 0x9b);
 pub(crate) const ENABLE_CAP: u32 = write::<kvm_enable_cap>(TYPE, 0xa3);
 pub(crate) const GET_ONE_REG: u32 = write::<kvm_one_reg>(TYPE, 0xab);
 pub(crate) const SET_ONE_REG: u32 = write::<kvm_one_reg>(TYPE, 0xac);

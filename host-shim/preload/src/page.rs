@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use fakemon_host::Trap;
 use kvm_bindings::{
-    KVM_EXIT_HYPERCALL, KVM_EXIT_INTERNAL_ERROR, KVM_EXIT_INTR, KVM_EXIT_MMIO,
-    KVM_EXIT_SYSTEM_EVENT, KVM_INTERNAL_ERROR_EMULATION, kvm_run,
+    KVM_EXIT_DEBUG, KVM_EXIT_HYPERCALL, KVM_EXIT_INTERNAL_ERROR, KVM_EXIT_INTR, KVM_EXIT_MMIO,
+    KVM_EXIT_SYSTEM_EVENT, KVM_HYPERCALL_EXIT_SMC, KVM_INTERNAL_ERROR_EMULATION, kvm_run,
 };
 
 /// Why KVM_RUN is to return at once, as far as this library wants it to: a bit of `immediate_exit`, of
@@ -59,6 +59,9 @@ const MMIO_DATA: usize = offset_of!(kvm_run, __bindgen_anon_1.mmio.data);
 const MMIO_LENGTH: usize = offset_of!(kvm_run, __bindgen_anon_1.mmio.len);
 const MMIO_IS_WRITE: usize = offset_of!(kvm_run, __bindgen_anon_1.mmio.is_write);
 const SUBERROR: usize = offset_of!(kvm_run, __bindgen_anon_1.internal.suberror);
+const DEBUG_ESR: usize = offset_of!(kvm_run, __bindgen_anon_1.debug.arch.hsr);
+/// ESR_ELx of a software step from a lower level: its class, and that the instruction had 32 bits.
+const STEP: u32 = 0x32 << 26 | 1 << 25;
 const ERROR_NDATA: usize = offset_of!(kvm_run, __bindgen_anon_1.internal.ndata);
 
 /// Numbers, of which any bits are one.
@@ -90,6 +93,17 @@ impl Page {
     pub(crate) fn trap(&self) -> Option<Trap> {
         let is_call = self.exit_reason() == KVM_EXIT_HYPERCALL;
         is_call.then(|| Trap::from_exit(self.get(CALL_NR), self.get(CALL_FLAGS)))
+    }
+
+    /// Whether that call was made by SMC.
+    pub(crate) fn is_smc(&self) -> bool {
+        self.get::<u64>(CALL_FLAGS) & u64::from(KVM_HYPERCALL_EXIT_SMC) != 0
+    }
+
+    /// Tells the VMM that the guest has executed one instruction.
+    pub(crate) fn tell_step(&self) {
+        self.set(DEBUG_ESR, STEP);
+        self.set(EXIT_REASON, KVM_EXIT_DEBUG);
     }
 
     /// The kind of system event for which KVM_RUN has ended, if that is why.

@@ -35,7 +35,7 @@ enum Next {
 }
 
 /// Why a guest cannot go on: an error of the library's, of the host's, or a text.
-pub(crate) type Failure = Box<dyn Error>;
+type Failure = Box<dyn Error>;
 
 /// The VMM's KVM_RUN.
 pub(crate) fn run(vcpu: &Vcpu) -> io::Result<c_int> {
@@ -198,8 +198,16 @@ fn exit(vcpu: &Vcpu, lane: Option<&mut Lane>) -> Result<Next, Failure> {
             let Some(trap) = vcpu.page.trap() else {
                 return Ok(Next::Exit);
             };
+            // KVM forgets that it was to step over an SMC when it has user space answer that.
+            let is_step = vcpu.is_stepping() && vcpu.page.is_smc();
             let step = lane.trap(trap)?;
-            go_on(vcpu, lane, step)
+            let next = go_on(vcpu, lane, step)?;
+            let is_over = matches!(next, Next::Run) && !lane.in_call();
+            if is_step && is_over && vcpu.vm.cpus.is_on(vcpu.number) {
+                vcpu.page.tell_step();
+                return Ok(Next::Exit);
+            }
+            Ok(next)
         }
         (KVM_EXIT_SYSTEM_EVENT, Some(lane)) if lane.request().is_some() => {
             match vcpu.page.system_event() {

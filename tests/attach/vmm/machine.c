@@ -213,8 +213,8 @@ static void debugged(void)
     struct vm vm = make_vm();
     struct cpu cpu = make_cpu(&vm, 0);
     struct kvm_guest_debug debug = {.control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP};
-    for (int n = 0; n < 1; n++) {
-        const uint64_t at[] = {BY_HVC};
+    for (int n = 0; n < 2; n++) {
+        const uint64_t at[] = {BY_SMC, BY_HVC};
         sys(ioctl(cpu.fd, KVM_SET_GUEST_DEBUG, &debug), "KVM_SET_GUEST_DEBUG");
         prepare(&cpu, VERSION, 0, 0, 0);
         set(&cpu, PC, at[n]);

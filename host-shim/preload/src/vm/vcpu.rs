@@ -3,15 +3,15 @@
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fakemon_host::abi::mpidr::AFFINITY;
 use fakemon_host::regs::{self, RegisterError, Registers};
 use fakemon_host::{Lane, Start, Width};
 use kvm_bindings::{
-    KVM_ARM_VCPU_EL1_32BIT, KVM_ARM_VCPU_POWER_OFF, KVM_MP_STATE_RUNNABLE, KVM_MP_STATE_STOPPED,
-    kvm_vcpu_init,
+    KVM_ARM_VCPU_EL1_32BIT, KVM_ARM_VCPU_POWER_OFF, KVM_GUESTDBG_ENABLE, KVM_GUESTDBG_SINGLESTEP,
+    KVM_MP_STATE_RUNNABLE, KVM_MP_STATE_STOPPED, kvm_vcpu_init,
 };
 
 use crate::page::{Page, Return};
@@ -35,6 +35,8 @@ pub(crate) struct Vcpu {
     /// The thread that is in KVM_RUN with it, or 0.
     thread: AtomicI32,
     stolen_time: AtomicU64,
+    /// A debugger of the VMM's goes one instruction at a time.
+    is_stepping: AtomicBool,
     serving: Mutex<Serving>,
     /// Last, since it has memory that the lane uses.
     pub(crate) vm: Arc<Vm>,
@@ -70,6 +72,7 @@ impl Vcpu {
             reset: Mutex::default(),
             thread: AtomicI32::new(0),
             stolen_time: AtomicU64::new(NOWHERE),
+            is_stepping: AtomicBool::new(false),
             serving: Mutex::default(),
         })
     }
@@ -114,6 +117,18 @@ impl Vcpu {
             KVM_MP_STATE_RUNNABLE => self.vm.cpus.set(self.number, true),
             _ => {}
         }
+    }
+
+    /// Notes what a debugger wants.
+    pub(crate) fn note_debug(&self, control: u32) {
+        let step = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP;
+        let is_stepping = control & step == step;
+        self.is_stepping.store(is_stepping, Ordering::Relaxed);
+    }
+
+    /// Whether it is to stop after one instruction.
+    pub(crate) fn is_stepping(&self) -> bool {
+        self.is_stepping.load(Ordering::Relaxed)
     }
 
     /// Notes where KVM keeps its stolen time.
