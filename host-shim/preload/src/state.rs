@@ -147,8 +147,9 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_told_apart() {
+        // Room that no times have taken is the data's.
         let much = State {
-            data: vec![1; MOST_DATA],
+            data: vec![1; MOST_DATA + 2 * MOST_TIMES],
             ..State::default()
         };
         assert_eq!(there_and_back(&much), Err(Bad::TooMuch));
