@@ -16,8 +16,8 @@ use libc::{c_int, c_void};
 
 use crate::slots::Slot;
 use crate::table::{self, Object};
-use crate::vm::vcpu::{self, Vcpu};
 use crate::vm::Vm;
+use crate::vm::vcpu::{self, Vcpu};
 use crate::{errno, kvm, registers, run, say, settings};
 
 /// An ioctl of KVM's type.
