@@ -78,7 +78,8 @@ impl Ci {
         boots::on_newer_kernel(self.full, &mut summary, &mut stages)?;
         let engine = this_machine::engine()?.unwrap_or(Engine::Userspace);
         stages.run(&format!("attach, {engine}"), || {
-            Test::default().run_attach(engine, &mut summary)
+            let test = Test::default().short(!self.full);
+            test.run_attach(engine, &mut summary)
         })?;
         stages.run("demonstrations", || {
             Test::default().run_demos(self.full, engine, &mut summary)

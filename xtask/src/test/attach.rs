@@ -15,8 +15,15 @@ pub(crate) const ATTACHED: &str = "virt";
 /// The board whose pages are served on another's machine.
 pub(crate) const PAGED: &str = "zynqmp";
 
+/// What takes minutes of an emulated host, and of which another test shows the better half.
+const LONG: [&str; 3] = [
+    "a_board_without_its_pages_lacks_registers",
+    "a_board_without_attach_lacks_firmware",
+    "a_saved_guest_is_refused_without_its_blob",
+];
+
 impl Test {
-    /// Attaches to other VMMs.
+    /// Attaches to other VMMs; without what is [`LONG`], if this is to be short.
     pub(crate) fn run_attach(&self, engine: Engine, summary: &mut Summary) -> Result<()> {
         let test = Test {
             boards: vec![ATTACHED.to_owned()],
@@ -27,6 +34,10 @@ impl Test {
         };
         // What is particular to a processor the boots of the boards show.
         let cpu = self.cpu.unwrap_or(Cpu::Max);
-        test.run_in_kvm(ATTACH, cpu, engine, &[], summary)
+        let long = LONG.iter().filter(|_| self.short);
+        let skip: Vec<_> = long
+            .flat_map(|name| ["--skip".to_owned(), (*name).to_owned()])
+            .collect();
+        test.run_in_kvm(ATTACH, cpu, engine, &skip, summary)
     }
 }
