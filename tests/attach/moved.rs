@@ -101,5 +101,8 @@ fn saved(qemu: &Qemu) -> Result<(), String> {
         return Err(format!("{code:?}, which is no refusal:\n{console}"));
     }
     let mut command = attached(qemu);
-    goes_on(Watched::start_typing(command.args(["-incoming", &from]))?)
+    command.args(["-incoming", &from]);
+    let (new, mut qmp) = start(command, "loads")?;
+    qmp.wait_until_running()?;
+    goes_on(new)
 }

@@ -66,6 +66,19 @@ impl Qmp {
         }
     }
 
+    /// Waits until the guest that comes from somewhere is there: what is typed before is lost with the
+    /// console's state.
+    pub(crate) fn wait_until_running(&mut self) -> Result<(), String> {
+        loop {
+            let state = self.execute("query-status", &json!({}))?;
+            match state["status"].as_str().unwrap_or_default() {
+                "running" => return Ok(()),
+                "inmigrate" => thread::sleep(Duration::from_millis(100)),
+                other => return Err(format!("the guest that was to come is {other}")),
+            }
+        }
+    }
+
     fn line(&mut self) -> Result<Value, String> {
         let mut line = String::new();
         let read = self.lines.read_line(&mut line);
