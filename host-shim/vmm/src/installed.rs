@@ -31,13 +31,13 @@ pub enum NotInstalled {
     /// The blob of a board.
     #[error(
         "there is no blob of board {0} beside this program or in ${PATH}: `fakemon boards` lists what is \
-         installed; use --blob FILE for another"
+         installed; --blob FILE takes another"
     )]
     Blob(String),
     /// The description of a board.
     #[error(
         "there is no board {0} beside this program or in ${PATH}: `fakemon boards` lists what is \
-         installed; use --board DIR for another"
+         installed; `run` takes another by --board DIR"
     )]
     Board(String),
 }

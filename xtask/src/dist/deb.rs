@@ -98,7 +98,7 @@ fn changelog(release: &Release) -> Result<String> {
     ))
 }
 
-/// In Debian's format of copyright files.
+/// Whose it is and under which licences, in the words of Debian's format of copyright files.
 fn copyright(year: i32) -> String {
     let mit = include_str!("../../../LICENSE-MIT");
     // An empty line has a dot there.
@@ -107,8 +107,7 @@ fn copyright(year: i32) -> String {
         line => format!(" {line}\n"),
     });
     format!(
-        "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\
-         Upstream-Name: fakemon\n\
+        "Upstream-Name: fakemon\n\
          Comment: THIRD-PARTY.txt in this directory has what the programs are built of\n \
          besides, and the licences of that.\n\n\
          Files: *\n\
