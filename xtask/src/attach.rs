@@ -3,9 +3,10 @@
 
 use anyhow::Result;
 use fakemon_launch::assets;
+use fakemon_manifest::Board;
 
 use crate::machine::Stage;
-use crate::supplies::Supplies;
+use crate::supplies::{Kernel, Supplies};
 use crate::test::{ATTACHED, PAGED};
 use crate::{blob, c_programs, cargo, guest, setup, workspace};
 
@@ -19,15 +20,14 @@ pub(crate) fn add_assets(stage: &mut Stage, supplies: &Supplies) -> Result<()> {
     for blob in blob::build(&BLOBS.map(str::to_owned))? {
         stage.add(&assets::blob(&blob.board), blob.path);
     }
-    let vmm = supplies.vmm()?;
-    stage.add(assets::PRELOAD, cargo::build_preload(&vmm.link())?);
-    add_vmm(stage, supplies)?;
+    let link = supplies.vmm()?.link();
+    stage.add(assets::PRELOAD, cargo::build_preload(&link)?);
+    let (_, kernel) = add_vmm(stage, supplies)?;
     match c_programs::build_vmm(&workspace::target().join("c/vmm/scenarios"))? {
         Ok(program) => drop(stage.add(assets::VMM_IN_C, program)),
         Err(reason) => drop(stage.add_text(assets::VMM_IN_C_SKIP, &reason)?),
     }
     let paged = workspace::board(PAGED)?;
-    let kernel = supplies.guest_kernel(&paged)?;
     let initrd = guest::initramfs(supplies, &paged, &kernel)?;
     stage.add(&assets::initrd(PAGED), initrd);
     for board in [ATTACHED, PAGED] {
@@ -36,8 +36,9 @@ pub(crate) fn add_assets(stage: &mut Stage, supplies: &Supplies) -> Result<()> {
     Ok(())
 }
 
-/// Puts another VMM on the stage, unless this machine has its own, and what it boots.
-pub(crate) fn add_vmm(stage: &mut Stage, supplies: &Supplies) -> Result<()> {
+/// Puts another VMM on the stage, unless this machine has its own, and what it boots: returns the board and
+/// the kernel.
+pub(crate) fn add_vmm(stage: &mut Stage, supplies: &Supplies) -> Result<(Board, Kernel)> {
     if !stage.is_native() {
         let vmm = supplies.vmm()?;
         stage.add(assets::VMM, vmm.program());
@@ -48,5 +49,5 @@ pub(crate) fn add_vmm(stage: &mut Stage, supplies: &Supplies) -> Result<()> {
     let initrd = guest::attach_initramfs(supplies, &board, &kernel)?;
     stage.add(assets::VMM_INITRD, initrd);
     stage.add(&assets::kernel(&board), kernel.image());
-    Ok(())
+    Ok((board, kernel))
 }

@@ -120,6 +120,13 @@ fn programs(what: &str, packages: &[String]) -> Result<Vec<Program>> {
 
 /// Flags that replace every path of this machine in a program by one that is the same everywhere.
 pub(crate) fn remap_flags() -> Result<Vec<String>> {
+    let flag =
+        |(from, to): &(PathBuf, String)| format!("--remap-path-prefix={}={to}", from.display());
+    Ok(places()?.iter().map(flag).collect())
+}
+
+/// The places of this machine that a program could have in it, and what stands for each.
+pub(crate) fn places() -> Result<Vec<(PathBuf, String)>> {
     let version = cargo::rustc(&["--version", "--verbose"])?;
     let commit = version
         .lines()
@@ -143,9 +150,7 @@ pub(crate) fn remap_flags() -> Result<Vec<String>> {
             .flatten();
         map.extend(registries.map(|registry| (registry.path(), "/registry".to_owned())));
     }
-    let flag =
-        |(from, to): &(PathBuf, String)| format!("--remap-path-prefix={}={to}", from.display());
-    Ok(map.iter().map(flag).collect())
+    Ok(map)
 }
 
 /// Bytes of text and initialised data: what the segments take from the file.

@@ -235,7 +235,8 @@ pub(crate) fn sha256(path: &Path) -> Result<String> {
     Ok(hexadecimal(&hasher.finalize()))
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+/// Bytes in hexadecimal.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -160,7 +160,8 @@ pub(crate) fn run(what: &str, command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-fn one(programs: Vec<Program>) -> Result<PathBuf> {
+/// The one program of a build.
+pub(crate) fn one(programs: Vec<Program>) -> Result<PathBuf> {
     let program = programs
         .into_iter()
         .next()

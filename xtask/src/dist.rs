@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use fakemon_launch::assets;
 
-use crate::cache::{files_below, remove_dir, sha256};
+use crate::cache::{Check, files_below, remove_dir, sha256};
 use crate::debian::unpack;
 use crate::machine::Stage;
 use crate::progress::Progress;
@@ -59,12 +59,12 @@ pub(crate) struct Dist {
 
 impl Dist {
     pub(crate) fn run(&self) -> Result<ExitCode> {
-        let release = Release::of_checkout()?;
+        let (release, supplies) = (Release::of_checkout()?, Supplies::open(Check::Quick)?);
         let out = match &self.out {
             Some(out) => std::path::absolute(out)?,
             None => packages(),
         };
-        let made = make(&release, &out)?;
+        let made = make(&release, &supplies, &out)?;
         for path in &made {
             let size = fs::metadata(path)?.len();
             println!("{}  {size} bytes  sha256 {}", path.display(), sha256(path)?);
@@ -88,7 +88,7 @@ impl Dist {
 /// Puts the Debian package on the stage, unpacked, and what guests need besides.
 pub(crate) fn add_assets(stage: &mut Stage, supplies: &Supplies) -> Result<()> {
     let out = packages();
-    let made = make(&Release::of_checkout()?, &out)?;
+    let made = make(&Release::of_checkout()?, supplies, &out)?;
     let package = made
         .iter()
         .find(|path| path.extension() == Some("deb".as_ref()));
@@ -99,9 +99,7 @@ pub(crate) fn add_assets(stage: &mut Stage, supplies: &Supplies) -> Result<()> {
         let name = file.strip_prefix(&root)?.display().to_string();
         stage.add(&format!("{}/{name}", assets::PACKAGE), file);
     }
-    attach::add_vmm(stage, supplies)?;
-    let board = workspace::board(ATTACHED)?;
-    let kernel = supplies.guest_kernel(&board)?;
+    let (board, kernel) = attach::add_vmm(stage, supplies)?;
     let initrd = guest::initramfs(supplies, &board, &kernel)?;
     stage.add(&assets::initrd(ATTACHED), initrd);
     Ok(())
@@ -113,8 +111,10 @@ fn packages() -> PathBuf {
 }
 
 /// Makes all files in the directory `out`.
-fn make(release: &Release, out: &Path) -> Result<Vec<PathBuf>> {
-    let programs = programs::build()?;
+fn make(release: &Release, supplies: &Supplies, out: &Path) -> Result<Vec<PathBuf>> {
+    // What cannot be written is known before what takes minutes.
+    fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
+    let programs = programs::build(supplies)?;
     let crates = crates::shipped()?;
     let sbom = sbom::json(release, &crates)?;
     let tree = contents::tree(&programs, &crates, &sbom)?;
@@ -127,11 +127,10 @@ fn make(release: &Release, out: &Path) -> Result<Vec<PathBuf>> {
             format!("{archive}.tar.xz"),
             tree::xz(&tree.tar(&archive, release.time)?)?,
         ),
-        (debian, deb::package(release, &tree, &programs.needs)?),
+        (debian, deb::package(release, tree, &programs.needs)?),
         (format!("{archive}.cdx.json"), sbom),
     ];
     progress.finish();
-    fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
     let mut made = Vec::new();
     for (name, content) in files {
         let path = out.join(name);

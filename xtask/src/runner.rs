@@ -96,11 +96,9 @@ impl Runner {
         let mut variables = environment();
         let mut set = |name: &str, value: String| variables.insert(name.to_owned(), value);
         set(env::ASSETS, stage.root());
-        if !program.starts_with(PACKAGE) {
-            // On this machine the program is elsewhere, and the stage has a link to it.
-            let places = assets::PLACES.map(|place| format!("{}/{place}", stage.root()));
-            set(env::PATH, places.join(":"));
-        }
+        // On this machine the program is elsewhere, and the stage has a link to it.
+        let places = assets::PLACES.map(|place| format!("{}/{place}", stage.root()));
+        set(env::PATH, places.join(":"));
         set(env::QUICK, env::switch(quick).to_owned());
         if let Some(strict) = variable(env::STRICT) {
             set(env::STRICT, strict);

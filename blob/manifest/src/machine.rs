@@ -50,6 +50,20 @@ pub struct Gic {
     pub redist: Option<u64>,
 }
 
+impl Gic {
+    /// The versions that a guest with this many CPUs can use, preferred first.
+    pub fn versions_for(&self, cpus: usize) -> impl Iterator<Item = u8> {
+        let versions = self.versions.iter().copied();
+        versions.filter(move |&version| version != 2 || cpus <= GICV2_CPUS)
+    }
+
+    /// Whether this version of it can be where the board has it, on a host with pages of this size: KVM maps
+    /// the host's own CPU interface there, by whole pages.
+    pub fn fits_pages(&self, version: u8, page: u64) -> bool {
+        version != 2 || self.cpu.is_none_or(|address| address.is_multiple_of(page))
+    }
+}
+
 /// One of Arm's PrimeCell peripherals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

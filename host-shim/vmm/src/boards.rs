@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `fakemon boards`: lists the boards that are installed.
 
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use fakemon_manifest::Board;
@@ -10,6 +9,7 @@ use serde_json::{Value, json};
 use crate::cli::BoardsArgs;
 use crate::input;
 use crate::installed::{Installed, PATH};
+use crate::output::print;
 use crate::run::Ending;
 
 /// A board that can be used.
@@ -99,18 +99,6 @@ fn json(usable: &Usable) -> Value {
         "board": usable.dir,
         "blob": usable.blob,
     })
-}
-
-/// Prints a text, as far as somebody reads it.
-pub(crate) fn print(text: &str) -> io::Result<()> {
-    let mut output = io::stdout().lock();
-    match output
-        .write_all(text.as_bytes())
-        .and_then(|()| output.flush())
-    {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written,
-    }
 }
 
 #[cfg(test)]

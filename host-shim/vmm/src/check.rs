@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::boards::{self, Usable};
 use crate::cli::CheckArgs;
 use crate::installed::Installed;
+use crate::output;
 use crate::run::Ending;
 
 pub mod findings;
@@ -42,7 +43,7 @@ pub fn check(args: &CheckArgs) -> Ending {
         true => format!("{:#}\n", Value::from_iter(findings.iter().map(json))),
         false => findings.iter().map(Finding::to_string).collect(),
     };
-    if let Err(error) = boards::print(&text) {
+    if let Err(error) = output::print(&text) {
         return Ending::Host(format!("cannot write what was found: {error}"));
     }
     let failed: Vec<_> = findings

@@ -93,7 +93,8 @@ impl Installed {
     /// # Errors
     /// It is not there.
     pub fn board(&self, board: &str) -> Result<PathBuf, NotInstalled> {
-        self.named(board, &format!("boards/{board}"))
+        let file = self.named(board, &format!("boards/{board}/board.toml"));
+        file.and_then(|file| Some(file.parent()?.to_owned()))
             .ok_or_else(|| NotInstalled::Board(board.to_owned()))
     }
 

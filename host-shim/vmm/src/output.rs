@@ -6,7 +6,7 @@
 //! process ends it ends with it.
 
 use std::fmt;
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -128,6 +128,18 @@ fn take(shared: &Shared) -> Vec<u8> {
     // There is room now.
     shared.changed.notify_all();
     bytes
+}
+
+/// Prints a text, as far as somebody reads it.
+pub(crate) fn print(text: &str) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    match output
+        .write_all(text.as_bytes())
+        .and_then(|()| output.flush())
+    {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
 }
 
 #[cfg(test)]

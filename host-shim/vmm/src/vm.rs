@@ -245,7 +245,7 @@ fn open(input: &Input) -> Result<Kvm, VmError> {
 
 /// Bits of the guest's physical addresses: as many as KVM gives if nothing is said, or all that this host
 /// has, if they are fewer.
-fn address_bits(kvm: &Kvm) -> u32 {
+pub(crate) fn address_bits(kvm: &Kvm) -> u32 {
     const DEFAULT: u32 = 40;
     match u32::try_from(kvm.get_host_ipa_limit()) {
         Ok(limit @ 1..) => limit.min(DEFAULT),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The examples for embedders, `minimal` and `hotplug` in `host-shim/examples`, and
-//! `host-shim/capi/examples/minimal.c`, do what they say with the blob of board virt; and no function for C crashes by what C can get
-//! wrong.
+//! `host-shim/capi/examples/minimal.c`, do what they say with the blob of board virt; and no function for C
+//! crashes by what C can get wrong.
 
 use std::process::Command;
 

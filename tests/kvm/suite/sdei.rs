@@ -13,8 +13,9 @@ const ARGUMENT: u64 = 0x5a5a;
 
 program!(
     /// Registers its handler for event 0 with the flags in x25, which lies as far from the vectors that
-    /// x24 says as it registers it, signals the event to itself with numbers in x4 to x17, and reports in which order what happened: at 0x00 the codes of the calls, from 0x40 what the handler
-    /// finds, from 0x80 what is there afterwards.
+    /// x24 says as it registers it, signals the event to itself with numbers in x4 to x17, and reports in
+    /// which order what happened: at 0x00 the codes of the calls, from 0x40 what the handler finds, from 0x80
+    /// what is there afterwards.
     signal,
     "msr vbar_el1, x24",
     "isb",

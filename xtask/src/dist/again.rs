@@ -4,12 +4,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
 use super::release::Release;
-use crate::progress::Progress;
 use crate::scratch::Scratch;
 use crate::{cargo, workspace};
 
@@ -22,7 +21,6 @@ pub(super) fn differences(release: &Release, made: &[PathBuf]) -> Result<Vec<Str
     let copy = scratch.path().join("a-copy");
     copy_to(&copy)?;
     let out = scratch.path().join("out");
-    let progress = Progress::start("making it again, in another place");
     let mut command = cargo::cargo(&[
         "run",
         "--quiet",
@@ -35,16 +33,7 @@ pub(super) fn differences(release: &Release, made: &[PathBuf]) -> Result<Vec<Str
     command.arg(&out).current_dir(&copy);
     command.env_remove("CARGO_TARGET_DIR");
     command.envs(release.variables()).envs(ELSEWHERE);
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .context("cannot start cargo")?;
-    progress.finish();
-    ensure!(
-        output.status.success(),
-        "it cannot be made again:\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    cargo::run("it again, in another place", &mut command)?;
     differing(made, &out)
 }
 

@@ -2,7 +2,7 @@
 //! What goes where. Programs and data lie as [`assets`] says, so that tests run what is installed.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use fakemon_launch::assets;
@@ -11,7 +11,7 @@ use super::crates::Crates;
 use super::programs::Programs;
 use super::tree::Tree;
 use super::{notices, pages};
-use crate::{cargo, workspace};
+use crate::{blob, cargo, workspace};
 
 /// Where documents go.
 const DOC: &str = "share/doc/fakemon";
@@ -31,7 +31,7 @@ const STANDARD: &str = "share/doc/rust/COPYRIGHT-library.html";
 /// All files.
 pub(super) fn tree(programs: &Programs, crates: &Crates, sbom: &[u8]) -> Result<Tree> {
     let mut tree = Tree::default();
-    tree.add_program(assets::FAKEMON, read(&programs.fakemon)?);
+    tree.add_program_copy(assets::FAKEMON, &programs.fakemon)?;
     tree.add_copy(assets::PRELOAD, &programs.preload)?;
     for blob in &programs.blobs {
         tree.add_copy(&assets::blob(&blob.board), &blob.path)?;
@@ -52,7 +52,7 @@ pub(super) fn tree(programs: &Programs, crates: &Crates, sbom: &[u8]) -> Result<
     let standard = Path::new(sysroot.trim()).join(STANDARD);
     tree.add_copy(&format!("{DOC}/rust-library.html"), &standard)?;
     tree.add(&format!("{DOC}/fakemon.cdx.json"), sbom);
-    tree.refuse(&of_this_machine())?;
+    tree.refuse(&of_this_machine()?)?;
     Ok(tree)
 }
 
@@ -77,16 +77,14 @@ fn add_documents(tree: &mut Tree) -> Result<()> {
     Ok(())
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).with_context(|| format!("cannot read {}", path.display()))
-}
-
 /// What nothing in a package may have in it.
-fn of_this_machine() -> Vec<String> {
-    let places = [workspace::root(), workspace::target()];
-    let variables = ["CARGO_HOME", "RUSTUP_HOME"]
-        .into_iter()
-        .filter_map(std::env::var_os);
-    let places = places.into_iter().chain(variables.map(Into::into));
-    places.map(|place| place.display().to_string()).collect()
+fn of_this_machine() -> Result<Vec<String>> {
+    let places = blob::places()?.into_iter().map(|(place, _)| place);
+    // Theirs have more below them than is replaced.
+    let variables = ["CARGO_HOME", "RUSTUP_HOME"].into_iter();
+    let variables = variables.filter_map(std::env::var_os).map(Into::into);
+    let all = places.chain(variables);
+    Ok(all
+        .map(|place: PathBuf| place.display().to_string())
+        .collect())
 }

@@ -9,6 +9,7 @@ use md5::{Digest, Md5};
 use super::glibc::Needs;
 use super::release::Release;
 use super::tree::{Tree, gzip, xz};
+use crate::cache::hexadecimal;
 
 /// What lintian reports and is meant to be so.
 const OVERRIDES: &str = "\
@@ -20,8 +21,7 @@ fakemon: unstripped-binary-or-object [usr/lib/fakemon/blobs/*.elf]
 ";
 
 /// The package with the files of `tree` below /usr.
-pub(super) fn package(release: &Release, tree: &Tree, needs: &Needs) -> Result<Vec<u8>> {
-    let mut tree = tree.clone();
+pub(super) fn package(release: &Release, mut tree: Tree, needs: &Needs) -> Result<Vec<u8>> {
     let changelog = gzip(changelog(release)?.as_bytes())?;
     tree.add("share/doc/fakemon/changelog.gz", changelog);
     tree.add("share/doc/fakemon/copyright", copyright(release.year()?));
@@ -78,10 +78,7 @@ fn control(release: &Release, tree: &Tree, needs: &Needs) -> String {
 /// What `dpkg --verify` compares.
 fn sums(tree: &Tree) -> String {
     let line = |(path, content): (&str, &[u8])| {
-        let sum: String = Md5::digest(content)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let sum = hexadecimal(&Md5::digest(content));
         format!("{sum}  usr/{path}\n")
     };
     tree.files().map(line).collect()
@@ -142,7 +139,7 @@ mod tests {
 
     #[test]
     fn it_has_the_members_that_dpkg_wants_in_their_order() {
-        let bytes = package(&release(), &tree(), &needs()).expect("a package");
+        let bytes = package(&release(), tree(), &needs()).expect("a package");
         let mut archive = ar::Archive::new(bytes.as_slice());
         let mut names = Vec::new();
         while let Some(entry) = archive.next_entry() {
@@ -157,7 +154,7 @@ mod tests {
             }
         }
         assert_eq!(names, ["debian-binary", "control.tar.xz", "data.tar.xz"]);
-        let again = package(&release(), &tree(), &needs()).expect("a package");
+        let again = package(&release(), tree(), &needs()).expect("a package");
         assert_eq!(bytes, again);
     }
 

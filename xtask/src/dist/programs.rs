@@ -4,11 +4,10 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::glibc::Needs;
 use crate::blob::{self, Built, remap_flags};
-use crate::cache::Check;
 use crate::supplies::Supplies;
 use crate::{cargo, setup, workspace};
 
@@ -29,16 +28,14 @@ pub(super) struct Programs {
 }
 
 /// Builds all of it, without a path of this machine.
-pub(super) fn build() -> Result<Programs> {
-    setup::rust_targets()?;
+pub(super) fn build(supplies: &Supplies) -> Result<Programs> {
     setup::rust_target(cargo::GNU)?;
     let blobs = blob::build(&[])?;
 
     let mut fakemon = of_profile(&["build", "--bin", "fakemon"], "fakemon", cargo::LINUX)?;
-    let built = cargo::build("fakemon", &mut fakemon)?;
-    let fakemon = built.into_iter().next().context("cargo built no fakemon")?;
+    let fakemon = cargo::one(cargo::build("fakemon", &mut fakemon)?)?;
 
-    let link = Supplies::open(Check::Quick)?.vmm()?.link();
+    let link = supplies.vmm()?.link();
     let mut preload = of_profile(&["rustc"], "fakemon-preload", cargo::GNU)?;
     cargo::link_with(&mut preload, &link);
     cargo::run("the library for other VMMs", &mut preload)?;
@@ -46,7 +43,7 @@ pub(super) fn build() -> Result<Programs> {
     let preload = preload.join(PROFILE).join("libfakemon_preload.so");
     Ok(Programs {
         needs: Needs::of_library(&preload)?,
-        fakemon: fakemon.path,
+        fakemon,
         preload,
         blobs,
     })

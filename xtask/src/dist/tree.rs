@@ -40,8 +40,13 @@ impl Tree {
 
     /// Adds a file with the content of another.
     pub(super) fn add_copy(&mut self, path: &str, from: &Path) -> Result<()> {
-        let content = fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
-        self.add(path, content);
+        self.add(path, read(from)?);
+        Ok(())
+    }
+
+    /// Adds a program with the content of a file.
+    pub(super) fn add_program_copy(&mut self, path: &str, from: &Path) -> Result<()> {
+        self.add_program(path, read(from)?);
         Ok(())
     }
 
@@ -108,6 +113,10 @@ pub(super) fn gzip(content: &[u8]) -> Result<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(content)?;
     Ok(encoder.finish()?)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 #[cfg(test)]

@@ -25,6 +25,21 @@ const LONG: [&str; 3] = [
 impl Test {
     /// Attaches to other VMMs; without what is [`LONG`], if this is to be short.
     pub(crate) fn run_attach(&self, engine: Engine, summary: &mut Summary) -> Result<()> {
+        let long = LONG.iter().filter(|_| self.short);
+        let skip: Vec<_> = long
+            .flat_map(|name| ["--skip".to_owned(), (*name).to_owned()])
+            .collect();
+        self.run_with_vmm(ATTACH, engine, &skip, summary)
+    }
+
+    /// Runs a test program in which another VMM serves the guest of board virt.
+    pub(super) fn run_with_vmm(
+        &self,
+        program: &str,
+        engine: Engine,
+        filter: &[String],
+        summary: &mut Summary,
+    ) -> Result<()> {
         let test = Test {
             boards: vec![ATTACHED.to_owned()],
             host_kernel: self.host_kernel.clone(),
@@ -34,10 +49,6 @@ impl Test {
         };
         // What is particular to a processor the boots of the boards show.
         let cpu = self.cpu.unwrap_or(Cpu::Max);
-        let long = LONG.iter().filter(|_| self.short);
-        let skip: Vec<_> = long
-            .flat_map(|name| ["--skip".to_owned(), (*name).to_owned()])
-            .collect();
-        test.run_in_kvm(ATTACH, cpu, engine, &skip, summary)
+        test.run_in_kvm(program, cpu, engine, filter, summary)
     }
 }

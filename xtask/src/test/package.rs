@@ -4,8 +4,7 @@
 use anyhow::Result;
 use fakemon_host::Engine;
 
-use super::{ATTACHED, Test};
-use crate::machine::Cpu;
+use super::Test;
 use crate::summary::Summary;
 
 /// The test program that uses the package.
@@ -14,14 +13,6 @@ pub(crate) const PACKAGE: &str = "package";
 impl Test {
     /// Uses the package.
     pub(crate) fn run_package(&self, engine: Engine, summary: &mut Summary) -> Result<()> {
-        let test = Test {
-            boards: vec![ATTACHED.to_owned()],
-            host_kernel: self.host_kernel.clone(),
-            kernel: self.kernel.clone(),
-            newest: self.newest,
-            ..Test::default()
-        };
-        let cpu = self.cpu.unwrap_or(Cpu::Max);
-        test.run_in_kvm(PACKAGE, cpu, engine, &[], summary)
+        self.run_with_vmm(PACKAGE, engine, &[], summary)
     }
 }

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use fakemon_manifest::{Board, GICV2_CPUS};
+use fakemon_manifest::Board;
 use kvm_bindings::{
     KVM_ARM_IRQ_TYPE_SHIFT, KVM_ARM_IRQ_TYPE_SPI, KVM_DEV_ARM_VGIC_CTRL_INIT,
     KVM_DEV_ARM_VGIC_GRP_ADDR, KVM_DEV_ARM_VGIC_GRP_CTRL, KVM_DEV_ARM_VGIC_GRP_NR_IRQS,
@@ -45,15 +45,9 @@ pub(super) fn create(
     wanted: Option<u32>,
 ) -> Result<Gic, VmError> {
     let gic = &board.machine.gic;
-    let usable = |version: &u32| {
-        wanted.is_none_or(|wanted| wanted == *version) && (*version == 3 || cpus <= GICV2_CPUS)
-    };
-    let versions: Vec<u32> = gic
-        .versions
-        .iter()
-        .map(|&v| v.into())
-        .filter(usable)
-        .collect();
+    let usable = gic.versions_for(cpus).map(u32::from);
+    let usable = usable.filter(|version| wanted.is_none_or(|wanted| wanted == *version));
+    let versions: Vec<u32> = usable.collect();
     for &version in &versions {
         let (kind, addresses) = match version {
             2 => (
@@ -128,9 +122,9 @@ pub(super) fn create(
 /// there, by whole pages, so the guest would find another part of it, and lose what else is in the page.
 /// (Where the host's own is no whole page either, KVM emulates it, but does not tell.)
 fn check_page(board: &Board, version: u32) -> Result<(), VmError> {
-    let page = super::page_size();
-    match board.machine.gic.cpu {
-        Some(address) if version == 2 && !address.is_multiple_of(page) => Err(VmError::GicPage {
+    let (gic, page) = (&board.machine.gic, super::page_size());
+    match gic.cpu {
+        Some(address) if !gic.fits_pages(version as u8, page) => Err(VmError::GicPage {
             board: board.name.clone(),
             address,
             page,

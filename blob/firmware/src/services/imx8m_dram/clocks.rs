@@ -86,25 +86,22 @@ pub(super) struct Frequency {
     apb: Root,
 }
 
-/// MT/s without the PLL: 800 MHz / 2 and 100 MHz, by 4 for the core clock, and 4 for each of its cycles.
-const LOWER_RATES: [u32; 2] = [400, 100];
-
 /// How many frequencies there are.
-pub(super) const COUNT: usize = 1 + LOWER_RATES.len();
+pub(super) const COUNT: usize = FREQUENCIES.len();
 
-/// All frequencies, the one at boot first. The registers' clock has 800 MHz / 5, 160 MHz / 2 and
-/// 40 MHz / 2.
-const FREQUENCIES: [Frequency; COUNT] = [
+/// All frequencies, the one at boot first. Without the PLL they are 800 MHz / 2 and 100 MHz, by 4 for the core
+/// clock, and 4 for each of its cycles. The registers' clock has 800 MHz / 5, 160 MHz / 2 and 40 MHz / 2.
+const FREQUENCIES: &[Frequency] = &[
     Frequency {
         alt: None,
         apb: Root { mux: 4, divider: 5 },
     },
     Frequency {
-        alt: Some((LOWER_RATES[0], Root { mux: 1, divider: 2 })),
+        alt: Some((400, Root { mux: 1, divider: 2 })),
         apb: Root { mux: 3, divider: 2 },
     },
     Frequency {
-        alt: Some((LOWER_RATES[1], Root { mux: 2, divider: 1 })),
+        alt: Some((100, Root { mux: 2, divider: 1 })),
         apb: Root { mux: 2, divider: 2 },
     },
 ];

@@ -37,12 +37,11 @@ pub(super) fn of(board: &Board, host: &Host, kvm: &Kvm) -> Option<Lack> {
         return Some(Lack::Width);
     }
     // As a run takes it: the first that KVM has.
-    let mut versions = machine.gic.versions.iter();
+    let mut versions = machine.gic.versions_for(machine.cpus as usize);
     let Some(version) = versions.find(|version| kvm.gics.contains(version)) else {
         return Some(Lack::Gic);
     };
-    let begins_page = |address: u64| address.is_multiple_of(host.page);
-    if *version == 2 && !machine.gic.cpu.is_none_or(begins_page) {
+    if !machine.gic.fits_pages(version, host.page) {
         return Some(Lack::Page);
     }
     let end = machine.ram_base.saturating_add(machine.memory.0);

@@ -17,8 +17,6 @@ use super::{Host, Kvm, NoKvm};
 
 /// KVM's file.
 const DEVICE: &str = "/dev/kvm";
-/// Bits of a guest's addresses where KVM has no other.
-const ADDRESS_BITS: u32 = 40;
 /// The CPU's memory features, as a guest sees them.
 const ID_AA64MMFR2: Register = regs::sysreg(3, 0, 0, 7, 2);
 /// Where FEAT_S2FWB is in it: four bits.
@@ -54,12 +52,11 @@ fn kvm() -> Result<Kvm, NoKvm> {
     };
     let filter = set_policy(&make()?, Policy::Deny, &[]).map_err(|error| error.to_string());
     let has = |capability: u32| kvm.check_extension_raw(capability.into()) > 0;
-    let bits = u32::try_from(kvm.get_host_ipa_limit()).unwrap_or(0);
     Ok(Kvm {
         filter,
         aarch32: has(KVM_CAP_ARM_EL1_32BIT),
         gics: gics(&kvm),
-        address_bits: if bits > 0 { bits } else { ADDRESS_BITS },
+        address_bits: crate::vm::address_bits(&kvm),
         vcpus: kvm.get_max_vcpus(),
         kernel_engine: has_kernel_engine(&kvm),
         s2fwb: s2fwb(&make()?),
