@@ -176,7 +176,7 @@ impl Blob {
     }
 
     /// Bytes of that.
-    pub(crate) fn data_size(&self) -> usize {
+    pub fn data_size(&self) -> usize {
         let sizes = self.data_segments().map(|segment| segment.size as usize);
         sizes.sum()
     }

@@ -14,7 +14,6 @@ use fakemon_abi::status::INVALID_PARAMETERS;
 use kvm_ioctls::Kvm;
 
 use crate::blob::Blob;
-use crate::entropy::entropy;
 use crate::error::Error;
 use crate::guest::ram::{GuestAccess, Ram};
 use crate::layout::Stage2;
@@ -191,16 +190,12 @@ impl Payload {
     }
 
     /// Has the blob remember something else, as many bytes. What it knew of the guest's memory does not hold
-    /// here, however often that has changed.
-    pub(crate) fn set_data(&self, data: &[u8]) -> io::Result<()> {
+    /// here, however often that has changed: so this counts for so many `changes`, a number that nobody
+    /// else has taken.
+    pub(crate) fn set_data(&self, data: &[u8], changes: u64) {
         image::set_data(self.vm.memory(), &self.blob, data);
-        let mut elsewhere = [0];
-        match entropy(&mut elsewhere) {
-            true => self.count_memory_changes(elsewhere[0]),
-            false => return Err(io::Error::last_os_error()),
-        }
-        self.spoiled.store(false, Ordering::SeqCst);
-        Ok(())
+        self.count_memory_changes(changes);
+        self.set_spoiled(false);
     }
 
     /// The ranges of the monitor's own addresses (docs/abi.md) that have memory, as address and size in

@@ -69,6 +69,16 @@ impl Timers {
         self.arm(&due)
     }
 
+    /// Takes all times back.
+    ///
+    /// # Errors
+    /// When the system refuses to set its timer.
+    pub fn clear(&self) -> io::Result<()> {
+        let mut due = self.lock();
+        due.clear();
+        self.arm(&due)
+    }
+
     /// Takes the places whose time has come. The file is readable no more, until another one's has.
     ///
     /// # Errors
@@ -209,6 +219,15 @@ mod tests {
         timers.set((0, 0), 1).expect("a time");
         timers.forget(0).expect("no time");
         assert!(!goes_off(&timers, 0));
+    }
+
+    #[test]
+    fn what_is_cleared_never_comes() {
+        let timers = timers();
+        timers.set((0, 0), 1).expect("a time");
+        timers.set((1, 1), 1).expect("a time");
+        timers.clear().expect("no time");
+        assert!(!goes_off(&timers, 0) && timers.pending().is_empty());
     }
 
     #[test]

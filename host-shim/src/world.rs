@@ -2,6 +2,7 @@
 //! The secure world of one guest: its payloads, each in a monitor VM of its own, and the guest's
 //! memory as they see it.
 
+use std::io;
 use std::os::fd::{FromRawFd, IntoRawFd};
 use std::sync::{Arc, RwLockWriteGuard};
 
@@ -11,6 +12,7 @@ use kvm_ioctls::Kvm;
 use crate::blob::Blob;
 use crate::claims;
 use crate::engine::binding;
+use crate::entropy::entropy;
 use crate::error::Error;
 use crate::fd::{self, AsKvmFd};
 use crate::guest::ram::{GuestMemory, Ram, Region, Regions};
@@ -318,21 +320,28 @@ impl World {
     /// [reset](Self::reset): the same blobs, to the byte, or else they find what they cannot understand.
     ///
     /// # Errors
-    /// A vCPU is in a call, or it is not as much as these payloads remember; nothing has changed then. Or the
-    /// host has no random numbers.
+    /// A vCPU is in a call, it is not as much as these payloads remember, or the host has no random numbers.
+    /// Nothing has changed then.
     pub fn set_data(&self, data: &[Vec<u8>]) -> Result<(), Error> {
+        // A lane that follows a reset meanwhile would write an older count of changes back.
+        let _regions = self.shared.ram.change();
         self.check_idle()?;
         let payloads = &self.shared.payloads;
         let own = payloads.iter().map(|payload| payload.blob().data_size());
         if !own.eq(data.iter().map(Vec::len)) {
             return Err(Error::OtherData);
         }
-        let mut all = payloads.iter().zip(data);
-        all.try_for_each(|(payload, data)| payload.set_data(data))
-            .map_err(|cause| Error::Kvm {
+        let mut changes = [0];
+        if !entropy(&mut changes) {
+            return Err(Error::Kvm {
                 what: "get a random number",
-                cause,
-            })
+                cause: io::Error::last_os_error(),
+            });
+        }
+        for (payload, data) in payloads.iter().zip(data) {
+            payload.set_data(data, changes[0]);
+        }
+        Ok(())
     }
 
     fn check_idle(&self) -> Result<(), Error> {

@@ -104,5 +104,7 @@ fn saved(qemu: &Qemu) -> Result<(), String> {
     command.args(["-incoming", &from]);
     let (new, mut qmp) = start(command, "loads")?;
     qmp.wait_until_running()?;
+    // It has as many bytes as the guest has RAM.
+    std::fs::remove_file(file("saved")).map_err(|error| error.to_string())?;
     goes_on(new)
 }

@@ -58,7 +58,7 @@ pub(crate) fn answer(vcpu: &Vcpu, request: &Request) -> Answer {
             Reply::ok()
         }
         Request::Time => Reply::values([vm.now(), since_1970(), 0, 0]),
-        Request::Timer { deadline, payload } => done(vm.set_timer(vcpu.id, payload, deadline)),
+        Request::Timer { deadline, payload } => done(vm.set_alarm((vcpu.id, payload), deadline)),
         Request::Watchdog { ns } => done(vm.set_watchdog(ns)),
         Request::StolenTime => (vcpu.stolen_time()).map_or(Reply::not_supported(), Reply::value),
         _ => Reply::of_host(request),

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use fakemon_host::Trap;
 use kvm_bindings::{
     KVM_EXIT_DEBUG, KVM_EXIT_HYPERCALL, KVM_EXIT_INTERNAL_ERROR, KVM_EXIT_INTR, KVM_EXIT_MMIO,
-    KVM_EXIT_SYSTEM_EVENT, KVM_HYPERCALL_EXIT_SMC, KVM_INTERNAL_ERROR_EMULATION, kvm_run,
+    KVM_EXIT_SYSTEM_EVENT, KVM_INTERNAL_ERROR_EMULATION, kvm_run,
 };
 
 /// Why KVM_RUN is to return at once, as far as this library wants it to: a bit of `immediate_exit`, of
@@ -93,11 +93,6 @@ impl Page {
     pub(crate) fn trap(&self) -> Option<Trap> {
         let is_call = self.exit_reason() == KVM_EXIT_HYPERCALL;
         is_call.then(|| Trap::from_exit(self.get(CALL_NR), self.get(CALL_FLAGS)))
-    }
-
-    /// Whether that call was made by SMC.
-    pub(crate) fn is_smc(&self) -> bool {
-        self.get::<u64>(CALL_FLAGS) & u64::from(KVM_HYPERCALL_EXIT_SMC) != 0
     }
 
     /// Tells the VMM that the guest has executed one instruction.

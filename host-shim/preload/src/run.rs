@@ -9,7 +9,7 @@
 use std::error::Error;
 use std::io;
 
-use fakemon_host::{Lane, Policy, Reply, Request, World, inject_undefined};
+use fakemon_host::{Conduit, Lane, Policy, Reply, Request, World, inject_undefined};
 use kvm_bindings::{
     KVM_EXIT_HYPERCALL, KVM_EXIT_MMIO, KVM_EXIT_SYSTEM_EVENT, KVM_MP_STATE_RUNNABLE,
     KVM_MP_STATE_SUSPENDED, KVM_SYSTEM_EVENT_RESET, KVM_SYSTEM_EVENT_WAKEUP,
@@ -199,7 +199,7 @@ fn exit(vcpu: &Vcpu, lane: Option<&mut Lane>) -> Result<Next, Failure> {
                 return Ok(Next::Exit);
             };
             // KVM forgets that it was to step over an SMC when it has user space answer that.
-            let is_step = vcpu.is_stepping() && vcpu.page.is_smc();
+            let is_step = vcpu.is_stepping() && trap.conduit == Conduit::Smc;
             let step = lane.trap(trap)?;
             let next = go_on(vcpu, lane, step)?;
             let is_over = matches!(next, Next::Run) && !lane.in_call();

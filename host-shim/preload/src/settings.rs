@@ -88,6 +88,9 @@ fn read() -> Result<Option<Settings>, String> {
         (paths.iter().map(|path| blob(path, &mut digest))).collect();
     let blobs = blobs?;
     let digest: [u8; 32] = digest.finalize().into();
+    // As many bits are enough to tell blobs apart.
+    let [.., a, b, c, d, e, f, g, h] = digest;
+    let digest = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
     // A blob that is made for SMC alone has no other way to serve a guest that was told to use HVC.
     let serves_hvc = |blob: &Blob| blob.note().conduits & CONDUIT_HVC != 0;
     let hvc = match blobs.iter().any(serves_hvc) {
@@ -123,9 +126,7 @@ fn read() -> Result<Option<Settings>, String> {
     Ok(Some(Settings {
         policy,
         blobs,
-        digest: digest
-            .iter()
-            .fold(0, |digest, byte| digest << 8 | u64::from(*byte)),
+        digest,
         config,
         patches_device_tree,
         cpus: value(variables::CPUS)?.unwrap_or(1),

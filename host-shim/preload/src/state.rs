@@ -15,8 +15,10 @@ const MOST_TIMES: usize = 64;
 /// many times there are.
 const HEAD: usize = 4;
 
-/// A place with a timer: a CPU and a payload.
+/// A place with a timer: a CPU and a payload, whose numbers have 32 bits here.
 pub(crate) type Place = (u32, usize);
+/// The watchdog among them: no CPU and no payload has these numbers.
+pub(crate) const WATCHDOG: Place = (u32::MAX, u32::MAX as usize);
 
 /// What is remembered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -139,7 +141,7 @@ mod tests {
         data[1 << 16] = 2;
         let state = State {
             now: 7,
-            pending: vec![((1, 2), 3), ((u32::MAX, 0xffff_ffff), 4)],
+            pending: vec![((1, 2), 3), (WATCHDOG, 4)],
             data,
         };
         assert_eq!(there_and_back(&state), Ok(state));

@@ -53,6 +53,20 @@ struct Secure {
     world: Option<World>,
 }
 
+impl Secure {
+    /// Notes what KVM has taken for a slot, and tells the world.
+    ///
+    /// # Safety
+    /// The slot's memory is mapped in this process until KVM is told that the slot is gone.
+    unsafe fn set_slot(&mut self, number: u32, slot: Slot) {
+        let change = self.slots.set(number, slot);
+        if let Some(world) = &self.world {
+            // SAFETY: as the caller says.
+            unsafe { tell(world, &change) };
+        }
+    }
+}
+
 impl Vm {
     /// Sets the filter of a VM that has just been made.
     pub(crate) fn new(kvm: OwnedFd, fd: &OwnedFd, settings: &'static Settings) -> io::Result<Vm> {
@@ -104,12 +118,8 @@ impl Vm {
     /// # Safety
     /// The slot's memory is mapped in this process until KVM is told that the slot is gone.
     pub(crate) unsafe fn set_slot(&self, number: u32, slot: Slot) {
-        let mut secure = lock(&self.secure);
-        let change = secure.slots.set(number, slot);
-        if let Some(world) = &secure.world {
-            // SAFETY: as the caller says; what is removed here the VMM unmaps after this.
-            unsafe { tell(world, &change) };
-        }
+        // SAFETY: as the caller says; what is removed here the VMM unmaps after this.
+        unsafe { lock(&self.secure).set_slot(number, slot) };
     }
 
     /// Whether this address is RAM.
@@ -140,14 +150,15 @@ impl Vm {
             .ok()
     }
 
-    /// Gives the guest the board's pages that are memory, once, and before the world is made.
+    /// Gives the guest the board's pages that are memory, once.
     pub(crate) fn add_pages(&self) -> io::Result<()> {
         let Some(pages) = &self.pages else {
             return Ok(());
         };
         let mut secure = lock(&self.secure);
         for (number, slot) in pages.add_memory(&secure.slots)? {
-            let _all_is_new_to_the_world = secure.slots.set(number, slot);
+            // SAFETY: the pages keep it mapped as long as they are there, and go after the world.
+            unsafe { secure.set_slot(number, slot) };
         }
         Ok(())
     }

@@ -57,10 +57,8 @@ impl World {
         if saved.payloads.len() != self.payloads().count() {
             return Err(Error::Snapshot("it has other payloads"));
         }
+        self.check_idle()?;
         for (payload, saved) in self.payloads().zip(&saved.payloads) {
-            if let Some(cpu) = payload.vm().busy() {
-                return Err(Error::Busy(cpu));
-            }
             if payload.blob().board() != saved.board {
                 return Err(Error::Snapshot("it has other payloads"));
             }

@@ -14,10 +14,8 @@ use std::thread;
 use fakemon_host::{Timers, boottime_ns};
 
 use super::{Vm, lock};
+use crate::state::{Place, WATCHDOG};
 use crate::{say, signals};
-
-/// The watchdog, among the CPUs' timers: no CPU and no payload has these numbers.
-const WATCHDOG: (u32, usize) = (u32::MAX, usize::MAX);
 
 /// A VM's clock and what is due by it.
 #[derive(Debug, Default)]
@@ -41,16 +39,6 @@ impl Vm {
         self.alarms.ahead.store(ahead, Ordering::Relaxed);
     }
 
-    /// Has a payload entered on a CPU at this time, or not at all at 0.
-    pub(crate) fn set_timer(
-        self: &Arc<Self>,
-        cpu: u32,
-        payload: usize,
-        deadline: u64,
-    ) -> io::Result<()> {
-        self.set_alarm((cpu, payload), deadline)
-    }
-
     /// Has the guest reset in so many nanoseconds unless this is called again before, or not at all at 0.
     pub(crate) fn set_watchdog(self: &Arc<Self>, ns: u64) -> io::Result<()> {
         let deadline = match ns {
@@ -60,7 +48,8 @@ impl Vm {
         self.set_alarm(WATCHDOG, deadline)
     }
 
-    fn set_alarm(self: &Arc<Self>, place: (u32, usize), deadline: u64) -> io::Result<()> {
+    /// Has this be due at a time, or not at all at 0.
+    pub(crate) fn set_alarm(self: &Arc<Self>, place: Place, deadline: u64) -> io::Result<()> {
         let mut timers = lock(&self.alarms.timers);
         let timers = match &mut *timers {
             // What was never set needs no taking back.
@@ -89,10 +78,7 @@ impl Vm {
     /// The guest is reset: nothing is due any more.
     pub(super) fn forget_alarms(&self) {
         self.alarms.has_bitten.store(false, Ordering::SeqCst);
-        self.change_timers(|timers| {
-            let mut pending = timers.pending().into_iter();
-            pending.try_for_each(|(place, _)| timers.set(place, 0))
-        });
+        self.change_timers(Timers::clear);
     }
 
     fn change_timers(&self, change: impl FnOnce(&Timers) -> io::Result<()>) {
@@ -102,7 +88,7 @@ impl Vm {
     }
 
     /// What is due when, by the payloads' clock.
-    pub(super) fn pending_alarms(&self) -> Vec<((u32, usize), u64)> {
+    pub(super) fn pending_alarms(&self) -> Vec<(Place, u64)> {
         let ahead = self.alarms.ahead.load(Ordering::Relaxed);
         let timers = lock(&self.alarms.timers);
         let pending = timers.iter().flat_map(|timers| timers.pending());
@@ -112,10 +98,7 @@ impl Vm {
     }
 
     /// Has this be due.
-    pub(super) fn restore_alarms(
-        self: &Arc<Self>,
-        pending: &[((u32, usize), u64)],
-    ) -> io::Result<()> {
+    pub(super) fn restore_alarms(self: &Arc<Self>, pending: &[(Place, u64)]) -> io::Result<()> {
         let mut pending = pending.iter();
         pending.try_for_each(|&(place, time)| self.set_alarm(place, time))
     }
@@ -128,9 +111,9 @@ impl Vm {
     }
 
     /// The time for this has come.
-    fn ring(&self, (cpu, payload): (u32, usize)) {
-        if (cpu, payload) != WATCHDOG {
-            return self.interrupt(cpu, payload);
+    fn ring(&self, place: Place) {
+        if place != WATCHDOG {
+            return self.interrupt(place.0, place.1);
         }
         say!("the guest has let its firmware's watchdog run out, which resets it");
         self.alarms.has_bitten.store(true, Ordering::SeqCst);

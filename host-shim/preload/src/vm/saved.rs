@@ -85,7 +85,7 @@ impl Vm {
         let mut rest = state.data.as_slice();
         let mut all = Vec::new();
         for blob in &self.settings.blobs {
-            let (own, others) = rest.split_at(blob.data().len() / size_of::<u64>());
+            let (own, others) = rest.split_at(blob.data_size() / size_of::<u64>());
             all.push(own.iter().flat_map(|word| word.to_le_bytes()).collect());
             rest = others;
         }
@@ -119,7 +119,7 @@ impl Vm {
 
     fn data_words(&self) -> usize {
         let blobs = self.settings.blobs.iter();
-        blobs.map(|blob| blob.data().len()).sum::<usize>() / size_of::<u64>()
+        blobs.map(|blob| blob.data_size()).sum::<usize>() / size_of::<u64>()
     }
 }
 
